@@ -1,0 +1,349 @@
+//! One error for every function: a stable code, a sentence for the reader, a cause for the log.
+
+use http::StatusCode;
+use std::borrow::Cow;
+
+/// What went wrong, as a caller's program sees it. The README lists them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    InvalidJson,
+    InvalidRequest,
+    NotFound,
+    MethodNotAllowed,
+    BodyTooLarge,
+    Internal,
+    UnknownProvider,
+    InvalidPath,
+    UnexpectedCredential,
+    PlaceholderMisplaced,
+    InvalidWorkerToken,
+    MissingCredentials,
+    TooManyFailures,
+    AgentOrgUnresolved,
+    Unauthorized,
+    DatabaseUnavailable,
+    AgentMismatch,
+    UserMismatch,
+    HostNotAllowed,
+    NoCredentials,
+    SecretUnavailable,
+    UpstreamForbidden,
+    UpstreamUnreachable,
+    UpstreamTimeout,
+    UpgradeUnsupported,
+    TokenWithoutConversation,
+    UnknownConnection,
+    ScopeConflict,
+    InteractionExpired,
+    InteractionAnswered,
+    PostFailed,
+    UnknownInteraction,
+    InvalidSignature,
+    SecretRefOutsideOrganization,
+    AllowedHostsRequired,
+    UnknownOrganization,
+    UnknownAgent,
+}
+
+impl Code {
+    /// The whole error contract on one screen: code, status, and the sentence a caller gets
+    /// where the place of the failure has none of its own.
+    const fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::InvalidJson => ("invalid_json", 400, "the body is not valid JSON"),
+            Self::InvalidRequest => ("invalid_request", 400, "the request is not valid"),
+            Self::NotFound => (
+                "not_found",
+                404,
+                "there is nothing at this address; check the path",
+            ),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                405,
+                "this address does not take that method",
+            ),
+            Self::BodyTooLarge => ("body_too_large", 413, "the body is over the limit of 1 MiB"),
+            Self::Internal => (
+                "internal",
+                500,
+                "something went wrong inside Postern; report the request_id",
+            ),
+            Self::UnknownProvider => (
+                "unknown_provider",
+                404,
+                "no provider has this slug; use /api/proxy/{slug}/... with a configured provider",
+            ),
+            Self::InvalidPath => (
+                "invalid_path",
+                400,
+                "the path is not /api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest} in valid percent-encoding",
+            ),
+            Self::UnexpectedCredential => (
+                "unexpected_credential",
+                400,
+                "a credential header holds something that is neither a placeholder nor a worker token; send only the placeholder",
+            ),
+            Self::PlaceholderMisplaced => (
+                "placeholder_misplaced",
+                400,
+                "a placeholder stands where no credential is read; send it in authorization, x-api-key or x-goog-api-key",
+            ),
+            Self::InvalidWorkerToken => (
+                "invalid_worker_token",
+                401,
+                "the worker token is not valid; mint a new one",
+            ),
+            Self::MissingCredentials => (
+                "missing_credentials",
+                401,
+                "no placeholder and no worker token was presented",
+            ),
+            Self::TooManyFailures => (
+                "too_many_failures",
+                429,
+                "too many placeholders from this source failed to resolve; wait, then use a live one",
+            ),
+            Self::AgentOrgUnresolved => (
+                "agent_org_unresolved",
+                503,
+                "failed to resolve agent organization; retry shortly",
+            ),
+            Self::Unauthorized => (
+                "unauthorized",
+                401,
+                "the placeholder is not valid here; mint a new one",
+            ),
+            Self::DatabaseUnavailable => (
+                "database_unavailable",
+                503,
+                "the database is unavailable; retry shortly",
+            ),
+            Self::AgentMismatch => (
+                "agent_mismatch",
+                403,
+                "the credential belongs to another agent than the one it is used for",
+            ),
+            Self::UserMismatch => (
+                "user_mismatch",
+                403,
+                "the credential does not speak for the user in the URL",
+            ),
+            Self::HostNotAllowed => (
+                "host_not_allowed",
+                403,
+                "the placeholder's secret may not be sent to this provider's host",
+            ),
+            Self::NoCredentials => (
+                "no_credentials",
+                401,
+                "no credential is configured for this provider; add a profile for it",
+            ),
+            Self::SecretUnavailable => (
+                "secret_unavailable",
+                503,
+                "the credential could not be read from the secret store; retry shortly",
+            ),
+            Self::UpstreamForbidden => (
+                "upstream_forbidden",
+                403,
+                "the provider's address is not a public https address",
+            ),
+            Self::UpstreamUnreachable => (
+                "upstream_unreachable",
+                502,
+                "the provider could not be reached; retry shortly",
+            ),
+            Self::UpstreamTimeout => (
+                "upstream_timeout",
+                504,
+                "the provider did not answer in time; retry shortly",
+            ),
+            Self::UpgradeUnsupported => (
+                "upgrade_unsupported",
+                501,
+                "Lambda cannot carry a WebSocket; use the provider's HTTP API",
+            ),
+            Self::TokenWithoutConversation => (
+                "token_without_conversation",
+                403,
+                "the worker token names no connection, user, channel and conversation; mint one for a conversation",
+            ),
+            Self::UnknownConnection => (
+                "unknown_connection",
+                404,
+                "the organization has no connection of this id",
+            ),
+            Self::ScopeConflict => (
+                "scope_conflict",
+                409,
+                "this id is taken under another scope; use another id",
+            ),
+            Self::InteractionExpired => (
+                "interaction_expired",
+                409,
+                "an interaction of this id has expired; use a new id",
+            ),
+            Self::InteractionAnswered => (
+                "interaction_answered",
+                409,
+                "the interaction was answered and can no longer be withdrawn; read its answer",
+            ),
+            Self::PostFailed => (
+                "post_failed",
+                502,
+                "the chat platform refused the card; nothing was kept; retry, or check the channel",
+            ),
+            Self::UnknownInteraction => (
+                "unknown_interaction",
+                404,
+                "this agent has no interaction of this id",
+            ),
+            Self::InvalidSignature => (
+                "invalid_signature",
+                401,
+                "the request's signature is missing, wrong or too old",
+            ),
+            Self::SecretRefOutsideOrganization => (
+                "secret_ref_outside_organization",
+                400,
+                "the field `secret_ref` must begin with the organization's own prefix",
+            ),
+            Self::AllowedHostsRequired => (
+                "allowed_hosts_required",
+                400,
+                "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to",
+            ),
+            Self::UnknownOrganization => (
+                "unknown_organization",
+                404,
+                "there is no organization of this id; put_organization first",
+            ),
+            Self::UnknownAgent => (
+                "unknown_agent",
+                404,
+                "the organization has no agent of this id; put_agent first",
+            ),
+        }
+    }
+
+    /// The stable name that programs match on.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status that goes with the code.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Seconds after which a retry may succeed, for the failures that time can cure.
+    pub const fn retry_after(self) -> Option<u64> {
+        match self.row().1 {
+            502..=504 => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// An error of Postern's own: what the caller is told, and what only the log is told.
+#[derive(Debug)]
+pub struct Error {
+    pub code: Code,
+    message: Option<Cow<'static, str>>,
+    retry_after: Option<u64>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// The code with a sentence of its own. The sentence is public: no secret, no SQL.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            message: Some(message.into()),
+            ..code.into()
+        }
+    }
+
+    /// 400 `invalid_request` that names the field.
+    pub fn field(field: &str, rule: impl std::fmt::Display) -> Self {
+        Self::new(Code::InvalidRequest, format!("the field `{field}` {rule}"))
+    }
+
+    /// With what caused it, for the log alone.
+    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// With the seconds after which a retry may succeed.
+    pub fn retry_after_secs(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or(self.code.row().2)
+    }
+
+    /// Seconds after which a retry may succeed.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after.or(self.code.retry_after())
+    }
+
+    /// The cause with its own causes, one line, for the log.
+    pub fn cause(&self) -> Option<String> {
+        let mut next: Option<&dyn std::error::Error> = Some(self.cause.as_deref()?);
+        let mut line = String::new();
+        while let Some(error) = next {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&error.to_string());
+            next = error.source();
+        }
+        Some(line)
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            message: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.message())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_that_time_can_cure_ask_for_a_retry() {
+        assert_eq!(
+            Error::from(Code::DatabaseUnavailable).retry_after(),
+            Some(1)
+        );
+        assert_eq!(Error::from(Code::UpstreamTimeout).retry_after(), Some(1));
+        assert_eq!(Error::from(Code::Internal).retry_after(), None);
+        assert_eq!(Error::from(Code::UpgradeUnsupported).retry_after(), None);
+        assert_eq!(Error::from(Code::Unauthorized).retry_after(), None);
+    }
+
+    #[test]
+    fn the_cause_is_for_the_log_and_not_in_the_message() {
+        let error = Error::from(Code::DatabaseUnavailable).because("relation does not exist");
+        assert_eq!(error.cause().as_deref(), Some("relation does not exist"));
+        assert!(!error.to_string().contains("relation"));
+    }
+}

@@ -1,0 +1,271 @@
+//! API Gateway's and Function URLs' events as one request, read leniently: what a gateway would
+//! never send is a 400, not a failed invocation. (lambda_http's own conversion panics on a path that
+//! is no URI, and joins the path, which the proxy forwards byte for byte, to a URL.)
+
+use crate::error::{Code, Error};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// RFC 3986's unreserved characters survive; everything else of a decoded pair is encoded.
+const PAIR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+type Pairs<'a, T> = Option<BTreeMap<Cow<'a, str>, Option<T>>>;
+
+/// An HTTP event, payload 1.0 (REST API) or 2.0 (HTTP API, Function URL), as it arrives.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HttpEvent {
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    path: Option<String>,
+    http_method: Option<String>,
+    headers: Pairs<'static, String>,
+    multi_value_headers: Pairs<'static, Vec<String>>,
+    query_string_parameters: Pairs<'static, String>,
+    multi_value_query_string_parameters: Pairs<'static, Vec<String>>,
+    cookies: Option<Vec<String>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: Option<RequestContext>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RequestContext {
+    stage: Option<String>,
+    http: Option<Http>,
+    identity: Option<Identity>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Http {
+    method: Option<String>,
+    source_ip: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    source_ip: Option<String>,
+}
+
+/// A request, whichever gateway it came through.
+pub struct Incoming {
+    pub method: Method,
+    /// As the client sent it, not decoded, without the gateway's stage.
+    pub path: String,
+    /// As the client sent it; empty where there is none.
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The client's address as the gateway saw it.
+    pub source: Option<String>,
+}
+
+impl Incoming {
+    /// The header's only value as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the body is declared to be of this media type.
+    pub fn is(&self, media_type: &str) -> bool {
+        let declared = self.header("content-type").unwrap_or_default();
+        declared
+            .split(';')
+            .next()
+            .is_some_and(|own| own.trim().eq_ignore_ascii_case(media_type))
+    }
+}
+
+impl TryFrom<HttpEvent> for Incoming {
+    type Error = Error;
+
+    fn try_from(event: HttpEvent) -> Result<Self, Error> {
+        let context = event.request_context.unwrap_or_default();
+        let (method, source) = match (context.http, context.identity) {
+            (Some(http), _) => (http.method.or(event.http_method), http.source_ip),
+            (None, Some(identity)) => (event.http_method, identity.source_ip),
+            (None, None) => (event.http_method, None),
+        };
+        let method = method
+            .as_deref()
+            .unwrap_or("GET")
+            .parse()
+            .map_err(|_| Error::from(Code::MethodNotAllowed))?;
+        let path = event.raw_path.or(event.path).unwrap_or_default();
+        let query = match event.raw_query_string {
+            Some(raw) => raw,
+            None => encode(
+                event.multi_value_query_string_parameters,
+                event.query_string_parameters,
+            ),
+        };
+        let mut headers = collect(event.multi_value_headers, event.headers)?;
+        if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
+            headers.insert(http::header::COOKIE, value(&cookies.join("; "))?);
+        }
+        Ok(Self {
+            method,
+            path: without_stage(path, context.stage.as_deref()),
+            query,
+            headers,
+            body: body(event.body, event.is_base64_encoded.unwrap_or(false))?,
+            source,
+        })
+    }
+}
+
+fn without_stage(path: String, stage: Option<&str>) -> String {
+    let Some(stage) = stage.filter(|stage| *stage != "$default" && !stage.is_empty()) else {
+        return path;
+    };
+    match path
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_prefix(stage))
+    {
+        Some(rest) if rest.starts_with('/') => rest.to_owned(),
+        Some(_) | None => path,
+    }
+}
+
+fn body(text: Option<String>, is_base64: bool) -> Result<Bytes, Error> {
+    let text = text.unwrap_or_default();
+    if !is_base64 {
+        return Ok(Bytes::from(text));
+    }
+    let decoded = STANDARD.decode(text);
+    decoded
+        .map(Bytes::from)
+        .map_err(|_| Error::new(Code::InvalidRequest, "the event's body is not valid base64"))
+}
+
+fn encode(multi: Pairs<'static, Vec<String>>, single: Pairs<'static, String>) -> String {
+    let mut query = String::new();
+    let mut push = |name: &str, value: &str| {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.extend(utf8_percent_encode(name, PAIR));
+        query.push('=');
+        query.extend(utf8_percent_encode(value, PAIR));
+    };
+    let multi = multi.unwrap_or_default();
+    for (name, value) in single
+        .unwrap_or_default()
+        .iter()
+        .filter(|(name, _)| !multi.contains_key(*name))
+    {
+        push(name, value.as_deref().unwrap_or_default());
+    }
+    for (name, values) in &multi {
+        for value in values.iter().flatten() {
+            push(name, value);
+        }
+    }
+    query
+}
+
+fn collect(
+    multi: Pairs<'static, Vec<String>>,
+    single: Pairs<'static, String>,
+) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, values) in multi.unwrap_or_default() {
+        let name = header_name(&name)?;
+        for text in values.unwrap_or_default() {
+            headers.append(&name, value(&text)?);
+        }
+    }
+    for (name, text) in single.unwrap_or_default() {
+        let name = header_name(&name)?;
+        if !headers.contains_key(&name) {
+            headers.insert(name, value(&text.unwrap_or_default())?);
+        }
+    }
+    Ok(headers)
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Error> {
+    name.parse()
+        .map_err(|_| Error::new(Code::InvalidRequest, "a header's name is not valid in HTTP"))
+}
+
+fn value(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
+        Error::new(
+            Code::InvalidRequest,
+            "a header's value is not valid in HTTP",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(event: serde_json::Value) -> Result<Incoming, Error> {
+        serde_json::from_value::<HttpEvent>(event)
+            .unwrap()
+            .try_into()
+    }
+
+    #[test]
+    fn payload_2_is_read_byte_for_byte() {
+        let incoming = read(json!({
+            "version": "2.0", "rawPath": "/prod/api/a%2Fb/../c", "rawQueryString": "x=%20&x=2",
+            "headers": {"X-A": "1,2"}, "cookies": ["a=1", "b=2"], "isBase64Encoded": true, "body": "AP8=",
+            "requestContext": {"stage": "prod", "http": {"method": "POST", "sourceIp": "192.0.2.1"}},
+        }))
+        .unwrap();
+        assert_eq!(
+            (incoming.path.as_str(), incoming.query.as_str()),
+            ("/api/a%2Fb/../c", "x=%20&x=2")
+        );
+        assert_eq!(incoming.body.as_ref(), [0, 255]);
+        assert_eq!(incoming.source.as_deref(), Some("192.0.2.1"));
+        assert_eq!(incoming.header("cookie"), Some("a=1; b=2"));
+    }
+
+    #[test]
+    fn payload_1_keeps_every_pair_and_every_header_value() {
+        let incoming = read(json!({
+            "httpMethod": "GET", "path": "/v1/x",
+            "queryStringParameters": {"a": "2", "only": "x&y"},
+            "multiValueQueryStringParameters": {"a": ["1 ", "2"]},
+            "headers": {"x-a": "2", "x-b": "3"}, "multiValueHeaders": {"X-A": ["1", "2"]},
+            "requestContext": {"stage": "prod", "identity": {"sourceIp": "192.0.2.2"}}, "body": null,
+        }))
+        .unwrap();
+        assert_eq!(incoming.query, "only=x%26y&a=1%20&a=2");
+        assert_eq!(incoming.headers.get_all("x-a").iter().count(), 2);
+        assert_eq!(incoming.header("x-b"), Some("3"));
+    }
+
+    #[test]
+    fn what_no_gateway_sends_is_a_400() {
+        for event in [
+            json!({"headers": {"a b": "x"}}),
+            json!({"headers": {"x": "a\r\nb: c"}}),
+            json!({"isBase64Encoded": true, "body": "%%%"}),
+        ] {
+            assert_eq!(
+                read(event).err().map(|error| error.code),
+                Some(Code::InvalidRequest)
+            );
+        }
+        assert!(read(json!({})).is_ok());
+    }
+}

@@ -1,0 +1,27 @@
+//! Postern's scoping types and logic, the store's queries, secrets, configuration and errors.
+//! Imports flow one way: `id` <- `scope`, `secret`, `error` <- `token`, `access` <- `store`, `http`.
+
+pub mod access;
+pub mod answer;
+pub mod config;
+pub mod egress;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod pem;
+pub mod placeholder;
+pub mod scope;
+pub mod secret;
+pub mod signature;
+pub mod store;
+pub mod telemetry;
+pub mod token;
+
+pub use error::{Code, Error};
+pub use id::{
+    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, ProviderId, UserId,
+};
+pub use placeholder::Placeholder;
+pub use scope::{AgentScope, ConnectionScope, ExpectedOrganization, Scope};
+pub use secret::{Permit, Secrets};
+pub use store::Store;

@@ -1,0 +1,236 @@
+//! Who is asking. A scope is proof, so only this module makes one, and only from a verified credential.
+
+use crate::id::{
+    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, TokenId, UserId,
+};
+
+/// What a verified worker token or a resolved placeholder proves: an agent of an organization.
+///
+/// It cannot be made up outside this crate:
+/// ```compile_fail
+/// use postern::{AgentId, AgentScope, OrganizationId};
+/// let org = OrganizationId::parse("o").unwrap();
+/// let forged = AgentScope { organization: org, agent: AgentId::parse("a").unwrap() };
+/// ```
+/// ```compile_fail
+/// use postern::{AgentId, AgentScope, OrganizationId};
+/// let forged = AgentScope::new(OrganizationId::parse("o").unwrap(), AgentId::parse("a").unwrap());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentScope {
+    organization: OrganizationId,
+    agent: AgentId,
+}
+
+impl AgentScope {
+    pub(crate) fn new(organization: OrganizationId, agent: AgentId) -> Self {
+        Self {
+            organization,
+            agent,
+        }
+    }
+
+    pub fn organization(&self) -> &OrganizationId {
+        &self.organization
+    }
+
+    pub fn agent(&self) -> &AgentId {
+        &self.agent
+    }
+}
+
+/// What a verified webhook proves: the platform speaks for this connection of this organization.
+///
+/// ```compile_fail
+/// use postern::{ConnectionId, ConnectionScope, OrganizationId};
+/// let forged = ConnectionScope::new(OrganizationId::parse("o").unwrap(), ConnectionId::parse("c").unwrap());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionScope {
+    organization: OrganizationId,
+    connection: ConnectionId,
+}
+
+impl ConnectionScope {
+    pub(crate) fn new(organization: OrganizationId, connection: ConnectionId) -> Self {
+        Self {
+            organization,
+            connection,
+        }
+    }
+
+    pub fn organization(&self) -> &OrganizationId {
+        &self.organization
+    }
+
+    pub fn connection(&self) -> &ConnectionId {
+        &self.connection
+    }
+
+    /// A person on this connection: narrower, never wider.
+    pub fn user(self, user: UserId) -> Scope {
+        Scope { within: self, user }
+    }
+}
+
+/// A person on a connection of an organization. The asker stores under one and the clicker claims
+/// under one, so the four-field rule is one value and one id.
+///
+/// No store operation on a pending interaction takes less:
+/// ```compile_fail
+/// # async fn f(store: &postern::Store, within: &postern::ConnectionScope, id: &postern::InteractionId) {
+/// store.interaction_delete(within, id).await;
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    within: ConnectionScope,
+    user: UserId,
+}
+
+impl Scope {
+    pub fn within(&self) -> &ConnectionScope {
+        &self.within
+    }
+
+    pub fn organization(&self) -> &OrganizationId {
+        &self.within.organization
+    }
+
+    pub fn connection(&self) -> &ConnectionId {
+        &self.within.connection
+    }
+
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+}
+
+/// An agent in a conversation with a person: who may be asked, and where. From a token alone.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    pub(crate) agent: AgentScope,
+    pub(crate) scope: Scope,
+    pub(crate) channel: String,
+    pub(crate) conversation: String,
+    pub(crate) team: Option<String>,
+}
+
+impl Conversation {
+    pub fn agent(&self) -> &AgentScope {
+        &self.agent
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    pub fn conversation(&self) -> &str {
+        &self.conversation
+    }
+
+    pub fn team(&self) -> Option<&str> {
+        self.team.as_deref()
+    }
+}
+
+/// The organization that a request's placeholder must belong to. Not an `Option`: "nobody is
+/// expected" is a fact about the request (no token, no agent in the URL), never a failed look-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedOrganization {
+    /// Proven by a worker token, or by the database for the URL's agent.
+    Proven(OrganizationId),
+    /// The request names neither; the placeholder's own organization scopes what follows.
+    NoneExpected,
+}
+
+impl ExpectedOrganization {
+    /// Whether a placeholder row of this organization may resolve. A row without one never equals.
+    pub fn admits(&self, row: Option<&OrganizationId>) -> Admission {
+        match (self, row) {
+            (Self::Proven(expected), Some(own)) if expected == own => Admission::Own,
+            (Self::Proven(_), Some(_) | None) => Admission::Refused,
+            (Self::NoneExpected, Some(_)) => Admission::Own,
+            (Self::NoneExpected, None) => Admission::Legacy,
+        }
+    }
+}
+
+/// What an expected organization says of a placeholder row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Own,
+    /// A row without organization where none is expected: the operator's setting decides.
+    Legacy,
+    Refused,
+}
+
+/// What a verified worker token says.
+#[derive(Debug, Clone)]
+pub struct VerifiedWorker {
+    pub(crate) agent: AgentScope,
+    pub(crate) deployment: DeploymentName,
+    pub(crate) token: TokenId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) conversation: Option<Conversation>,
+}
+
+impl VerifiedWorker {
+    pub fn agent(&self) -> &AgentScope {
+        &self.agent
+    }
+
+    pub fn deployment(&self) -> &DeploymentName {
+        &self.deployment
+    }
+
+    /// The token's `jti`, by which it is revoked.
+    pub fn token(&self) -> &TokenId {
+        &self.token
+    }
+
+    pub fn user(&self) -> Option<&UserId> {
+        self.user.as_ref()
+    }
+
+    /// The conversation the agent is in, if the token names one whole.
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref()
+    }
+}
+
+/// An interaction's id as an agent's own key: what it may read, and nothing wider.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnInteraction<'a> {
+    pub agent: &'a AgentScope,
+    pub id: &'a InteractionId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn org(id: &str) -> OrganizationId {
+        OrganizationId::parse(id).unwrap()
+    }
+
+    #[test]
+    fn a_row_without_organization_never_equals_an_expected_one() {
+        let expected = ExpectedOrganization::Proven(org("a"));
+        assert_eq!(expected.admits(None), Admission::Refused);
+        assert_eq!(expected.admits(Some(&org("b"))), Admission::Refused);
+        assert_eq!(expected.admits(Some(&org("a"))), Admission::Own);
+        assert_eq!(
+            ExpectedOrganization::NoneExpected.admits(None),
+            Admission::Legacy
+        );
+        assert_eq!(
+            ExpectedOrganization::NoneExpected.admits(Some(&org("b"))),
+            Admission::Own
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Postgres. Every statement is one round trip, and nothing outside this module speaks SQL.
+
+mod access;
+mod administration;
+mod connection;
+mod interaction;
+mod migration;
+mod pool;
+mod sweep;
+
+pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
+pub use connection::{Connection, Platform};
+pub use interaction::{Again, Choice, Claim, ClickKey, Outcome, Status, Stored, Withdrawal};
+pub use sweep::Swept;
+
+use crate::config::DatabaseConfig;
+use crate::error::{Code, Error};
+use crate::secret::Secrets;
+use pool::Connections;
+use std::{sync::Arc, time::Duration};
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// The database, through at most `DATABASE_POOL_MAX` connections that are opened when first needed.
+pub struct Store {
+    connections: deadpool::managed::Pool<Connections>,
+    timeout: Duration,
+}
+
+/// Why a statement has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no database connection: {0}")]
+    Connect(String),
+    #[error("the statement took longer than DATABASE_TIMEOUT_MS")]
+    Timeout,
+    #[error("statement failed: {}", describe(.0))]
+    Statement(tokio_postgres::Error),
+    #[error("a row is not of the expected form: {0}")]
+    Row(String),
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::from(Code::DatabaseUnavailable).because(error)
+    }
+}
+
+/// The server's own words; never a parameter's value, which `detail` might hold.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(server) => format!("{} ({})", server.message(), server.code().code()),
+        None => error.to_string(),
+    }
+}
+
+impl StoreError {
+    /// The constraint that the statement violated, if that is why it failed.
+    fn violated(&self) -> Option<(&SqlState, &str)> {
+        let Self::Statement(error) = self else {
+            return None;
+        };
+        let server = error.as_db_error()?;
+        Some((server.code(), server.constraint().unwrap_or_default()))
+    }
+}
+
+impl Store {
+    /// A store that reads its credentials and connects when the first statement needs it.
+    pub fn new(
+        config: DatabaseConfig,
+        secrets: Arc<Secrets>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let timeout = config.timeout;
+        Ok(Self {
+            connections: pool::build(config, secrets)?,
+            timeout,
+        })
+    }
+
+    /// Runs one statement in one round trip: its parameters' types are given, so nothing is prepared,
+    /// which also lets it run behind a connection pooler.
+    async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, StoreError> {
+        let connection = self
+            .connections
+            .get()
+            .await
+            .map_err(|error| StoreError::Connect(pool::explain(&error)))?;
+        match tokio::time::timeout(self.timeout, connection.query_typed(sql, parameters)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => {
+                // Its answer may still come; nobody may take it for their own.
+                drop(deadpool::managed::Object::take(connection));
+                Err(StoreError::Timeout)
+            }
+        }
+    }
+}
+
+/// A duration as the milliseconds that statements take.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A column of a type that the statement does not return, or that holds no valid id.
+fn malformed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Row(error.to_string())
+}

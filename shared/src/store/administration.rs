@@ -1,0 +1,279 @@
+//! What `control` writes. Its caller is the operator, whom IAM has let in.
+
+use super::{Parameter, Store, StoreError};
+use crate::access::AuthType;
+use crate::error::{Code, Error};
+use crate::id::{
+    AgentId, ConnectionId, DeploymentName, OrganizationId, ProfileId, ProviderId, TokenId, UserId,
+};
+use crate::placeholder::PlaceholderHash;
+use crate::store::connection::Platform;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::{Json, Type},
+};
+
+/// A placeholder to store. Only its hash is known here.
+#[derive(Debug)]
+pub struct NewPlaceholder {
+    pub hash: PlaceholderHash,
+    pub agent_id: AgentId,
+    pub user_id: Option<UserId>,
+    pub env_var_name: String,
+    pub deployment_name: DeploymentName,
+    pub ttl_seconds: u32,
+    pub secret_ref: Option<String>,
+    pub allowed_hosts: Vec<String>,
+}
+
+/// When a placeholder ends, by the database's clock.
+#[derive(Debug)]
+pub struct MintedPlaceholder {
+    pub expires_at: OffsetDateTime,
+}
+
+/// A credential profile to write.
+#[derive(Debug)]
+pub struct NewProfile {
+    pub id: ProfileId,
+    pub provider_id: ProviderId,
+    pub agent_id: Option<AgentId>,
+    pub user_id: Option<UserId>,
+    pub auth_type: AuthType,
+    pub secret_ref: String,
+    pub disabled: bool,
+}
+
+const ORGANIZATION_PUT: &str = "
+insert into organizations (id, system_providers)
+values ($1, coalesce($2, '{}'))
+on conflict (id) do update set system_providers = coalesce($2, organizations.system_providers)";
+
+const AGENT_PUT: &str = "
+insert into agents (organization_id, id)
+values ($1, $2)
+on conflict do nothing";
+
+const CONNECTION_PUT: &str = "
+insert into connections (organization_id, id, platform, secret_ref, config)
+values ($1, $2, $3, $4, $5)
+on conflict (id) do update
+set platform = excluded.platform, secret_ref = excluded.secret_ref, config = excluded.config
+where connections.organization_id = excluded.organization_id
+returning id";
+
+const PROFILE_PUT: &str = "
+insert into auth_profiles as p (organization_id, id, provider_id, agent_id, user_id, auth_type, secret_ref, disabled_at)
+values ($1, $2, $3, $4, $5, $6, $7, case when $8 then now() end)
+on conflict (organization_id, id) do update
+set provider_id = excluded.provider_id, agent_id = excluded.agent_id, user_id = excluded.user_id,
+    auth_type = excluded.auth_type, secret_ref = excluded.secret_ref,
+    disabled_at = case when $8 then coalesce(p.disabled_at, now()) end";
+
+const PLACEHOLDER_MINT: &str = "
+insert into placeholders (organization_id, agent_id, token_hash, user_id, env_var_name, deployment_name,
+    expires_at, secret_ref, allowed_hosts)
+select a.organization_id, a.id, $3, $4, $5, $6, now() + $7 * interval '1 second', $8, $9
+from agents a
+where a.organization_id = $1 and a.id = $2
+returning expires_at";
+
+const AGENT_NOW: &str = "
+select now() from agents where organization_id = $1 and id = $2";
+
+const DEPLOYMENT_REVOKE: &str = "
+with revoked as (
+    delete from placeholders where organization_id = $1 and deployment_name = $2 returning 1
+)
+select count(*) from revoked";
+
+const TOKEN_REVOKE: &str = "
+insert into revoked_tokens (organization_id, jti, expires_at)
+values ($1, $2, $3)
+on conflict (organization_id, jti) do update
+set expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)";
+
+impl Store {
+    /// Creates the organization, or changes what is given of it.
+    pub async fn organization_put(
+        &self,
+        id: &OrganizationId,
+        system_providers: Option<&[ProviderId]>,
+    ) -> Result<(), Error> {
+        let providers =
+            system_providers.map(|all| all.iter().map(ProviderId::as_str).collect::<Vec<_>>());
+        self.query(
+            ORGANIZATION_PUT,
+            &[(&id.as_str(), Type::TEXT), (&providers, Type::TEXT_ARRAY)],
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub async fn agent_put(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+    ) -> Result<(), Error> {
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.as_str(), Type::TEXT),
+        ];
+        self.owned(AGENT_PUT, &parameters).await.map(drop)
+    }
+
+    /// # Errors
+    /// `scope_conflict` when another organization has a connection of this id.
+    pub async fn connection_put(
+        &self,
+        organization: &OrganizationId,
+        id: &ConnectionId,
+        platform: Platform,
+        secret_ref: &str,
+        config: &Value,
+    ) -> Result<(), Error> {
+        let parameters: [Parameter<'_>; 5] = [
+            (&organization.as_str(), Type::TEXT),
+            (&id.as_str(), Type::TEXT),
+            (&platform.as_str(), Type::TEXT),
+            (&secret_ref, Type::TEXT),
+            (&Json(config), Type::JSONB),
+        ];
+        if self.owned(CONNECTION_PUT, &parameters).await?.is_empty() {
+            return Err(Error::new(
+                Code::ScopeConflict,
+                "another organization has a connection of this id; use another id",
+            ));
+        }
+        Ok(())
+    }
+
+    pub async fn profile_put(
+        &self,
+        organization: &OrganizationId,
+        profile: &NewProfile,
+    ) -> Result<(), Error> {
+        let auth_type = match profile.auth_type {
+            AuthType::ApiKey => "api_key",
+            AuthType::OAuth => "oauth",
+        };
+        let parameters: [Parameter<'_>; 8] = [
+            (&organization.as_str(), Type::TEXT),
+            (&profile.id.as_str(), Type::TEXT),
+            (&profile.provider_id.as_str(), Type::TEXT),
+            (&profile.agent_id.as_ref().map(AgentId::as_str), Type::TEXT),
+            (&profile.user_id.as_ref().map(UserId::as_str), Type::TEXT),
+            (&auth_type, Type::TEXT),
+            (&profile.secret_ref, Type::TEXT),
+            (&profile.disabled, Type::BOOL),
+        ];
+        self.owned(PROFILE_PUT, &parameters).await.map(drop)
+    }
+
+    /// # Errors
+    /// `unknown_agent` when the organization has no such agent.
+    pub async fn placeholder_mint(
+        &self,
+        organization: &OrganizationId,
+        new: &NewPlaceholder,
+    ) -> Result<MintedPlaceholder, Error> {
+        let parameters: [Parameter<'_>; 9] = [
+            (&organization.as_str(), Type::TEXT),
+            (&new.agent_id.as_str(), Type::TEXT),
+            (&new.hash.as_bytes(), Type::BYTEA),
+            (&new.user_id.as_ref().map(UserId::as_str), Type::TEXT),
+            (&new.env_var_name, Type::TEXT),
+            (&new.deployment_name.as_str(), Type::TEXT),
+            (&f64::from(new.ttl_seconds), Type::FLOAT8),
+            (&new.secret_ref, Type::TEXT),
+            (&new.allowed_hosts, Type::TEXT_ARRAY),
+        ];
+        let rows = self.query(PLACEHOLDER_MINT, &parameters).await?;
+        let row = rows.first().ok_or(Code::UnknownAgent)?;
+        Ok(MintedPlaceholder {
+            expires_at: row.try_get(0).map_err(StoreError::from)?,
+        })
+    }
+
+    /// The database's time, if the organization has this agent.
+    ///
+    /// # Errors
+    /// `unknown_agent` when it has not.
+    pub async fn agent_now(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+    ) -> Result<OffsetDateTime, Error> {
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.as_str(), Type::TEXT),
+        ];
+        let rows = self.query(AGENT_NOW, &parameters).await?;
+        let row = rows.first().ok_or(Code::UnknownAgent)?;
+        Ok(row.try_get(0).map_err(StoreError::from)?)
+    }
+
+    /// Deletes a deployment's placeholders; how many there were.
+    pub async fn deployment_revoke(
+        &self,
+        organization: &OrganizationId,
+        name: &DeploymentName,
+    ) -> Result<i64, Error> {
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization.as_str(), Type::TEXT),
+            (&name.as_str(), Type::TEXT),
+        ];
+        let rows = self.query(DEPLOYMENT_REVOKE, &parameters).await?;
+        rows.first()
+            .map_or(Ok(0), |row| row.try_get(0))
+            .map_err(|error| StoreError::from(error).into())
+    }
+
+    pub async fn token_revoke(
+        &self,
+        organization: &OrganizationId,
+        token: &TokenId,
+        expires_at: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&organization.as_str(), Type::TEXT),
+            (&token.as_str(), Type::TEXT),
+            (&expires_at, Type::TIMESTAMPTZ),
+        ];
+        self.owned(TOKEN_REVOKE, &parameters).await.map(drop)
+    }
+
+    /// Whether the organization revoked this token.
+    pub async fn token_revoked(
+        &self,
+        organization: &OrganizationId,
+        token: &TokenId,
+    ) -> Result<bool, StoreError> {
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization.as_str(), Type::TEXT),
+            (&token.as_str(), Type::TEXT),
+        ];
+        let rows = self
+            .query(
+                "select from revoked_tokens where organization_id = $1 and jti = $2",
+                &parameters,
+            )
+            .await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// A write of something that its organization owns.
+    async fn owned(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Error> {
+        self.query(sql, parameters)
+            .await
+            .map_err(|error| match error.violated() {
+                Some((code, _)) if *code == SqlState::FOREIGN_KEY_VIOLATION => {
+                    Code::UnknownOrganization.into()
+                }
+                Some(_) | None => error.into(),
+            })
+    }
+}

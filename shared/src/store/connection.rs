@@ -1,0 +1,107 @@
+//! Connections to chat platforms.
+
+use super::{Store, StoreError, malformed};
+use crate::error::Error;
+use crate::id::{ConnectionId, OrganizationId};
+use crate::scope::{ConnectionScope, Scope};
+use crate::secret::{Permit, SecretNames};
+use crate::signature::Verified;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_postgres::{Row, types::Json, types::Type};
+
+/// A chat platform that this version can speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    Slack,
+}
+
+impl Platform {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+        }
+    }
+}
+
+/// A connection's row. It was found by its id alone, so it lends no authority until `verified`.
+#[derive(Debug)]
+pub struct Connection {
+    id: ConnectionId,
+    organization: OrganizationId,
+    pub platform: Platform,
+    pub config: Value,
+    secret_ref: String,
+}
+
+impl Connection {
+    /// Permission to read the connection's secret, which is its own organization's.
+    pub fn permit(&self, names: &SecretNames) -> Result<Permit, Error> {
+        names.of_organization(&self.organization, &self.secret_ref)
+    }
+
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// The scope that the platform's verified signature proves; none from another connection's proof.
+    pub fn scope(&self, proof: &Verified) -> Option<ConnectionScope> {
+        (*proof.connection() == self.id)
+            .then(|| ConnectionScope::new(self.organization.clone(), self.id.clone()))
+    }
+}
+
+const CONNECTION_OF_SCOPE: &str = "
+select id, organization_id, platform, secret_ref, config
+from connections
+where organization_id = $1 and id = $2";
+
+const CONNECTION_CLAIMED: &str = "
+select id, organization_id, platform, secret_ref, config
+from connections
+where id = $1";
+
+impl Store {
+    /// The scope's connection, if its organization owns it; otherwise as if absent.
+    pub async fn connection_of(&self, scope: &Scope) -> Result<Option<Connection>, StoreError> {
+        let parameters: [super::Parameter<'_>; 2] = [
+            (&scope.organization().as_str(), Type::TEXT),
+            (&scope.connection().as_str(), Type::TEXT),
+        ];
+        connection(self.query(CONNECTION_OF_SCOPE, &parameters).await?.first())
+    }
+
+    /// The connection that a webhook claims to speak for. Its secret decides whether it does.
+    pub async fn connection_claimed(
+        &self,
+        id: &ConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        connection(
+            self.query(CONNECTION_CLAIMED, &[(&id.as_str(), Type::TEXT)])
+                .await?
+                .first(),
+        )
+    }
+}
+
+/// The row, if its platform is one that this version speaks.
+fn connection(row: Option<&Row>) -> Result<Option<Connection>, StoreError> {
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let platform = match row.try_get(2)? {
+        "slack" => Platform::Slack,
+        _ => return Ok(None),
+    };
+    Ok(Some(Connection {
+        id: ConnectionId::parse(row.try_get::<_, &str>(0)?).map_err(malformed)?,
+        organization: OrganizationId::parse(row.try_get::<_, &str>(1)?).map_err(malformed)?,
+        platform,
+        secret_ref: row.try_get(3)?,
+        config: row
+            .try_get::<_, Option<Json<Value>>>(4)?
+            .map(|Json(config)| config)
+            .unwrap_or_default(),
+    }))
+}

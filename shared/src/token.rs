@@ -1,0 +1,278 @@
+//! Worker tokens: JWS EdDSA (RFC 8037), signed by `control`, verified with public keys alone.
+
+use crate::error::{Code, Error};
+use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
+use crate::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+const ISSUER: &str = "postern";
+const LEEWAY_SECONDS: u64 = 30;
+
+/// A worker token's claims, each of its own type.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: AgentId,
+    pub org: OrganizationId,
+    pub dep: DeploymentName,
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: TokenId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<ConnectionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+}
+
+/// What `mint` signs; the fixed claims are added there.
+pub struct NewToken {
+    pub agent: AgentId,
+    pub organization: OrganizationId,
+    pub deployment: DeploymentName,
+    pub token: TokenId,
+    pub issued_at: i64,
+    pub expires_at: i64,
+    pub connection_id: Option<ConnectionId>,
+    pub user_id: Option<UserId>,
+    pub channel_id: Option<String>,
+    pub conversation_id: Option<String>,
+    pub team_id: Option<String>,
+}
+
+/// Whether these bytes have a compact JWS's shape: three base64url parts.
+pub fn looks_like_jwt(value: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let mut parts = value.split('.');
+    parts.clone().count() == 3 && parts.all(part) && value.starts_with("eyJ")
+}
+
+/// The worker that a token proves. Revocation is the database's to know.
+///
+/// # Errors
+/// `invalid_worker_token`, for each way in which it does not verify; `secret_unavailable` when the
+/// key set itself cannot be read as one.
+pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Error> {
+    let keys: JwkSet = serde_json::from_str(key_set.expose_secret()).map_err(|_| {
+        Error::from(Code::SecretUnavailable).because("the worker token key set is not a JWK Set")
+    })?;
+    let refuse = |why: &'static str| Error::from(Code::InvalidWorkerToken).because(why);
+    let header = jsonwebtoken::decode_header(token).map_err(|_| refuse("not a JWS"))?;
+    if header.alg != Algorithm::EdDSA {
+        return Err(refuse("alg is not EdDSA"));
+    }
+    let kid = header.kid.as_deref().ok_or_else(|| refuse("no kid"))?;
+    let jwk = keys.find(kid).ok_or_else(|| refuse("unknown kid"))?;
+    let key = DecodingKey::from_jwk(jwk).map_err(|_| refuse("the key of this kid is unusable"))?;
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.leeway = LEEWAY_SECONDS;
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+        .map_err(|error| Error::from(Code::InvalidWorkerToken).because(error))?
+        .claims;
+    Ok(worker(claims))
+}
+
+fn worker(claims: Claims) -> VerifiedWorker {
+    let agent = AgentScope::new(claims.org.clone(), claims.sub);
+    let conversation = match (
+        claims.connection_id,
+        &claims.user_id,
+        claims.channel_id,
+        claims.conversation_id,
+    ) {
+        (Some(connection), Some(user), Some(channel), Some(conversation)) => Some(Conversation {
+            agent: agent.clone(),
+            scope: ConnectionScope::new(claims.org, connection).user(user.clone()),
+            channel,
+            conversation,
+            team: claims.team_id,
+        }),
+        _ => None,
+    };
+    VerifiedWorker {
+        agent,
+        deployment: claims.dep,
+        token: claims.jti,
+        user: claims.user_id,
+        conversation,
+    }
+}
+
+/// Signs a token with the operator's private JWK.
+///
+/// # Errors
+/// `secret_unavailable` when the signing secret is not an Ed25519 private JWK.
+pub fn mint(signing_key: &SecretString, new: NewToken) -> Result<SecretString, Error> {
+    let unusable = || {
+        Error::from(Code::SecretUnavailable)
+            .because("the signing secret is not an Ed25519 private JWK with `kid` and `d`")
+    };
+    let key: PrivateJwk =
+        serde_json::from_str(signing_key.expose_secret()).map_err(|_| unusable())?;
+    if key.kty != "OKP" || key.crv != "Ed25519" {
+        return Err(unusable());
+    }
+    let seed = URL_SAFE_NO_PAD
+        .decode(key.d.expose_secret())
+        .map_err(|_| unusable())?;
+    if seed.len() != 32 {
+        return Err(unusable());
+    }
+    let claims = Claims {
+        iss: ISSUER.into(),
+        aud: ISSUER.into(),
+        sub: new.agent,
+        org: new.organization,
+        dep: new.deployment,
+        iat: new.issued_at,
+        exp: new.expires_at,
+        jti: new.token,
+        connection_id: new.connection_id,
+        user_id: new.user_id,
+        channel_id: new.channel_id,
+        conversation_id: new.conversation_id,
+        team_id: new.team_id,
+    };
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(key.kid);
+    let pkcs8 = [PKCS8_ED25519.as_slice(), seed.as_slice()].concat();
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&pkcs8))
+        .map(SecretString::from)
+        .map_err(|_| unusable())
+}
+
+/// RFC 8410 section 7: the DER that stands before an Ed25519 seed in a version 1 PKCS #8 key.
+const PKCS8_ED25519: [u8; 16] = [
+    0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+];
+
+/// An Ed25519 private key as RFC 8037 writes it.
+#[derive(Deserialize)]
+struct PrivateJwk {
+    kty: String,
+    crv: String,
+    kid: String,
+    d: SecretString,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.
+    const PRIVATE: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    const PUBLIC: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn new(expires_at: i64) -> NewToken {
+        NewToken {
+            agent: AgentId::parse("agent").unwrap(),
+            organization: OrganizationId::parse("org").unwrap(),
+            deployment: DeploymentName::parse("dep").unwrap(),
+            token: TokenId::parse("jti").unwrap(),
+            issued_at: 0,
+            expires_at,
+            connection_id: None,
+            user_id: None,
+            channel_id: None,
+            conversation_id: None,
+            team_id: None,
+        }
+    }
+
+    fn now() -> i64 {
+        time::OffsetDateTime::now_utc().unix_timestamp()
+    }
+
+    fn minted(expires_at: i64) -> String {
+        mint(&PRIVATE.into(), new(expires_at))
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+
+    fn signed(claims: &serde_json::Value, kid: &str) -> String {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(kid.into());
+        let seed = URL_SAFE_NO_PAD
+            .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+            .unwrap();
+        let key = EncodingKey::from_ed_der(&[PKCS8_ED25519.as_slice(), &seed].concat());
+        jsonwebtoken::encode(&header, claims, &key).unwrap()
+    }
+
+    fn refused(token: &str) -> bool {
+        verify(&PUBLIC.into(), token).is_err_and(|error| error.code == Code::InvalidWorkerToken)
+    }
+
+    #[test]
+    fn what_control_mints_verifies() {
+        let token = minted(now() + 60);
+        assert!(looks_like_jwt(&token));
+        let worker = verify(&PUBLIC.into(), &token).unwrap();
+        assert_eq!(worker.agent().organization().as_str(), "org");
+        assert!(worker.conversation().is_none());
+    }
+
+    #[test]
+    fn a_token_is_refused_past_its_leeway_and_accepted_within() {
+        assert!(verify(&PUBLIC.into(), &minted(now() - 10)).is_ok());
+        assert!(refused(&minted(now() - 60)));
+    }
+
+    #[test]
+    fn every_claim_is_required_and_checked() {
+        let whole = serde_json::json!({"iss":"postern","aud":"postern","sub":"a","org":"o","dep":"d","iat":0,"exp":now()+60,"jti":"j"});
+        assert!(verify(&PUBLIC.into(), &signed(&whole, "k1")).is_ok());
+        assert!(refused(&signed(&whole, "k2")), "unknown kid");
+        for claim in ["iss", "aud", "sub", "org", "dep", "iat", "exp", "jti"] {
+            let mut part = whole.clone();
+            part.as_object_mut().unwrap().remove(claim);
+            assert!(refused(&signed(&part, "k1")), "without {claim}");
+        }
+        for (claim, value) in [
+            ("iss", "other"),
+            ("aud", "other"),
+            ("org", ""),
+            ("sub", "a b"),
+        ] {
+            let mut wrong = whole.clone();
+            wrong[claim] = value.into();
+            assert!(refused(&signed(&wrong, "k1")), "{claim} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_forged_token_is_refused() {
+        let token = minted(now() + 60);
+        let parts: Vec<&str> = token.split('.').collect();
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"k1"}"#);
+        let hmac = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"k1"}"#);
+        for forged in [
+            format!("{none}.{}.", parts[1]),
+            format!("{hmac}.{}.{}", parts[1], parts[2]),
+            format!("{}.{}.{}", parts[0], parts[1], "AAAA"),
+            format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode("{}"), parts[2]),
+            "eyJ".into(),
+            String::new(),
+        ] {
+            assert!(refused(&forged), "{forged}");
+        }
+    }
+}
