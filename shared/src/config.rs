@@ -158,7 +158,8 @@ where
 {
     let env = Env::read();
     crate::telemetry::init(env.log_level());
-    match run(env).await {
+    // Boxed: a function's whole future is too deep to lay out in one piece.
+    match Box::pin(run(env)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(event = "cold_start_failed", "{error}");

@@ -132,15 +132,30 @@ where
             return Err(forbid("not https"));
         }
         // The resolver never sees a literal address.
-        let literal = host
+        match host
             .trim_start_matches('[')
             .trim_end_matches(']')
-            .parse::<IpAddr>();
-        if literal.is_ok_and(|address| !is_global(address)) {
-            return Err(forbid("not a global address"));
+            .parse::<IpAddr>()
+        {
+            Ok(address) if is_global(address) => Ok(Route::Guarded),
+            Ok(_) => Err(forbid("not a global address")),
+            Err(_) if ends_in_a_number(host) => Err(forbid("an address in other than dotted form")),
+            Err(_) => Ok(Route::Guarded),
         }
-        Ok(Route::Guarded)
     }
+}
+
+/// Whether some resolvers would read this name as an IPv4 address, decimal, octal or hexadecimal
+/// (the WHATWG URL standard's "ends in a number").
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host
+        .trim_end_matches('.')
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit())
+        || hex.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 enum Route {

@@ -187,7 +187,8 @@ impl Secrets {
             Error::from(Code::SecretUnavailable).because(format!("read secret {id}: {cause}"))
         };
         let fresh = freshness == Freshness::Fresh || !self.reuse;
-        let read = self.cache.get_secret_value(id, None, None, fresh);
+        // Boxed: the SDK's future is deep, and every future that holds this one would be too.
+        let read = Box::pin(self.cache.get_secret_value(id, None, None, fresh));
         let output = tokio::time::timeout(READ_TIMEOUT, async {
             read.await.map_err(|error| describe(&*error))
         })

@@ -1,1 +1,190 @@
+//! Control: the operator's commands. IAM alone lets them in; there is no public address.
 
+mod command;
+
+use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::id::TokenId;
+use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::store::{NewPlaceholder, NewProfile};
+use postern::token::NewToken;
+use postern::{Code, Error, Placeholder, Secrets, Store, token};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// All that control can do.
+pub struct App {
+    store: Store,
+    secrets: Arc<Secrets>,
+    names: SecretNames,
+    signing_key: OperatorSecret,
+}
+
+impl App {
+    /// Reads the environment; the first command connects.
+    pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
+        let secrets_config = SecretsConfig::from_env(env)?;
+        let database = DatabaseConfig::from_env(env)?;
+        let signing_key = OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        Ok(Self {
+            store: Store::new(database, Arc::clone(&secrets))?,
+            secrets,
+            names: SecretNames::new(secrets_config.prefix),
+            signing_key,
+        })
+    }
+
+    /// Runs one command. An error is an answer too, in the one shape of every function.
+    pub async fn serve(&self, input: Value, request_id: &str) -> Value {
+        let done = match Command::parse(input) {
+            Ok(command) => self.run(command).await,
+            Err(error) => Err(error),
+        };
+        done.unwrap_or_else(|error| {
+            postern::answer::log_error(&error, request_id);
+            postern::answer::error_body(&error, request_id)
+        })
+    }
+
+    async fn run(&self, command: Command) -> Result<Value, Error> {
+        match command {
+            Command::Migrate {} => self.store.migrate().await?,
+            Command::PutOrganization {
+                id,
+                system_providers,
+            } => {
+                self.store
+                    .organization_put(&id, system_providers.as_deref())
+                    .await?;
+            }
+            Command::PutAgent {
+                organization_id,
+                agent_id,
+            } => self.store.agent_put(&organization_id, &agent_id).await?,
+            Command::PutConnection(put) => self.put_connection(put).await?,
+            Command::PutProfile(put) => self.put_profile(put).await?,
+            Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
+            Command::RevokeDeployment {
+                organization_id,
+                deployment_name,
+            } => {
+                let revoked = self
+                    .store
+                    .deployment_revoke(&organization_id, &deployment_name)
+                    .await?;
+                return Ok(json!({"revoked": revoked}));
+            }
+            Command::MintWorkerToken(mint) => return self.mint_worker_token(mint).await,
+            Command::RevokeWorkerToken {
+                organization_id,
+                jti,
+                expires_at,
+            } => {
+                self.store
+                    .token_revoke(&organization_id, &jti, expires_at)
+                    .await?;
+            }
+        }
+        Ok(json!({"ok": true}))
+    }
+
+    async fn put_connection(&self, put: PutConnection) -> Result<(), Error> {
+        self.names
+            .of_organization(&put.organization_id, &put.secret_ref)?;
+        let config = Value::Object(put.config);
+        self.store
+            .connection_put(
+                &put.organization_id,
+                &put.id,
+                put.platform,
+                &put.secret_ref,
+                &config,
+            )
+            .await
+    }
+
+    async fn put_profile(&self, put: PutProfile) -> Result<(), Error> {
+        self.names
+            .of_organization(&put.organization_id, &put.secret_ref)?;
+        if put.user_id.is_some() && put.agent_id.is_none() {
+            return Err(Error::field(
+                "agent_id",
+                "is required where `user_id` is given",
+            ));
+        }
+        let profile = NewProfile {
+            id: put.id,
+            provider_id: put.provider_id,
+            agent_id: put.agent_id,
+            user_id: put.user_id,
+            auth_type: put.auth_type,
+            secret_ref: put.secret_ref,
+            disabled: put.disabled,
+        };
+        self.store.profile_put(&put.organization_id, &profile).await
+    }
+
+    async fn mint_placeholder(&self, mint: MintPlaceholder) -> Result<Value, Error> {
+        if let Some(secret_ref) = &mint.secret_ref {
+            self.names
+                .of_organization(&mint.organization_id, secret_ref)?;
+            if mint.allowed_hosts.is_empty() {
+                return Err(Code::AllowedHostsRequired.into());
+            }
+        }
+        let placeholder = Placeholder::mint();
+        let new = NewPlaceholder {
+            hash: placeholder.hash(),
+            agent_id: mint.agent_id,
+            user_id: mint.user_id,
+            env_var_name: mint.env_var_name,
+            deployment_name: mint.deployment_name,
+            ttl_seconds: mint.ttl_seconds,
+            secret_ref: mint.secret_ref,
+            allowed_hosts: mint.allowed_hosts,
+        };
+        let minted = self
+            .store
+            .placeholder_mint(&mint.organization_id, &new)
+            .await?;
+        Ok(json!({"placeholder": placeholder.expose(), "expires_at": rfc3339(minted.expires_at)}))
+    }
+
+    async fn mint_worker_token(&self, mint: MintWorkerToken) -> Result<Value, Error> {
+        let now = self
+            .store
+            .agent_now(&mint.organization_id, &mint.agent_id)
+            .await?;
+        let key = self
+            .secrets
+            .read(self.signing_key.permit(), Freshness::Cached)
+            .await?;
+        let expires_at = now + Duration::seconds(i64::from(mint.ttl_seconds));
+        let jti = TokenId::parse(uuid::Uuid::new_v4().to_string())
+            .map_err(|error| Error::from(Code::Internal).because(error))?;
+        let new = NewToken {
+            agent: mint.agent_id,
+            organization: mint.organization_id,
+            deployment: mint.deployment_name,
+            token: jti.clone(),
+            issued_at: now.unix_timestamp(),
+            expires_at: expires_at.unix_timestamp(),
+            connection_id: mint.connection_id,
+            user_id: mint.user_id,
+            channel_id: mint.channel_id,
+            conversation_id: mint.conversation_id,
+            team_id: mint.team_id,
+        };
+        let token = token::mint(&key, new)?;
+        // Whole seconds, as the token itself says.
+        let expires_at = expires_at.replace_nanosecond(0).unwrap_or(expires_at);
+        Ok(json!({"token": token.expose_secret(), "jti": jti, "expires_at": rfc3339(expires_at)}))
+    }
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}

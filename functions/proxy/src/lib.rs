@@ -1,1 +1,12 @@
+//! The proxy: placeholder in, secret out, and nothing before everything is checked.
 
+mod app;
+mod credential;
+mod limiter;
+mod outgoing;
+mod provider;
+mod redact;
+mod response;
+mod route;
+
+pub use app::App;

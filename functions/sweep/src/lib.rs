@@ -1,1 +1,216 @@
+//! The sweep: one bounded pass over what is stale, which returns what it did.
 
+use postern::config::{ConfigError, DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::store::Swept;
+use postern::{Secrets, Store};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A run stops early when less of the invocation's time than this is left.
+const RESERVED: Duration = Duration::from_secs(5);
+
+/// All that the sweep can do.
+pub struct App {
+    store: Store,
+    pass: Pass,
+}
+
+/// The bounds of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pass {
+    limit: u32,
+    max_batches: u32,
+    max_age: Duration,
+}
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    deleted: BTreeMap<&'static str, u64>,
+    delivered: u64,
+    /// The last batch of some table was full: there may be more.
+    remaining: bool,
+    oldest_age_ms: i64,
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    failed: BTreeMap<&'static str, String>,
+}
+
+/// A run of which a part failed. Its text is the report, so that an alarm's reader has all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error("{0}")]
+    Failed(String),
+    #[error("invalid_request: {0}")]
+    Invalid(String),
+}
+
+/// A run by hand. A scheduled event has none of these.
+#[derive(Deserialize, Default)]
+struct ByHand {
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    max_batches: Option<u32>,
+    #[serde(default)]
+    max_age_ms: Option<u64>,
+}
+
+impl App {
+    /// Reads the environment; the first run connects.
+    pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
+        let pass = Pass::from_env(env)?;
+        let database = DatabaseConfig::from_env(env)?;
+        let secrets = Arc::new(Secrets::new(&SecretsConfig::from_env(env)?).await?);
+        Ok(Self {
+            store: Store::new(database, secrets)?,
+            pass,
+        })
+    }
+
+    /// One pass. Each table is swept whatever becomes of the others.
+    ///
+    /// # Errors
+    /// `Failed` with the whole report when a table could not be swept.
+    pub async fn run(&self, input: &Value, deadline: SystemTime) -> Result<Report, SweepError> {
+        let started = Instant::now();
+        let pass = self.pass.with(input)?;
+        let mut report = Report {
+            deleted: BTreeMap::new(),
+            delivered: 0,
+            remaining: false,
+            oldest_age_ms: 0,
+            elapsed_ms: 0,
+            failed: BTreeMap::new(),
+        };
+        for table in Swept::ALL {
+            self.table(table, pass, deadline, &mut report).await;
+        }
+        match self.store.oldest_age_ms().await {
+            Ok(age) => report.oldest_age_ms = age,
+            Err(error) => {
+                report
+                    .failed
+                    .entry(Swept::PendingInteractions.table())
+                    .or_insert(error.to_string());
+            }
+        }
+        report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let text = serde_json::to_string(&report).unwrap_or_default();
+        if report.failed.is_empty() {
+            tracing::info!(event = "swept", report = text);
+            Ok(report)
+        } else {
+            Err(SweepError::Failed(text))
+        }
+    }
+
+    /// Batches of one table, until one is not full.
+    async fn table(&self, table: Swept, pass: Pass, deadline: SystemTime, report: &mut Report) {
+        let mut deleted = 0;
+        for _ in 0..pass.max_batches {
+            if deadline
+                .duration_since(SystemTime::now())
+                .unwrap_or_default()
+                < RESERVED
+            {
+                report.remaining = true;
+                break;
+            }
+            match self.store.sweep(table, pass.limit, pass.max_age).await {
+                Ok(count) => {
+                    deleted += count;
+                    if count < u64::from(pass.limit) {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    report.failed.insert(table.table(), error.to_string());
+                    break;
+                }
+            }
+        }
+        report.remaining |=
+            deleted > 0 && deleted == u64::from(pass.limit) * u64::from(pass.max_batches);
+        report.deleted.insert(table.table(), deleted);
+    }
+}
+
+impl Pass {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            limit: env.count("SWEEP_LIMIT", 1000)?,
+            max_batches: env.count("SWEEP_MAX_BATCHES", 50)?,
+            max_age: pending_ttl(env)?,
+        })
+    }
+
+    fn with(self, input: &Value) -> Result<Self, SweepError> {
+        let by_hand: ByHand = match input {
+            Value::Object(_) => serde_json::from_value(input.clone()).map_err(|_| {
+                SweepError::Invalid(
+                    "`limit`, `max_batches` and `max_age_ms` must be whole numbers of at least 0"
+                        .into(),
+                )
+            })?,
+            _ => ByHand::default(),
+        };
+        if by_hand.limit == Some(0) || by_hand.max_batches == Some(0) {
+            return Err(SweepError::Invalid(
+                "`limit` and `max_batches` must be at least 1".into(),
+            ));
+        }
+        Ok(Self {
+            limit: by_hand.limit.unwrap_or(self.limit),
+            max_batches: by_hand.max_batches.unwrap_or(self.max_batches),
+            max_age: by_hand
+                .max_age_ms
+                .map_or(self.max_age, Duration::from_millis),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PASS: Pass = Pass {
+        limit: 1000,
+        max_batches: 50,
+        max_age: Duration::from_secs(86400),
+    };
+
+    #[test]
+    fn a_scheduled_event_changes_nothing_and_a_run_by_hand_what_it_says() {
+        let scheduled = json!({"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+        assert_eq!(PASS.with(&scheduled).unwrap(), PASS);
+        let by_hand = PASS.with(&json!({"limit": 2, "max_age_ms": 5})).unwrap();
+        assert_eq!(
+            by_hand,
+            Pass {
+                limit: 2,
+                max_batches: 50,
+                max_age: Duration::from_millis(5)
+            }
+        );
+        assert_eq!(PASS.with(&Value::Null).unwrap(), PASS);
+    }
+
+    #[test]
+    fn a_bound_that_is_none_is_refused() {
+        for input in [
+            json!({"limit": 0}),
+            json!({"max_batches": 0}),
+            json!({"limit": -1}),
+            json!({"max_age_ms": "x"}),
+        ] {
+            assert!(PASS.with(&input).is_err(), "{input}");
+        }
+    }
+}

@@ -1,1 +1,10 @@
+//! Webhooks: an agent asks a person a question, and exactly one click by the right person answers it.
 
+mod app;
+mod click;
+mod interaction;
+mod platform;
+mod question;
+mod reply;
+
+pub use app::App;

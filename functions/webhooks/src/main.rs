@@ -1,1 +1,24 @@
-fn main() {}
+//! The webhooks function's composition root.
+
+use lambda_http::{Error, lambda_runtime::LambdaEvent, service_fn};
+use postern_webhooks::App;
+use std::{process::ExitCode, sync::Arc};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    postern::config::start(|env| async move {
+        let app = Arc::new(App::from_env(&env).await?);
+        let serve =
+            move |LambdaEvent { payload, context }: LambdaEvent<postern::event::HttpEvent>| {
+                let app = Arc::clone(&app);
+                Box::pin(async move {
+                    Ok::<_, Error>(
+                        app.serve(payload, &context.request_id, context.deadline())
+                            .await,
+                    )
+                })
+            };
+        lambda_runtime::run_concurrent(service_fn(serve)).await
+    })
+    .await
+}

@@ -1,8 +1,9 @@
 //! The hot path: everything that a proxied request needs to know, in one statement.
 
-use super::{Store, StoreError, malformed};
+use super::{Parameter, Store, StoreError, malformed};
 use crate::access::{ExpectedOrganizations, Facts, Request};
 use crate::id::OrganizationId;
+use crate::scope::VerifiedWorker;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_postgres::types::{Json, Type};
@@ -96,6 +97,22 @@ impl Store {
             placeholders: rows_of(row.try_get::<_, Json<Value>>(4)?)?,
             profiles: rows_of(row.try_get::<_, Json<Value>>(5)?)?,
         })
+    }
+}
+
+const TOKEN_REVOKED: &str = "
+select from revoked_tokens
+where organization_id = $1 and jti = $2";
+
+impl Store {
+    /// Whether the worker's organization revoked its token.
+    pub async fn token_revoked(&self, worker: &VerifiedWorker) -> Result<bool, StoreError> {
+        let organization = worker.agent().organization().as_str();
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization, Type::TEXT),
+            (&worker.token().as_str(), Type::TEXT),
+        ];
+        Ok(!self.query(TOKEN_REVOKED, &parameters).await?.is_empty())
     }
 }
 

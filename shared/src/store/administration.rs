@@ -246,25 +246,6 @@ impl Store {
         self.owned(TOKEN_REVOKE, &parameters).await.map(drop)
     }
 
-    /// Whether the organization revoked this token.
-    pub async fn token_revoked(
-        &self,
-        organization: &OrganizationId,
-        token: &TokenId,
-    ) -> Result<bool, StoreError> {
-        let parameters: [Parameter<'_>; 2] = [
-            (&organization.as_str(), Type::TEXT),
-            (&token.as_str(), Type::TEXT),
-        ];
-        let rows = self
-            .query(
-                "select from revoked_tokens where organization_id = $1 and jti = $2",
-                &parameters,
-            )
-            .await?;
-        Ok(!rows.is_empty())
-    }
-
     /// A write of something that its organization owns.
     async fn owned(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Error> {
         self.query(sql, parameters)

@@ -24,8 +24,10 @@ pub enum Again {
 /// What storing came to.
 #[derive(Debug)]
 pub enum Stored {
-    /// The row is new, or stored anew.
-    Stored(Status),
+    /// The row is new.
+    New(Status),
+    /// Something in it changed: it is stored anew and can be claimed again.
+    Anew(Status),
     /// Nothing in it changed; this is how it stands.
     Unchanged(Status),
     /// The id stands under another connection, user or agent. Nothing changed.
@@ -100,9 +102,10 @@ with stored as (
         and p.agent_id = excluded.agent_id
         and p.created_at > now() - $7 * interval '1 millisecond'
         and ($8 or p.entry_payload is distinct from excluded.entry_payload)
-    returning p.created_at
+    -- A row version that replaced none has no xmax.
+    returning p.created_at, p.xmax = 0 as inserted
 )
-select true, true, created_at, created_at + $7 * interval '1 millisecond', false, null::jsonb, false
+select true, inserted, created_at, created_at + $7 * interval '1 millisecond', false, null::jsonb, false
 from stored
 union all
 select false,
@@ -184,10 +187,11 @@ impl Store {
             let Some(row) = rows.first() else {
                 continue;
             };
-            let (stored, same_scope): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
             let status = status(row)?;
-            return Ok(match (stored, same_scope) {
-                (true, _) => Stored::Stored(status),
+            // The second column says of a stored row whether it is new, of any other whose it is.
+            return Ok(match (row.try_get(0)?, row.try_get(1)?) {
+                (true, true) => Stored::New(status),
+                (true, false) => Stored::Anew(status),
                 (false, false) => Stored::ScopeConflict,
                 (false, true) if row.try_get(6)? => Stored::Expired,
                 (false, true) => Stored::Unchanged(status),

@@ -1,0 +1,255 @@
+//! Commands as the operator writes them. Each is checked whole before anything runs.
+
+use postern::access::AuthType;
+use postern::id::{ProfileId, TokenId};
+use postern::store::Platform;
+use postern::{
+    AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+/// Ten years; longer is a mistake.
+const LONGEST_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    Migrate {},
+    PutOrganization {
+        id: OrganizationId,
+        #[serde(default)]
+        system_providers: Option<Vec<ProviderId>>,
+    },
+    PutAgent {
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+    },
+    PutConnection(PutConnection),
+    PutProfile(PutProfile),
+    MintPlaceholder(MintPlaceholder),
+    RevokeDeployment {
+        organization_id: OrganizationId,
+        deployment_name: DeploymentName,
+    },
+    MintWorkerToken(MintWorkerToken),
+    RevokeWorkerToken {
+        organization_id: OrganizationId,
+        jti: TokenId,
+        #[serde(with = "time::serde::rfc3339")]
+        expires_at: OffsetDateTime,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutConnection {
+    pub organization_id: OrganizationId,
+    pub id: ConnectionId,
+    pub platform: Platform,
+    pub secret_ref: String,
+    #[serde(default)]
+    pub config: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutProfile {
+    pub organization_id: OrganizationId,
+    pub id: ProfileId,
+    pub provider_id: ProviderId,
+    #[serde(default)]
+    pub agent_id: Option<AgentId>,
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    pub auth_type: AuthType,
+    pub secret_ref: String,
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MintPlaceholder {
+    pub organization_id: OrganizationId,
+    pub agent_id: AgentId,
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    pub env_var_name: String,
+    pub deployment_name: DeploymentName,
+    #[serde(default = "a_day")]
+    pub ttl_seconds: u32,
+    #[serde(default)]
+    pub secret_ref: Option<String>,
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MintWorkerToken {
+    pub organization_id: OrganizationId,
+    pub agent_id: AgentId,
+    pub deployment_name: DeploymentName,
+    #[serde(default = "two_hours")]
+    pub ttl_seconds: u32,
+    #[serde(default)]
+    pub connection_id: Option<ConnectionId>,
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    #[serde(default)]
+    pub conversation_id: Option<String>,
+    #[serde(default)]
+    pub team_id: Option<String>,
+}
+
+fn a_day() -> u32 {
+    86_400
+}
+
+fn two_hours() -> u32 {
+    7_200
+}
+
+impl Command {
+    /// # Errors
+    /// `invalid_request` that names the field.
+    pub fn parse(input: Value) -> Result<Self, Error> {
+        let Value::Object(fields) = &input else {
+            return Err(Error::new(
+                Code::InvalidRequest,
+                "the input must be a JSON object with `command`",
+            ));
+        };
+        if !fields.get("command").is_some_and(Value::is_string) {
+            return Err(Error::field("command", "is required"));
+        }
+        // A serde message names the field and repeats at most a value of a closed set; a command's
+        // input holds no secret, only names of secrets.
+        let command: Self = serde_path_to_error::deserialize(input).map_err(|error| {
+            let path = error.path().to_string();
+            let field = if path == "." {
+                String::new()
+            } else {
+                format!("the field `{path}`: ")
+            };
+            Error::new(
+                Code::InvalidRequest,
+                format!("{field}{}", error.into_inner()),
+            )
+        })?;
+        command.check()?;
+        Ok(command)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::MintPlaceholder(mint) => {
+                ttl(mint.ttl_seconds)?;
+                text("env_var_name", Some(&mint.env_var_name))?;
+                mint.allowed_hosts
+                    .iter()
+                    .try_for_each(|host| host_name(host))
+            }
+            Self::MintWorkerToken(mint) => {
+                ttl(mint.ttl_seconds)?;
+                text("channel_id", mint.channel_id.as_deref())?;
+                text("conversation_id", mint.conversation_id.as_deref())?;
+                text("team_id", mint.team_id.as_deref())
+            }
+            Self::Migrate {}
+            | Self::PutOrganization { .. }
+            | Self::PutAgent { .. }
+            | Self::PutConnection(_)
+            | Self::PutProfile(_)
+            | Self::RevokeDeployment { .. }
+            | Self::RevokeWorkerToken { .. } => Ok(()),
+        }
+    }
+}
+
+fn ttl(seconds: u32) -> Result<(), Error> {
+    if (1..=LONGEST_TTL_SECONDS).contains(&seconds) {
+        return Ok(());
+    }
+    Err(Error::field(
+        "ttl_seconds",
+        format_args!("must be 1 to {LONGEST_TTL_SECONDS}"),
+    ))
+}
+
+fn text(field: &str, value: Option<&str>) -> Result<(), Error> {
+    match value {
+        Some(value) => UserId::parse(value)
+            .map(drop)
+            .map_err(|rule| Error::field(field, rule)),
+        None => Ok(()),
+    }
+}
+
+/// A host name without scheme, port or path: what a provider's host is compared with.
+fn host_name(host: &str) -> Result<(), Error> {
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    };
+    let port = host
+        .rsplit_once(':')
+        .is_some_and(|(name, _)| !name.contains(':'));
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(plain) || port {
+        return Err(Error::field(
+            "allowed_hosts",
+            "must be host names without scheme, port or path",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(input: Value) -> String {
+        let error = Command::parse(input).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest);
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let mint = json!({"command": "mint_placeholder", "organization_id": "o", "agent_id": "a", "env_var_name": "K", "deployment_name": "d"});
+        let with = |field: &str, value: Value| {
+            let mut input = mint.clone();
+            input[field] = value;
+            input
+        };
+        assert!(Command::parse(mint.clone()).is_ok());
+        for (input, named) in [
+            (json!([]), "command"),
+            (json!({}), "command"),
+            (json!({"command": "nonsense"}), "nonsense"),
+            (
+                json!({"command": "put_agent", "organization_id": "o"}),
+                "agent_id",
+            ),
+            (with("organization_id", json!("a b")), "visible"),
+            (with("typo", json!(1)), "typo"),
+            (with("ttl_seconds", json!(0)), "ttl_seconds"),
+            (with("allowed_hosts", json!(["https://x"])), "allowed_hosts"),
+            (with("allowed_hosts", json!(["x:443"])), "allowed_hosts"),
+            (
+                json!({"command": "put_connection", "organization_id": "o", "id": "c", "platform": "irc", "secret_ref": "x"}),
+                "irc",
+            ),
+        ] {
+            assert!(
+                refusal(input.clone()).contains(named),
+                "{input}: {}",
+                refusal(input)
+            );
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! authenticate -> scope -> permit -> credential -> send -> answer
+
+use crate::credential::Credentials;
+use crate::limiter::{Limiter, Source};
+use crate::outgoing;
+use crate::provider::{Provider, Providers};
+use crate::response::{self, Proxied, Response};
+use crate::route::{ProxyPath, Route};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
+use lambda_http::Error as BoxError;
+use postern::access::{self, Access, LegacyPlaceholders, Rules};
+use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::egress::{AllowedPrivate, Egress};
+use postern::event::{HttpEvent, Incoming};
+use postern::scope::VerifiedWorker;
+use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::{Code, Error, Secrets, Store, token};
+use secrecy::{ExposeSecret, SecretString};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// All that the proxy can do.
+pub struct App {
+    store: Store,
+    secrets: Arc<Secrets>,
+    worker_keys: OperatorSecret,
+    providers: Providers,
+    rules: Rules,
+    limiter: Limiter,
+    egress: Egress<Full<Bytes>>,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl App {
+    /// Reads the environment. Connects to nothing: the first request does, if it needs to.
+    pub async fn from_env(env: &Env) -> Result<Self, BoxError> {
+        let secrets_config = SecretsConfig::from_env(env)?;
+        let database = DatabaseConfig::from_env(env)?;
+        let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
+        let providers = Providers::from_env(env)?;
+        let rules = Rules {
+            legacy: env.parsed("LEGACY_PLACEHOLDERS", LegacyPlaceholders::Warn)?,
+            require_worker_token: env.parsed("REQUIRE_WORKER_TOKEN", false)?,
+            names: SecretNames::new(secrets_config.prefix.clone()),
+        };
+        // The agent's organization comes with the one statement that a request needs anyway, so there
+        // is nothing that a cache would save; the variable is still checked.
+        env.millis("AGENT_ORG_CACHE_TTL_MS", 60_000)?;
+        let allowed = AllowedPrivate::from_env(env)?;
+        let connect_timeout = env.bound("UPSTREAM_CONNECT_TIMEOUT_MS", 5_000)?;
+        let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 120_000)?;
+        let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 120_000)?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        Ok(Self {
+            store: Store::new(database, Arc::clone(&secrets))?,
+            secrets,
+            worker_keys,
+            providers,
+            rules,
+            limiter: Limiter::new(),
+            egress: Egress::new(allowed, connect_timeout)?,
+            header_timeout,
+            idle_timeout,
+        })
+    }
+
+    /// Answers one event. Never an `Err`: an error is an answer.
+    pub async fn serve(&self, event: HttpEvent, request_id: &str) -> Response {
+        let started = Instant::now();
+        let answered = match Incoming::try_from(event) {
+            Ok(incoming) => self.handle(&incoming, request_id, started).await,
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(|error| {
+            postern::answer::log_error(&error, request_id);
+            response::error(&error, request_id)
+        })
+    }
+
+    async fn handle(
+        &self,
+        incoming: &Incoming,
+        request_id: &str,
+        started: Instant,
+    ) -> Result<Response, Error> {
+        if matches!(incoming.method, Method::TRACE | Method::CONNECT) {
+            return Err(Code::MethodNotAllowed.into());
+        }
+        let path = match Route::parse(&incoming.path)? {
+            Route::Health => return health(incoming),
+            Route::Proxy(path) => path,
+        };
+        let provider = self.providers.get(path.slug).ok_or(Code::UnknownProvider)?;
+        if incoming.headers.contains_key(header::UPGRADE) && wants_websocket(incoming) {
+            return Err(Code::UpgradeUnsupported.into());
+        }
+        let access = self.authorize(incoming, &path, provider).await?;
+        if access.legacy {
+            tracing::warn!(
+                event = "legacy_placeholder",
+                request_id,
+                agent_id = access.agent.as_str(),
+                provider = provider.slug,
+                "a placeholder without organization or allowed hosts was used; mint a new one"
+            );
+        }
+        let secret = self.secrets.read(&access.permit, Freshness::Cached).await?;
+        let line = Proxied {
+            request_id: request_id.to_owned(),
+            organization: access.organization.clone(),
+            agent: access.agent.clone(),
+            provider: provider.slug.clone(),
+            host: provider.host().to_owned(),
+            method: incoming.method.to_string(),
+            status: 0,
+            own: started.elapsed(),
+            sent_at: Instant::now(),
+            bytes_in: incoming.body.len(),
+            bytes_out: 0,
+            ended: "no_answer",
+        };
+        self.forward(incoming, path.rest, provider, &access, secret, line)
+            .await
+    }
+
+    /// Proves the organization and finds the one credential, or refuses.
+    async fn authorize(
+        &self,
+        incoming: &Incoming,
+        path: &ProxyPath<'_>,
+        provider: &Provider,
+    ) -> Result<Access, Error> {
+        let credentials = Credentials::collect(incoming, provider)?;
+        let worker = match &credentials.worker_token {
+            Some(token) => Some(self.worker(token).await?),
+            None => None,
+        };
+        let source = match (&path.agent, &incoming.source) {
+            (Some(agent), _) => Source::Agent(agent.clone()),
+            (None, Some(address)) => Source::Address(address.clone()),
+            (None, None) => Source::Unknown,
+        };
+        self.limiter.check(&source, Instant::now())?;
+        let request = access::Request {
+            worker,
+            agent: path.agent.clone(),
+            user: path.user.clone(),
+            placeholders: credentials.placeholders,
+            provider: provider.provider_id.clone(),
+        };
+        let facts = self.store.access_facts(&request).await.map_err(|error| {
+            // What could not be answered first is the organization, unless the token named it.
+            let unresolved = request.worker.is_none() && request.agent.is_some();
+            let code = if unresolved {
+                Code::AgentOrgUnresolved
+            } else {
+                Code::DatabaseUnavailable
+            };
+            Error::from(code).because(error)
+        })?;
+        let access = access::decide(&self.rules, &request, &facts, provider.host());
+        if let Err(error) = &access
+            && error.code == Code::Unauthorized
+            && !request.placeholders.is_empty()
+        {
+            self.limiter.failed(source, Instant::now());
+        }
+        access
+    }
+
+    async fn worker(&self, token: &SecretString) -> Result<VerifiedWorker, Error> {
+        let keys = self
+            .secrets
+            .read(self.worker_keys.permit(), Freshness::Cached)
+            .await?;
+        token::verify(&keys, token.expose_secret())
+    }
+
+    /// Sends, and once more when the secret turns out to have been rotated.
+    async fn forward(
+        &self,
+        incoming: &Incoming,
+        rest: &str,
+        provider: &Provider,
+        access: &Access,
+        secret: SecretString,
+        mut line: Proxied,
+    ) -> Result<Response, Error> {
+        let mut secret = secret;
+        let mut upstream = self.send(incoming, rest, provider, access, &secret).await?;
+        if upstream.status() == StatusCode::UNAUTHORIZED
+            && let Ok(fresh) = self.secrets.read(&access.permit, Freshness::Fresh).await
+            && fresh.expose_secret() != secret.expose_secret()
+        {
+            secret = fresh;
+            upstream = self.send(incoming, rest, provider, access, &secret).await?;
+        }
+        line.status = upstream.status().as_u16();
+        Ok(response::forward(
+            upstream,
+            &secret,
+            self.idle_timeout,
+            line,
+        ))
+    }
+
+    async fn send(
+        &self,
+        incoming: &Incoming,
+        rest: &str,
+        provider: &Provider,
+        access: &Access,
+        secret: &SecretString,
+    ) -> Result<http::Response<hyper::body::Incoming>, Error> {
+        let request = outgoing::build(incoming, rest, provider, secret, access.auth_type)?;
+        tokio::time::timeout(self.header_timeout, self.egress.send(request))
+            .await
+            .map_err(|_| Error::from(Code::UpstreamTimeout))?
+            .map_err(postern::egress::SendError::into_error)
+    }
+}
+
+fn wants_websocket(incoming: &Incoming) -> bool {
+    incoming
+        .header("upgrade")
+        .is_some_and(|upgrade| upgrade.to_ascii_lowercase().contains("websocket"))
+}
+
+fn health(incoming: &Incoming) -> Result<Response, Error> {
+    if !matches!(incoming.method, Method::GET | Method::HEAD) {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    Ok(response::whole(
+        StatusCode::OK,
+        headers,
+        r#"{"service":"proxy","status":"ok"}"#,
+    ))
+}

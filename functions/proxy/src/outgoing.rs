@@ -1,0 +1,282 @@
+//! The request to the provider: built, not edited, so that nothing of ours slips through.
+
+use crate::credential::{is_api_key, is_parameter};
+use crate::provider::{Auth, Provider};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
+    VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Full;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use postern::access::AuthType;
+use postern::event::Incoming;
+use postern::{Code, Error};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What cannot stand in a path. A REST API's event carries a decoded path; others never hold these.
+const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'#')
+    .add(b'?')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>');
+const ILLEGAL_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
+
+/// RFC 9110 section 7.6.1, and what proxies in the field add to it.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
+
+/// Removes what is between two neighbours only.
+pub fn without_hop_by_hop(headers: &mut HeaderMap) {
+    for name in nominated(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// The headers that `connection` names.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
+}
+
+fn stays(name: &HeaderName) -> bool {
+    [
+        HOST,
+        AUTHORIZATION,
+        COOKIE,
+        FORWARDED,
+        VIA,
+        CONTENT_LENGTH,
+        EXPECT,
+        ACCEPT_ENCODING,
+    ]
+    .contains(name)
+        || is_api_key(name)
+        || INTERNAL
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// The request as the provider gets it, with the real credential.
+///
+/// # Errors
+/// `invalid_path` when the address is none; `secret_unavailable` when the secret cannot stand in a
+/// header.
+pub fn build(
+    incoming: &Incoming,
+    rest: &str,
+    provider: &Provider,
+    secret: &SecretString,
+    auth_type: AuthType,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let auth = provider.auth(auth_type);
+    let mut headers = incoming.headers.clone();
+    without_hop_by_hop(&mut headers);
+    let internal: Vec<HeaderName> = headers.keys().filter(|name| stays(name)).cloned().collect();
+    for name in internal {
+        headers.remove(name);
+    }
+    // An encoded echo of the secret could not be seen.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Auth::Header { header, scheme } = auth {
+        headers.insert(header, credential(scheme.as_deref(), secret)?);
+    }
+    let mut request = Request::new(Full::new(incoming.body.clone()));
+    *request.method_mut() = incoming.method.clone();
+    *request.uri_mut() = address(incoming, rest, provider, auth, secret)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn credential(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
+    let unusable = |_| {
+        Error::from(Code::SecretUnavailable).because("the secret's value cannot stand in a header")
+    };
+    let value = match scheme {
+        Some(scheme) => HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())),
+        None => HeaderValue::from_str(secret.expose_secret()),
+    };
+    let mut value = value.map_err(unusable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `base_url`, `/`, `rest`, and the query without the placeholder's pair.
+fn address(
+    incoming: &Incoming,
+    rest: &str,
+    provider: &Provider,
+    auth: &Auth,
+    secret: &SecretString,
+) -> Result<Uri, Error> {
+    let base = provider.base_url();
+    let mut address = format!("{base}/{}", utf8_percent_encode(rest, ILLEGAL_IN_PATH));
+    let mut mark = '?';
+    let pairs = incoming
+        .query
+        .split('&')
+        .filter(|_| !incoming.query.is_empty());
+    for pair in
+        pairs.filter(|pair| !is_parameter(pair.split('=').next().unwrap_or_default(), provider))
+    {
+        address.push(mark);
+        address.extend(utf8_percent_encode(pair, ILLEGAL_IN_QUERY));
+        mark = '&';
+    }
+    if let Auth::Query { query } = auth {
+        address.push(mark);
+        address.extend(utf8_percent_encode(query, NON_ALPHANUMERIC));
+        address.push('=');
+        address.extend(utf8_percent_encode(
+            secret.expose_secret(),
+            NON_ALPHANUMERIC,
+        ));
+    }
+    address.parse().map_err(|_| Code::InvalidPath.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Providers;
+    use postern::config::Env;
+
+    const PROVIDERS: &str = r#"[
+        {"slug":"h","provider_id":"h","base_url":"https://up.example/base/","auth":{"header":"x-api-key"}},
+        {"slug":"q","provider_id":"q","base_url":"https://up.example","auth":{"query":"key"}}
+    ]"#;
+
+    fn built(
+        slug: &str,
+        rest: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Request<Full<Bytes>> {
+        let providers = Providers::from_env(&Env::of([("PROVIDERS", PROVIDERS)])).unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let incoming = Incoming {
+            method: http::Method::POST,
+            path: String::new(),
+            query: query.into(),
+            headers: map,
+            body: Bytes::from_static(b"\0\xff"),
+            source: None,
+        };
+        build(
+            &incoming,
+            rest,
+            providers.get(slug).unwrap(),
+            &"real/key".into(),
+            AuthType::ApiKey,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn rest_and_query_are_passed_byte_for_byte_and_stay_on_the_host() {
+        for rest in [
+            "v1/x",
+            "../../x",
+            "%2e%2e/%2F",
+            "/evil.example/x",
+            "@evil.example/",
+            "a//b",
+            "\\evil",
+        ] {
+            let request = built("h", rest, "a=%20&a=2&b", &[]);
+            assert_eq!(
+                request.uri().to_string(),
+                format!("https://up.example/base/{rest}?a=%20&a=2&b")
+            );
+            assert_eq!(request.uri().host(), Some("up.example"));
+        }
+        assert_eq!(
+            built("h", "a b#c?d", "", &[]).uri().path(),
+            "/base/a%20b%23c%3Fd"
+        );
+    }
+
+    #[test]
+    fn only_what_is_the_providers_is_forwarded() {
+        let request = built(
+            "h",
+            "x",
+            "",
+            &[
+                ("host", "postern"),
+                ("authorization", "Bearer p"),
+                ("x-api-key", "p"),
+                ("x-goog-api-key", "p"),
+                ("cookie", "c"),
+                ("x-postern-worker-token", "t"),
+                ("x-amzn-trace-id", "t"),
+                ("x-forwarded-for", "f"),
+                ("forwarded", "f"),
+                ("via", "v"),
+                ("connection", "keep-alive, X-Hop"),
+                ("x-hop", "1"),
+                ("te", "trailers"),
+                ("transfer-encoding", "chunked"),
+                ("content-length", "99"),
+                ("upgrade", "h2c"),
+                ("accept-encoding", "gzip"),
+                ("content-type", "application/json"),
+                ("x-many", "1"),
+                ("x-many", "2"),
+                ("anthropic-version", "v"),
+            ],
+        );
+        let mut names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "accept-encoding",
+                "anthropic-version",
+                "content-type",
+                "x-api-key",
+                "x-many"
+            ]
+        );
+        assert_eq!(request.headers()["x-api-key"], "real/key");
+        assert_eq!(request.headers()["accept-encoding"], "identity");
+        assert_eq!(request.headers().get_all("x-many").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_query_credential_takes_the_placeholders_place() {
+        let request = built(
+            "q",
+            "x",
+            "a=1&k%65y=postern_secret_x&b=2",
+            &[("x-api-key", "p")],
+        );
+        assert_eq!(request.uri().query(), Some("a=1&b=2&key=real%2Fkey"));
+        assert!(!request.headers().contains_key("x-api-key"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Providers, as data.
+
+use http::{HeaderName, Uri};
+use postern::ProviderId;
+use postern::access::AuthType;
+use postern::config::{ConfigError, Env, malformed};
+use serde::Deserialize;
+use std::collections::HashMap;
+
+const BUILT_IN: &str = include_str!("providers.json");
+const VARIABLE: &str = "PROVIDERS";
+
+/// A provider: where its API is, and how it takes a credential.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    pub slug: String,
+    pub provider_id: ProviderId,
+    base_url: String,
+    auth: Auth,
+    #[serde(default)]
+    oauth_auth: Option<Auth>,
+}
+
+/// Where a credential goes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Auth {
+    Header {
+        #[serde(deserialize_with = "header_name")]
+        header: HeaderName,
+        #[serde(default)]
+        scheme: Option<String>,
+    },
+    Query {
+        query: String,
+    },
+}
+
+impl Provider {
+    /// How a credential of this type is presented.
+    pub fn auth(&self, auth_type: AuthType) -> &Auth {
+        match auth_type {
+            AuthType::ApiKey => &self.auth,
+            AuthType::OAuth => self.oauth_auth.as_ref().unwrap_or(&self.auth),
+        }
+    }
+
+    /// The query parameter in which the provider takes its key, if it does.
+    pub fn query_parameter(&self) -> Option<&str> {
+        match &self.auth {
+            Auth::Header { .. } => None,
+            Auth::Query { query } => Some(query),
+        }
+    }
+
+    /// The address to which `/{rest}` is added, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        self.base_url.trim_end_matches('/')
+    }
+
+    /// The host name alone.
+    pub fn host(&self) -> &str {
+        let after_scheme = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = after_scheme.split('/').next().unwrap_or_default();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            Some(_) | None => authority,
+        }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if self.slug.is_empty() || !self.slug.bytes().all(plain) || self.slug == "health" {
+            return Err("a slug must be of A-Z a-z 0-9 - _ . and not `health`");
+        }
+        let uri: Uri = self
+            .base_url
+            .parse()
+            .map_err(|_| "a base_url is not a URL")?;
+        let http = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri
+            .authority()
+            .map(http::uri::Authority::as_str)
+            .unwrap_or_default();
+        if !http || authority.is_empty() || authority.contains('@') || uri.query().is_some() {
+            return Err("a base_url must be http(s)://host[:port][/path] without user or query");
+        }
+        Ok(())
+    }
+}
+
+fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse()
+        .map_err(|_| serde::de::Error::custom("not a header name"))
+}
+
+/// Every provider by its slug.
+#[derive(Debug)]
+pub struct Providers(HashMap<String, Provider>);
+
+impl Providers {
+    /// The built-in list, with the operator's added or in place of those of the same slug.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let list = |text: &str| {
+            serde_json::from_str::<Vec<Provider>>(text).map_err(|error| malformed(VARIABLE, error))
+        };
+        let built_in = list(BUILT_IN)?;
+        let own = env.get(VARIABLE).map(list).transpose()?.unwrap_or_default();
+        let mut all = HashMap::new();
+        for provider in built_in.into_iter().chain(own) {
+            provider
+                .check()
+                .map_err(|error| malformed(VARIABLE, error))?;
+            all.insert(provider.slug.clone(), provider);
+        }
+        Ok(Self(all))
+    }
+
+    pub fn get(&self, slug: &str) -> Option<&Provider> {
+        self.0.get(slug)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_list_is_sound_and_https() {
+        let providers = Providers::from_env(&Env::of([])).unwrap();
+        for slug in [
+            "openai",
+            "anthropic",
+            "gemini",
+            "openrouter",
+            "groq",
+            "mistral",
+            "deepseek",
+            "xai",
+            "together",
+            "fireworks",
+            "cohere",
+            "perplexity",
+            "github",
+            "slack",
+        ] {
+            assert!(
+                providers
+                    .get(slug)
+                    .is_some_and(|p| p.base_url().starts_with("https://")),
+                "{slug}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_operators_list_adds_and_replaces() {
+        let own = r#"[{"slug":"openai","provider_id":"mine","base_url":"http://127.0.0.1:81/x/","auth":{"query":"key"}}]"#;
+        let providers = Providers::from_env(&Env::of([(VARIABLE, own)])).unwrap();
+        let openai = providers.get("openai").unwrap();
+        assert_eq!(
+            (openai.host(), openai.base_url()),
+            ("127.0.0.1", "http://127.0.0.1:81/x")
+        );
+        assert_eq!(openai.query_parameter(), Some("key"));
+    }
+
+    #[test]
+    fn a_malformed_list_names_the_variable() {
+        for own in [
+            "{}",
+            r#"[{"slug":"a b","provider_id":"x","base_url":"https://x","auth":{"query":"k"}}]"#,
+            r#"[{"slug":"a","provider_id":"x","base_url":"ftp://x","auth":{"query":"k"}}]"#,
+            r#"[{"slug":"a","provider_id":"x","base_url":"https://u@x","auth":{"query":"k"}}]"#,
+            r#"[{"slug":"a","provider_id":"x","base_url":"https://x","auth":{"header":"a b"}}]"#,
+        ] {
+            assert_eq!(
+                Providers::from_env(&Env::of([(VARIABLE, own)]))
+                    .unwrap_err()
+                    .variable,
+                VARIABLE,
+                "{own}"
+            );
+        }
+    }
+}

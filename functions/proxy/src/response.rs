@@ -1,0 +1,211 @@
+//! The answer on its way back: streamed piece by piece, without the secret, with an honest end.
+
+use crate::outgoing::without_hop_by_hop;
+use crate::redact::Redactor;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use lambda_runtime::{MetadataPrelude, StreamResponse};
+use postern::answer::{ERROR_HEADER, error_response};
+use postern::{AgentId, Error, OrganizationId};
+use secrecy::SecretString;
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+/// Why a stream did not end cleanly.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// A body as Lambda streams it.
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+pub type Response = StreamResponse<Body>;
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    StreamResponse {
+        metadata_prelude: MetadataPrelude {
+            status_code: status,
+            headers,
+            cookies: Vec::new(),
+        },
+        stream: body,
+    }
+}
+
+/// An answer of Postern's own.
+pub fn whole(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Response {
+    let body = body.into();
+    answer(status, headers, Box::pin(stream::iter([Ok(body)])))
+}
+
+pub fn error(error: &Error, request_id: &str) -> Response {
+    let (status, headers, body) = error_response(error, request_id);
+    whole(status, headers, body)
+}
+
+/// What the one `proxied` line of a request says. Written when the body has ended, however it did.
+pub struct Proxied {
+    pub request_id: String,
+    pub organization: Option<OrganizationId>,
+    pub agent: AgentId,
+    pub provider: String,
+    pub host: String,
+    pub method: String,
+    pub status: u16,
+    pub own: Duration,
+    pub sent_at: Instant,
+    pub bytes_in: usize,
+    pub bytes_out: usize,
+    pub ended: &'static str,
+}
+
+impl Drop for Proxied {
+    fn drop(&mut self) {
+        tracing::info!(
+            event = "proxied",
+            request_id = self.request_id,
+            organization_id = self.organization.as_ref().map(OrganizationId::as_str),
+            agent_id = self.agent.as_str(),
+            provider = self.provider,
+            host = self.host,
+            method = self.method,
+            status = self.status,
+            upstream_ms = millis(self.sent_at.elapsed()),
+            own_ms = millis(self.own),
+            bytes_in = self.bytes_in,
+            bytes_out = self.bytes_out,
+            ended = self.ended,
+        );
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The upstream's answer: its status, its headers but those that are not the client's, and its body
+/// as it arrives.
+pub fn forward(
+    upstream: http::Response<hyper::body::Incoming>,
+    secret: &SecretString,
+    idle: Duration,
+    line: Proxied,
+) -> Response {
+    let (mut parts, body) = upstream.into_parts();
+    let redactor = Redactor::new(secret);
+    without_hop_by_hop(&mut parts.headers);
+    parts.headers.remove(SET_COOKIE);
+    parts.headers.remove(ERROR_HEADER);
+    if let Some(redactor) = &redactor {
+        redact_headers(&mut parts.headers, redactor, secret);
+    }
+    let redactor = redactor.filter(|redactor| may_echo(&parts, redactor));
+    if redactor.is_some() && line.method != "HEAD" {
+        // The length may change; the end of the stream says where the body ends.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    answer(
+        parts.status,
+        parts.headers,
+        Box::pin(pieces(body, redactor, idle, line)),
+    )
+}
+
+/// Whether the body can hold the secret in a form that can be seen.
+fn may_echo(parts: &http::response::Parts, redactor: &Redactor) -> bool {
+    let encoded = parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity");
+    let length = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    !encoded && length.is_none_or(|length| length >= redactor.secret_len())
+}
+
+fn redact_headers(headers: &mut HeaderMap, redactor: &Redactor, secret: &SecretString) {
+    for value in headers
+        .values_mut()
+        .filter(|value| redactor.finds(value.as_bytes()))
+    {
+        let mut own = Redactor::new(secret);
+        let clean = own.as_mut().map(|own| {
+            [
+                own.piece(Bytes::copy_from_slice(value.as_bytes())),
+                own.end(),
+            ]
+            .concat()
+        });
+        *value = clean
+            .and_then(|clean| HeaderValue::from_bytes(&clean).ok())
+            .unwrap_or(HeaderValue::from_static("[redacted]"));
+    }
+}
+
+struct Flow {
+    body: hyper::body::Incoming,
+    redactor: Option<Redactor>,
+    idle: Duration,
+    line: Proxied,
+    ended: bool,
+}
+
+fn pieces(
+    body: hyper::body::Incoming,
+    redactor: Option<Redactor>,
+    idle: Duration,
+    mut line: Proxied,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+    line.ended = "client_gone";
+    let flow = Flow {
+        body,
+        redactor,
+        idle,
+        line,
+        ended: false,
+    };
+    stream::unfold(flow, |mut flow| async move {
+        let piece = flow.next().await?;
+        Some((piece, flow))
+    })
+    .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
+}
+
+impl Flow {
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        if self.ended {
+            return None;
+        }
+        let piece = match tokio::time::timeout(self.idle, self.body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                let data = frame.into_data().unwrap_or_default();
+                match &mut self.redactor {
+                    Some(redactor) => redactor.piece(data),
+                    None => data,
+                }
+            }
+            Ok(Some(Err(error))) => return Some(Err(self.broken("upstream_broke", error.into()))),
+            Err(_) => {
+                return Some(Err(self.broken(
+                    "upstream_idle",
+                    "the upstream sent nothing for too long".into(),
+                )));
+            }
+            Ok(None) => {
+                self.ended = true;
+                self.line.ended = "complete";
+                self.redactor.as_mut().map(Redactor::end)?
+            }
+        };
+        self.line.bytes_out += piece.len();
+        Some(Ok(piece))
+    }
+
+    fn broken(&mut self, how: &'static str, error: BodyError) -> BodyError {
+        self.ended = true;
+        self.line.ended = how;
+        error
+    }
+}

@@ -1,0 +1,143 @@
+//! Routes, and who may take them.
+
+use crate::platform::Chat;
+use crate::{click, interaction, reply};
+use http::Method;
+use lambda_http::Error as BoxError;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use percent_encoding::percent_decode_str;
+use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::egress::AllowedPrivate;
+use postern::event::{HttpEvent, Incoming};
+use postern::scope::VerifiedWorker;
+use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::{Code, Error, Secrets, Store, token};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Most that a body may hold, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// All that the webhooks function can do.
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) names: SecretNames,
+    pub(crate) chat: Chat,
+    pub(crate) pending_ttl: Duration,
+    pub(crate) ack_budget: Duration,
+    worker_keys: OperatorSecret,
+}
+
+impl App {
+    /// Reads the environment. Connects to nothing: the first request does, if it needs to.
+    pub async fn from_env(env: &Env) -> Result<Self, BoxError> {
+        let secrets_config = SecretsConfig::from_env(env)?;
+        let database = DatabaseConfig::from_env(env)?;
+        let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
+        let pending_ttl = pending_ttl(env)?;
+        let ack_budget = env.bound("ACK_BUDGET_MS", 2_000)?;
+        let chat = Chat::new(AllowedPrivate::from_env(env)?)?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        Ok(Self {
+            store: Store::new(database, Arc::clone(&secrets))?,
+            secrets,
+            names: SecretNames::new(secrets_config.prefix),
+            chat,
+            pending_ttl,
+            ack_budget,
+            worker_keys,
+        })
+    }
+
+    /// Answers one event. Never an `Err`: an error is an answer.
+    pub async fn serve(
+        &self,
+        event: HttpEvent,
+        request_id: &str,
+        deadline: SystemTime,
+    ) -> ApiGatewayProxyResponse {
+        let answered = match Incoming::try_from(event) {
+            Ok(incoming) => Box::pin(self.handle(&incoming, deadline)).await,
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(|error| {
+            postern::answer::log_error(&error, request_id);
+            reply::error(&error, request_id)
+        })
+    }
+
+    async fn handle(
+        &self,
+        incoming: &Incoming,
+        deadline: SystemTime,
+    ) -> Result<ApiGatewayProxyResponse, Error> {
+        let segments: Vec<&str> = incoming.path.trim_start_matches('/').split('/').collect();
+        if incoming.body.len() > BODY_LIMIT {
+            return Err(Code::BodyTooLarge.into());
+        }
+        match (segments.as_slice(), &incoming.method) {
+            (["v1", "interactions"], &Method::POST) => interaction::create(self, incoming).await,
+            (["v1", "interactions", id], &Method::GET) => {
+                interaction::read(self, incoming, &decoded(id)?, deadline).await
+            }
+            (["v1", "interactions", id], &Method::DELETE) => {
+                interaction::withdraw(self, incoming, &decoded(id)?).await
+            }
+            (["webhooks", connection], &Method::POST) => {
+                click::receive(self, incoming, &decoded(connection)?).await
+            }
+            (["v1", "interactions"] | ["v1", "interactions", _] | ["webhooks", _], _) => {
+                Err(Code::MethodNotAllowed.into())
+            }
+            _ => Err(Code::NotFound.into()),
+        }
+    }
+
+    /// The worker that the request's token proves, unless it was revoked.
+    pub(crate) async fn worker(&self, incoming: &Incoming) -> Result<VerifiedWorker, Error> {
+        let token = worker_token(incoming)?;
+        let keys = self
+            .secrets
+            .read(self.worker_keys.permit(), Freshness::Cached)
+            .await?;
+        let worker = token::verify(&keys, token)?;
+        if self.store.token_revoked(&worker).await? {
+            return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
+        }
+        Ok(worker)
+    }
+}
+
+/// The token in its own header, else as a bearer. Never from the URL.
+fn worker_token(incoming: &Incoming) -> Result<&str, Error> {
+    let missing = || {
+        Error::new(
+            Code::InvalidWorkerToken,
+            "no worker token was presented; send it in x-postern-worker-token",
+        )
+    };
+    if incoming.headers.contains_key("x-postern-worker-token") {
+        return incoming
+            .header("x-postern-worker-token")
+            .map(str::trim)
+            .ok_or_else(missing);
+    }
+    let (scheme, token) = incoming
+        .header("authorization")
+        .and_then(|value| value.trim().split_once(' '))
+        .ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(missing())
+    }
+}
+
+fn decoded(segment: &str) -> Result<String, Error> {
+    let text = percent_decode_str(segment).decode_utf8();
+    text.map(|text| text.into_owned())
+        .map_err(|_| Error::new(Code::InvalidRequest, "the path is not UTF-8"))
+}

@@ -1,0 +1,213 @@
+//! Asking, reading and withdrawing.
+
+use crate::app::App;
+use crate::platform::{Card, OnPlatform, Posted};
+use crate::question::Question;
+use crate::reply;
+use http::StatusCode;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use postern::event::Incoming;
+use postern::scope::{Conversation, OwnInteraction};
+use postern::secret::Freshness;
+use postern::store::{Again, Outcome, Status, Stored, Withdrawal};
+use postern::{Code, Error, InteractionId};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant, SystemTime};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Longest that a reader may wait, in seconds.
+const LONGEST_WAIT: u64 = 25;
+/// Time kept of the invocation's own to answer in.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// `POST /v1/interactions`: store, then post; what cannot be posted is not kept.
+pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
+    let worker = app.worker(incoming).await?;
+    let conversation = worker
+        .conversation()
+        .ok_or(Code::TokenWithoutConversation)?;
+    if !incoming.is("application/json") {
+        return Err(Error::new(
+            Code::InvalidRequest,
+            "the header `content-type` must be application/json",
+        ));
+    }
+    let question = Question::parse(&incoming.body)?;
+    let scope = conversation.scope();
+    let connection = app
+        .store
+        .connection_of(scope)
+        .await?
+        .ok_or(Code::UnknownConnection)?;
+    let secret = app
+        .secrets
+        .read(&connection.permit(&app.names)?, Freshness::Cached)
+        .await?;
+    let platform = app.chat.on(&connection, &secret)?;
+    let payload = question.payload(conversation);
+    let stored = app
+        .store
+        .interaction_store(
+            scope,
+            conversation.agent(),
+            &question.id,
+            &payload,
+            app.pending_ttl,
+            Again::WhenChanged,
+        )
+        .await?;
+    let (status, code) = match stored {
+        Stored::New(status) => (status, StatusCode::CREATED),
+        Stored::Anew(status) => (status, StatusCode::OK),
+        Stored::Unchanged(status) => {
+            return Ok(reply::json(StatusCode::OK, &shown(&question.id, &status)));
+        }
+        Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
+        Stored::Expired => return Err(Code::InteractionExpired.into()),
+    };
+    let card = Card::of(&question, conversation);
+    match post(&platform, &card).await {
+        Posted::Done => Ok(reply::json(code, &shown(&question.id, &status))),
+        Posted::Unknown(why) => {
+            tracing::warn!(
+                event = "post_unknown",
+                interaction_id = question.id.as_str(),
+                cause = why
+            );
+            let mut body = shown(&question.id, &status);
+            body["posted"] = "unknown".into();
+            Ok(reply::json(StatusCode::ACCEPTED, &body))
+        }
+        Posted::Refused(why) => {
+            undo(app, conversation, &question.id).await;
+            Err(Error::from(Code::PostFailed).because(why))
+        }
+    }
+}
+
+/// The card, and where the platform refuses it, its plain text.
+async fn post(platform: &OnPlatform<'_>, card: &Card) -> Posted {
+    match platform.post(card).await {
+        Posted::Refused(why) => {
+            tracing::warn!(event = "card_refused", cause = why);
+            platform.post_text(card).await
+        }
+        posted => posted,
+    }
+}
+
+/// A question that nobody can see is deleted, so that its id can be used again.
+async fn undo(app: &App, conversation: &Conversation, id: &InteractionId) {
+    if let Err(error) = app.store.interaction_delete(conversation.scope(), id).await {
+        tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
+            "the unposted question stays until the sweep takes it");
+    }
+}
+
+/// `GET /v1/interactions/{id}?wait=`: how it stands, after waiting for an answer.
+pub async fn read(
+    app: &App,
+    incoming: &Incoming,
+    id: &str,
+    deadline: SystemTime,
+) -> Result<ApiGatewayProxyResponse, Error> {
+    let worker = app.worker(incoming).await?;
+    let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
+    let left = deadline
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+        .saturating_sub(ANSWER_TIME);
+    let until = Instant::now() + wait(&incoming.query)?.min(left);
+    let own = OwnInteraction {
+        agent: worker.agent(),
+        id: &id,
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // No connection is held while waiting.
+        let status = app
+            .store
+            .interaction_status(own, app.pending_ttl)
+            .await?
+            .ok_or(Code::UnknownInteraction)?;
+        let left = until.saturating_duration_since(Instant::now());
+        if status.outcome != Outcome::Pending || left.is_zero() {
+            return Ok(reply::json(StatusCode::OK, &shown(&id, &status)));
+        }
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn wait(query: &str) -> Result<Duration, Error> {
+    let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("wait=")) else {
+        return Ok(Duration::ZERO);
+    };
+    match value.parse() {
+        Ok(seconds @ 0..=LONGEST_WAIT) => Ok(Duration::from_secs(seconds)),
+        Ok(_) | Err(_) => Err(Error::field(
+            "wait",
+            format_args!("must be 0 to {LONGEST_WAIT} seconds"),
+        )),
+    }
+}
+
+/// `DELETE /v1/interactions/{id}`: withdraws what nobody has answered.
+pub async fn withdraw(
+    app: &App,
+    incoming: &Incoming,
+    id: &str,
+) -> Result<ApiGatewayProxyResponse, Error> {
+    let worker = app.worker(incoming).await?;
+    let conversation = worker
+        .conversation()
+        .ok_or(Code::TokenWithoutConversation)?;
+    let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
+    match app
+        .store
+        .interaction_withdraw(conversation.scope(), conversation.agent(), &id)
+        .await?
+    {
+        Withdrawal::Withdrawn => Ok(reply::empty(StatusCode::NO_CONTENT)),
+        Withdrawal::Answered => Err(Code::InteractionAnswered.into()),
+        Withdrawal::Unknown => Err(Code::UnknownInteraction.into()),
+    }
+}
+
+fn shown(id: &InteractionId, status: &Status) -> Value {
+    let (name, answer) = match &status.outcome {
+        Outcome::Pending => ("pending", None),
+        Outcome::Answered(answer) => ("answered", Some(answer)),
+        Outcome::Expired => ("expired", None),
+    };
+    let mut body = json!({
+        "id": id,
+        "status": name,
+        "created_at": rfc3339(status.created_at),
+        "expires_at": rfc3339(status.expires_at),
+    });
+    if let Some(answer) = answer {
+        body["answer"] = answer.clone();
+    }
+    body
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_0_to_25_seconds() {
+        assert_eq!(wait("").unwrap(), Duration::ZERO);
+        assert_eq!(wait("a=1&wait=25").unwrap(), Duration::from_secs(25));
+        for bad in ["wait=26", "wait=-1", "wait=", "wait=x", "wait=1.5"] {
+            assert_eq!(wait(bad).unwrap_err().code, Code::InvalidRequest, "{bad}");
+        }
+    }
+}
