@@ -137,7 +137,13 @@ pub struct Secrets {
 
 impl Secrets {
     /// A client for the environment's region and credentials. Makes no call.
-    pub async fn new(
+    pub async fn new(config: &SecretsConfig) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::from_sdk(&aws_config::load_defaults(BehaviorVersion::latest()).await, config)
+    }
+
+    /// A client of the SDK's configuration, with bounds of our own.
+    pub fn from_sdk(
+        sdk: &aws_config::SdkConfig,
         config: &SecretsConfig,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let timeouts = TimeoutConfig::builder()
@@ -145,21 +151,15 @@ impl Secrets {
             .operation_attempt_timeout(READ_TIMEOUT / 2)
             .operation_timeout(READ_TIMEOUT)
             .build();
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
+        let bounded = aws_sdk_secretsmanager::config::Builder::from(sdk)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .load()
-            .await;
-        let client = aws_sdk_secretsmanager::Client::new(&sdk);
+            .build();
+        let client = aws_sdk_secretsmanager::Client::from_conf(bounded);
         // A secret that cannot be read is an error, never the last value it had.
         let serve_stale = false;
         Ok(Self {
-            cache: SecretsManagerCachingClient::new(
-                client,
-                CACHE_SIZE,
-                config.cache_ttl,
-                serve_stale,
-            )?,
+            cache: SecretsManagerCachingClient::new(client, CACHE_SIZE, config.cache_ttl, serve_stale)?,
             reuse: !config.cache_ttl.is_zero(),
             flights: std::array::from_fn(|_| Mutex::new(())),
             hasher: RandomState::new(),

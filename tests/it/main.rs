@@ -1,1 +1,11 @@
+//! What crosses a boundary: the real function binaries over the Runtime API, a real Postgres, the
+//! real AWS SDK over HTTP, real sockets for upstreams and chat.
 
+mod cold_start;
+mod control;
+mod isolation;
+mod proxy;
+mod proxy_forwarding;
+mod support;
+mod sweep;
+mod webhooks;

@@ -245,11 +245,8 @@ mod tests {
                 "irc",
             ),
         ] {
-            assert!(
-                refusal(input.clone()).contains(named),
-                "{input}: {}",
-                refusal(input)
-            );
+            let said = refusal(input);
+            assert!(said.contains(named), "{named}: {said}");
         }
     }
 }

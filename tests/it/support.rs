@@ -1,0 +1,416 @@
+//! A world per test: a fresh database, its own stand-ins, and functions that start when first used.
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_secretsmanager::config::Credentials;
+use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::scope::Conversation;
+use postern::{Secrets, Store, token};
+use postern_stack::{
+    Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation, Upstream, binaries,
+    slack::{Click, click_body, sign},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::OnceCell;
+
+pub const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub const REAL_KEY: &str = "sk-real-of-org-a-0123456789";
+
+// RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.
+const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const PUBLIC_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
+
+/// The server that the whole run shares, with a migrated template.
+async fn postgres() -> &'static Postgres {
+    let start = async || {
+        let postgres = Postgres::start().await.unwrap();
+        postgres.create_database("template_postern", None).await.unwrap();
+        let world = World::on(&postgres, "template_postern".into(), &[]).await;
+        assert_eq!(world.command(json!({"command": "migrate"})).await, json!({"ok": true}));
+        postgres
+    };
+    POSTGRES.get_or_init(start).await
+}
+
+/// Everything that one test talks to.
+pub struct World {
+    pub database: String,
+    pub secrets: SecretsManager,
+    pub upstream: Upstream,
+    pub slack: Slack,
+    env: Vec<(String, String)>,
+    superuser: String,
+    proxy: OnceCell<Function>,
+    webhooks: OnceCell<Function>,
+    sweep: OnceCell<Function>,
+    control: OnceCell<Function>,
+}
+
+/// A function's HTTP answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u64,
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+    /// The stream ended as an error.
+    pub broken: bool,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub fn code(&self) -> String {
+        let code = self.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(self.headers.get("x-postern-error"), Some(&code), "{self:?}");
+        assert!(self.json()["error"]["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{self:?}");
+        code
+    }
+}
+
+impl World {
+    /// A world with an empty, migrated database.
+    pub async fn new() -> Self {
+        Self::with_env(&[]).await
+    }
+
+    pub async fn with_env(extra: &[(&str, &str)]) -> Self {
+        let postgres = postgres().await;
+        let database = format!("t_{}", uuid::Uuid::new_v4().simple());
+        postgres.create_database(&database, Some("template_postern")).await.unwrap();
+        Self::on(postgres, database, extra).await
+    }
+
+    async fn on(postgres: &Postgres, database: String, extra: &[(&str, &str)]) -> Self {
+        let secrets = SecretsManager::start().await.unwrap();
+        let upstream = Upstream::start().await.unwrap();
+        let slack = Slack::start().await.unwrap();
+        secrets.put("postern/database", postgres.secret_json(&database));
+        secrets.put("postern/jwks", PUBLIC_KEYS);
+        secrets.put("postern/signing", PRIVATE_KEY);
+        let providers = json!([
+            {"slug": "openai", "provider_id": "openai", "base_url": upstream.url(), "auth": {"header": "authorization", "scheme": "Bearer"}},
+            {"slug": "anthropic", "provider_id": "anthropic", "base_url": upstream.url(), "auth": {"header": "x-api-key"},
+                "oauth_auth": {"header": "authorization", "scheme": "Bearer"}},
+            {"slug": "query", "provider_id": "query", "base_url": upstream.url(), "auth": {"query": "key"}},
+            {"slug": "private", "provider_id": "openai", "base_url": "https://127.0.0.1:1", "auth": {"header": "x-api-key"}},
+            {"slug": "closed", "provider_id": "openai", "base_url": "http://127.0.0.2:1", "auth": {"header": "x-api-key"}},
+        ]);
+        let mut env: Vec<(String, String)> = [
+            ("DATABASE_SECRET_ID", "postern/database"),
+            ("DATABASE_POOL_MAX", "4"),
+            ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
+            ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
+            ("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.1:0, 127.0.0.2"),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
+            ("PROVIDERS", &providers.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let slack_authority = slack.api_base_url().replace("http://", "").replace("/api", "");
+        let upstream_authority = upstream.url().replace("http://", "");
+        env[4].1 = format!("{upstream_authority},{slack_authority},127.0.0.2");
+        for (name, value) in extra {
+            env.retain(|(own, _)| own != name);
+            env.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let superuser = postgres.secret_json(&database);
+        let cell = OnceCell::new;
+        Self {
+            database, secrets, upstream, slack, env, superuser,
+            proxy: cell(), webhooks: cell(), sweep: cell(), control: cell(),
+        }
+    }
+
+    async fn function(&self, name: &str) -> Function {
+        let built = binaries::build().unwrap();
+        let path = match name {
+            "proxy" => &built.proxy,
+            "webhooks" => &built.webhooks,
+            "sweep" => &built.sweep,
+            _ => &built.control,
+        };
+        Function::start(name, path, &self.env, 1).await.unwrap()
+    }
+
+    pub async fn proxy(&self) -> &Function {
+        self.proxy.get_or_init(|| self.function("proxy")).await
+    }
+
+    pub async fn webhooks(&self) -> &Function {
+        self.webhooks.get_or_init(|| self.function("webhooks")).await
+    }
+
+    pub async fn sweep_function(&self) -> &Function {
+        self.sweep.get_or_init(|| self.function("sweep")).await
+    }
+
+    pub async fn control(&self) -> &Function {
+        self.control.get_or_init(|| self.function("control")).await
+    }
+
+    /// A statement by plain SQL, as a legacy writer or an operator would.
+    pub async fn sql(&self, sql: &str) {
+        self.client().await.batch_execute(sql).await.unwrap();
+    }
+
+    /// The one value of a query, as text.
+    pub async fn value(&self, sql: &str) -> String {
+        let rows = self.client().await.simple_query(sql).await.unwrap();
+        let row = rows.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        row.and_then(|row| row.get(0)).unwrap_or_default().to_owned()
+    }
+
+    pub async fn client(&self) -> tokio_postgres::Client {
+        let secret: Value = serde_json::from_str(&self.superuser).unwrap();
+        let text = |name: &str| secret[name].as_str().unwrap().to_owned();
+        let mut config = tokio_postgres::Config::new();
+        config.host(text("host")).port(u16::try_from(secret["port"].as_u64().unwrap()).unwrap());
+        config.user(text("username")).password(text("password")).dbname(text("dbname"));
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Points the functions at a port where no database is; returns what brings it back.
+    pub fn database_down(&self) -> String {
+        let mut secret: Value = serde_json::from_str(&self.superuser).unwrap();
+        secret["port"] = 1.into();
+        self.secrets.put("postern/database", secret.to_string());
+        self.superuser.clone()
+    }
+
+    /// The database's credentials, for another world's functions.
+    pub fn secrets_database(&self) -> String {
+        self.superuser.clone()
+    }
+
+    /// A store on this world's database, as a function has one.
+    pub async fn store(&self) -> Store {
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(self.secrets.url())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .load()
+            .await;
+        let env = Env::of([("DATABASE_SECRET_ID", "postern/database"), ("DATABASE_POOL_MAX", "16")]);
+        let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap()).unwrap();
+        Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
+    }
+
+    pub async fn command(&self, command: Value) -> Value {
+        match self.control().await.invoke(command, TIMEOUT).await.unwrap() {
+            Invocation::Ok(answer) => answer,
+            Invocation::Error { error_type, message } => panic!("control failed: {error_type}: {message}"),
+        }
+    }
+
+    pub async fn ok(&self, command: Value) -> Value {
+        let answer = self.command(command.clone()).await;
+        assert!(answer.get("error").is_none(), "{command}: {answer}");
+        answer
+    }
+
+    /// One invocation of the sweep: its report, or the text of its failure.
+    pub async fn sweep(&self, input: Value) -> Result<Value, String> {
+        match self.sweep_function().await.invoke(input, TIMEOUT).await.unwrap() {
+            Invocation::Ok(report) => Ok(report),
+            Invocation::Error { message, .. } => Err(message),
+        }
+    }
+
+    /// Two organizations, `a` and `b`; each has the agents `shared` and one of its own, a Slack
+    /// connection, and a key for openai.
+    pub async fn tenants(&self) {
+        for org in ["a", "b"] {
+            self.ok(json!({"command": "put_organization", "id": org})).await;
+            for agent in ["shared", &format!("agent-{org}"), &format!("second-{org}")] {
+                self.ok(json!({"command": "put_agent", "organization_id": org, "agent_id": agent})).await;
+            }
+            let secret = json!({"bot_token": format!("xoxb-{org}"), "signing_secret": SIGNING_SECRET});
+            self.secrets.put(&format!("postern/org/{org}/slack"), secret.to_string());
+            self.ok(json!({"command": "put_connection", "organization_id": org, "id": format!("slack-{org}"),
+                "platform": "slack", "secret_ref": format!("postern/org/{org}/slack"),
+                "config": {"api_base_url": self.slack.api_base_url()}}))
+                .await;
+        }
+        self.secrets.put("postern/org/a/openai", REAL_KEY);
+    }
+
+    /// A placeholder of an organization's agent, with that organization's openai key.
+    pub async fn placeholder(&self, org: &str, agent: &str) -> String {
+        self.minted(org, agent, json!({"secret_ref": format!("postern/org/{org}/openai"), "allowed_hosts": ["127.0.0.1"]})).await
+    }
+
+    pub async fn minted(&self, org: &str, agent: &str, extra: Value) -> String {
+        let mut mint = json!({"command": "mint_placeholder", "organization_id": org, "agent_id": agent,
+            "env_var_name": "OPENAI_API_KEY", "deployment_name": "d1"});
+        mint.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        self.ok(mint).await["placeholder"].as_str().unwrap().to_owned()
+    }
+
+    /// A worker token without a conversation.
+    pub async fn token(&self, org: &str, agent: &str, extra: Value) -> String {
+        let mut mint = json!({"command": "mint_worker_token", "organization_id": org, "agent_id": agent, "deployment_name": "d1"});
+        mint.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        self.ok(mint).await["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A worker token of the agent `agent-{org}` in a conversation with a person.
+    pub async fn conversing(&self, org: &str, user: &str) -> String {
+        self.token(org, &format!("agent-{org}"), talk(org, user)).await
+    }
+
+    /// The same as the store sees it.
+    pub async fn conversation(&self, org: &str, agent: &str, connection: &str, user: &str) -> Conversation {
+        let mut extra = talk(org, user);
+        extra["connection_id"] = connection.into();
+        let token = self.token(org, agent, extra).await;
+        token::verify(&PUBLIC_KEYS.into(), &token).unwrap().conversation().unwrap().clone()
+    }
+
+    pub async fn call_proxy(&self, request: HttpRequest) -> Answer {
+        self.call_proxy_event(request.v2()).await
+    }
+
+    pub async fn call_proxy_event(&self, event: Value) -> Answer {
+        match self.proxy().await.invoke_streaming(event).await.unwrap() {
+            StreamingInvocation::Response { prelude, mut body } => {
+                let headers = prelude["headers"].as_object().cloned().unwrap_or_default();
+                let mut answer = Answer {
+                    status: prelude["statusCode"].as_u64().unwrap(),
+                    headers: headers.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
+                    body: Vec::new(),
+                    broken: false,
+                };
+                while let Some(piece) = body.next().await {
+                    match piece {
+                        Ok(piece) => answer.body.extend_from_slice(&piece),
+                        Err(_) => {
+                            answer.broken = true;
+                            break;
+                        }
+                    }
+                }
+                answer
+            }
+            StreamingInvocation::Error { error_type, message } => panic!("proxy failed: {error_type}: {message}"),
+        }
+    }
+
+    pub async fn call_webhooks(&self, request: HttpRequest) -> Answer {
+        match self.webhooks().await.invoke(request.v2(), TIMEOUT).await.unwrap() {
+            Invocation::Ok(answer) => {
+                let headers = answer["headers"].as_object().cloned().unwrap_or_default();
+                Answer {
+                    status: answer["statusCode"].as_u64().unwrap(),
+                    headers: headers.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
+                    body: answer["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+                    broken: false,
+                }
+            }
+            Invocation::Error { error_type, message } => panic!("webhooks failed: {error_type}: {message}"),
+        }
+    }
+
+    /// Asks a question; the answer to the asker.
+    pub async fn ask(&self, token: &str, body: &Value) -> Answer {
+        let request = HttpRequest::post_json("/v1/interactions", body).header("x-postern-worker-token", token);
+        self.call_webhooks(request).await
+    }
+
+    pub async fn read(&self, token: &str, id: &str) -> Answer {
+        let request = HttpRequest::get(&format!("/v1/interactions/{id}")).header("x-postern-worker-token", token);
+        self.call_webhooks(request).await
+    }
+
+    /// A properly signed click; the answer to Slack.
+    pub async fn click(&self, connection: &str, click: &Press<'_>) -> Answer {
+        self.call_webhooks(click.request(connection)).await
+    }
+}
+
+/// The claims of a conversation on an organization's Slack connection.
+pub fn talk(org: &str, user: &str) -> Value {
+    json!({"connection_id": format!("slack-{org}"), "user_id": user, "channel_id": "C1", "conversation_id": "1700000000.000100"})
+}
+
+pub fn question(id: &str) -> Value {
+    json!({"id": id, "kind": "question", "question": "Deploy?", "options": ["Yes", "No"]})
+}
+
+/// Somebody's click on a button of the sample Slack.
+#[derive(Clone)]
+pub struct Press<'a> {
+    pub user: &'a str,
+    pub action: &'a str,
+    pub action_ts: &'a str,
+    pub team: &'a str,
+}
+
+impl Press<'_> {
+    pub fn body(&self) -> String {
+        click_body(Click {
+            team_id: self.team.into(),
+            api_app_id: "A1".into(),
+            user_id: self.user.into(),
+            channel_id: "C1".into(),
+            message_ts: "1700000000.0001".into(),
+            action_id: self.action.into(),
+            value: "what the click says is ignored".into(),
+            action_ts: self.action_ts.into(),
+        })
+    }
+
+    pub fn request(&self, connection: &str) -> HttpRequest {
+        signed(connection, self.body().into_bytes(), SIGNING_SECRET, unix_now())
+    }
+}
+
+pub fn press<'a>(user: &'a str, action: &'a str) -> Press<'a> {
+    Press { user, action, action_ts: "1700000001.000001", team: "T1" }
+}
+
+pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpRequest {
+    HttpRequest::new("POST", &format!("/webhooks/{connection}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-slack-request-timestamp", &at.to_string())
+        .header("x-slack-signature", &sign(secret, at, &body))
+        .body(body)
+}
+
+pub fn unix_now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// An agent's call through the proxy with a placeholder as a bearer.
+pub fn through(path: &str, bearer: &str) -> HttpRequest {
+    HttpRequest::post_json(&format!("/api/proxy/{path}"), &json!({"model": "m", "messages": []}))
+        .header("authorization", &format!("Bearer {bearer}"))
+}
+
+/// The id by which a worker token is revoked.
+pub fn jti(token: &str) -> String {
+    let claims: Value = serde_json::from_slice(&unbase64url(token.split('.').nth(1).unwrap())).unwrap();
+    claims["jti"].as_str().unwrap().to_owned()
+}
+
+pub fn unbase64url(text: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+}
