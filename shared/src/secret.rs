@@ -137,8 +137,13 @@ pub struct Secrets {
 
 impl Secrets {
     /// A client for the environment's region and credentials. Makes no call.
-    pub async fn new(config: &SecretsConfig) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Self::from_sdk(&aws_config::load_defaults(BehaviorVersion::latest()).await, config)
+    pub async fn new(
+        config: &SecretsConfig,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::from_sdk(
+            &aws_config::load_defaults(BehaviorVersion::latest()).await,
+            config,
+        )
     }
 
     /// A client of the SDK's configuration, with bounds of our own.
@@ -159,7 +164,12 @@ impl Secrets {
         // A secret that cannot be read is an error, never the last value it had.
         let serve_stale = false;
         Ok(Self {
-            cache: SecretsManagerCachingClient::new(client, CACHE_SIZE, config.cache_ttl, serve_stale)?,
+            cache: SecretsManagerCachingClient::new(
+                client,
+                CACHE_SIZE,
+                config.cache_ttl,
+                serve_stale,
+            )?,
             reuse: !config.cache_ttl.is_zero(),
             flights: std::array::from_fn(|_| Mutex::new(())),
             hasher: RandomState::new(),

@@ -12,9 +12,16 @@ async fn refusal(name: &str, env: &[(&str, &str)]) -> String {
         "sweep" => &built.sweep,
         _ => &built.control,
     };
-    let env: Vec<(String, String)> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let env: Vec<(String, String)> = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let function = Function::start(name, path, &env, 1).await.unwrap();
-    match function.invoke(json!({}), Duration::from_secs(20)).await.unwrap() {
+    match function
+        .invoke(json!({}), Duration::from_secs(20))
+        .await
+        .unwrap()
+    {
         Invocation::Error { message, .. } => format!("{message}\n{}", function.logs().join("\n")),
         Invocation::Ok(answer) => panic!("{name} answered {answer}"),
     }
@@ -38,7 +45,10 @@ async fn a_missing_variable_is_named_by_every_function() {
 
 #[tokio::test]
 async fn a_malformed_variable_is_named_without_its_value() {
-    let whole = [("DATABASE_SECRET_ID", "db"), ("WORKER_TOKEN_JWKS_SECRET_ID", "k")];
+    let whole = [
+        ("DATABASE_SECRET_ID", "db"),
+        ("WORKER_TOKEN_JWKS_SECRET_ID", "k"),
+    ];
     for (variable, value) in [
         ("DATABASE_TIMEOUT_MS", "hunter2"),
         ("DATABASE_POOL_MAX", "0"),
@@ -49,6 +59,9 @@ async fn a_malformed_variable_is_named_without_its_value() {
         ("UPSTREAM_HEADER_TIMEOUT_MS", "1s"),
     ] {
         let said = refusal("proxy", &[whole[0], whole[1], (variable, value)]).await;
-        assert!(said.contains(variable) && !said.contains("hunter2"), "{variable}: {said}");
+        assert!(
+            said.contains(variable) && !said.contains("hunter2"),
+            "{variable}: {said}"
+        );
     }
 }

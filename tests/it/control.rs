@@ -10,10 +10,14 @@ fn code(answer: &Value) -> &str {
 #[tokio::test]
 async fn migrating_again_and_by_two_at_once_is_safe() {
     let world = World::new().await;
-    world.sql("drop schema public cascade; create schema public").await;
+    world
+        .sql("drop schema public cascade; create schema public")
+        .await;
     let migrate = || world.command(json!({"command": "migrate"}));
     let second = World::new().await;
-    second.secrets.put("postern/database", world.secrets_database());
+    second
+        .secrets
+        .put("postern/database", world.secrets_database());
     let (one, two) = tokio::join!(migrate(), second.command(json!({"command": "migrate"})));
     assert_eq!((one, two), (json!({"ok": true}), json!({"ok": true})));
     assert_eq!(migrate().await, json!({"ok": true}));
@@ -43,20 +47,49 @@ async fn what_names_another_organization_or_nothing_is_refused() {
     let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent-a", "env_var_name": "K", "deployment_name": "d"});
     let with = |extra: Value| {
         let mut mint = mint.clone();
-        mint.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        mint.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         mint
     };
     let cases = [
-        (json!({"command": "put_agent", "organization_id": "nobody", "agent_id": "x"}), "unknown_organization"),
-        (json!({"command": "put_connection", "organization_id": "b", "id": "slack-a", "platform": "slack", "secret_ref": "postern/org/b/x"}), "scope_conflict"),
-        (json!({"command": "put_connection", "organization_id": "a", "id": "n", "platform": "slack", "secret_ref": "postern/org/b/x"}), "secret_ref_outside_organization"),
-        (json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "prod/db"}), "secret_ref_outside_organization"),
-        (json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "user_id": "u", "auth_type": "api_key", "secret_ref": "postern/org/a/x"}), "invalid_request"),
+        (
+            json!({"command": "put_agent", "organization_id": "nobody", "agent_id": "x"}),
+            "unknown_organization",
+        ),
+        (
+            json!({"command": "put_connection", "organization_id": "b", "id": "slack-a", "platform": "slack", "secret_ref": "postern/org/b/x"}),
+            "scope_conflict",
+        ),
+        (
+            json!({"command": "put_connection", "organization_id": "a", "id": "n", "platform": "slack", "secret_ref": "postern/org/b/x"}),
+            "secret_ref_outside_organization",
+        ),
+        (
+            json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "prod/db"}),
+            "secret_ref_outside_organization",
+        ),
+        (
+            json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "user_id": "u", "auth_type": "api_key", "secret_ref": "postern/org/a/x"}),
+            "invalid_request",
+        ),
         (with(json!({"agent_id": "agent-b"})), "unknown_agent"),
-        (with(json!({"secret_ref": "postern/org/a/x"})), "allowed_hosts_required"),
-        (with(json!({"secret_ref": "postern/org/b/x", "allowed_hosts": ["h"]})), "secret_ref_outside_organization"),
-        (json!({"command": "mint_worker_token", "organization_id": "a", "agent_id": "agent-b", "deployment_name": "d"}), "unknown_agent"),
-        (json!({"command": "revoke_worker_token", "organization_id": "nobody", "jti": "j", "expires_at": "2030-01-01T00:00:00Z"}), "unknown_organization"),
+        (
+            with(json!({"secret_ref": "postern/org/a/x"})),
+            "allowed_hosts_required",
+        ),
+        (
+            with(json!({"secret_ref": "postern/org/b/x", "allowed_hosts": ["h"]})),
+            "secret_ref_outside_organization",
+        ),
+        (
+            json!({"command": "mint_worker_token", "organization_id": "a", "agent_id": "agent-b", "deployment_name": "d"}),
+            "unknown_agent",
+        ),
+        (
+            json!({"command": "revoke_worker_token", "organization_id": "nobody", "jti": "j", "expires_at": "2030-01-01T00:00:00Z"}),
+            "unknown_organization",
+        ),
         (json!({"command": "nonsense"}), "invalid_request"),
         (json!("migrate"), "invalid_request"),
     ];
@@ -66,7 +99,12 @@ async fn what_names_another_organization_or_nothing_is_refused() {
         assert!(answer["error"]["request_id"].is_string());
     }
     assert_eq!(world.value("select count(*) from placeholders").await, "0");
-    assert_eq!(world.value("select organization_id from connections where id = 'slack-a'").await, "a");
+    assert_eq!(
+        world
+            .value("select organization_id from connections where id = 'slack-a'")
+            .await,
+        "a"
+    );
 }
 
 #[tokio::test]
@@ -76,11 +114,24 @@ async fn only_a_placeholders_hash_is_stored_and_revoking_is_by_organization_and_
     let minted = world.placeholder("a", "agent-a").await;
     world.placeholder("b", "agent-b").await;
     assert_eq!(world.value(&format!("select encode(token_hash, 'hex') = encode(sha256('{minted}'), 'hex') from placeholders where organization_id = 'a'")).await, "t");
-    assert_eq!(world.value("select count(*) from placeholders p where row(p.*)::text like '%postern_secret_%'").await, "0");
-    let revoke = json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"});
+    assert_eq!(
+        world
+            .value(
+                "select count(*) from placeholders p where row(p.*)::text like '%postern_secret_%'"
+            )
+            .await,
+        "0"
+    );
+    let revoke =
+        json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"});
     assert_eq!(world.command(revoke.clone()).await, json!({"revoked": 1}));
     assert_eq!(world.command(revoke).await, json!({"revoked": 0}));
-    assert_eq!(world.value("select string_agg(organization_id, '') from placeholders").await, "b");
+    assert_eq!(
+        world
+            .value("select string_agg(organization_id, '') from placeholders")
+            .await,
+        "b"
+    );
 }
 
 #[tokio::test]
@@ -88,7 +139,10 @@ async fn with_the_database_or_the_secret_store_down_the_answer_says_so() {
     let world = World::new().await;
     let back = world.database_down();
     let command = json!({"command": "put_organization", "id": "x"});
-    assert_eq!(code(&world.command(command.clone()).await), "database_unavailable");
+    assert_eq!(
+        code(&world.command(command.clone()).await),
+        "database_unavailable"
+    );
     world.secrets.put("postern/database", back);
     let fresh = World::new().await;
     fresh.tenants().await;

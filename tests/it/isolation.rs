@@ -18,11 +18,30 @@ fn payload(question: &str) -> Value {
 }
 
 async fn store(store: &Store, who: &Conversation, question: &str) -> Stored {
-    store.interaction_store(who.scope(), who.agent(), &id("q-1"), &payload(question), TTL, Again::Always).await.unwrap()
+    store
+        .interaction_store(
+            who.scope(),
+            who.agent(),
+            &id("q-1"),
+            &payload(question),
+            TTL,
+            Again::Always,
+        )
+        .await
+        .unwrap()
 }
 
 async fn claim(store: &Store, who: &Conversation, interaction: &str, click: &str) -> bool {
-    let claimed = store.interaction_claim(who.scope(), &id(interaction), Choice(0), &ClickKey::of(&[click]), TTL).await.unwrap();
+    let claimed = store
+        .interaction_claim(
+            who.scope(),
+            &id(interaction),
+            Choice(0),
+            &ClickKey::of(&[click]),
+            TTL,
+        )
+        .await
+        .unwrap();
     matches!(claimed, Claim::Won { .. })
 }
 
@@ -46,14 +65,36 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
     assert!(matches!(store(&db, &right, "?").await, Stored::New(_)));
     for other in &wrong {
         assert!(!claim(&db, other, "q-1", "c").await, "{other:?}");
-        assert!(!db.interaction_delete(other.scope(), &id("q-1")).await.unwrap(), "{other:?}");
-        assert_eq!(db.interaction_withdraw(other.scope(), other.agent(), &id("q-1")).await.unwrap(), Withdrawal::Unknown);
+        assert!(
+            !db.interaction_delete(other.scope(), &id("q-1"))
+                .await
+                .unwrap(),
+            "{other:?}"
+        );
+        assert_eq!(
+            db.interaction_withdraw(other.scope(), other.agent(), &id("q-1"))
+                .await
+                .unwrap(),
+            Withdrawal::Unknown
+        );
     }
     assert!(!claim(&db, &right, "q-2", "c").await);
-    assert!(!db.interaction_delete(right.scope(), &id("q-2")).await.unwrap());
+    assert!(
+        !db.interaction_delete(right.scope(), &id("q-2"))
+            .await
+            .unwrap()
+    );
     assert!(claim(&db, &right, "q-1", "c").await);
-    assert!(db.interaction_delete(right.scope(), &id("q-1")).await.unwrap());
-    assert!(!db.interaction_delete(right.scope(), &id("q-1")).await.unwrap());
+    assert!(
+        db.interaction_delete(right.scope(), &id("q-1"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !db.interaction_delete(right.scope(), &id("q-1"))
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -66,10 +107,16 @@ async fn storing_the_same_id_under_another_scope_changes_nothing_of_the_first_ro
     let row = "select row(p.*)::text from pending_interactions p where organization_id = 'a'";
     let before = world.value(row).await;
     for other in wrong.iter().skip(1).chain([&other_agent]) {
-        assert!(matches!(store(&db, other, "theirs").await, Stored::ScopeConflict), "{other:?}");
+        assert!(
+            matches!(store(&db, other, "theirs").await, Stored::ScopeConflict),
+            "{other:?}"
+        );
     }
     // Another organization's row of the same id is another row.
-    assert!(matches!(store(&db, &wrong[0], "theirs").await, Stored::New(_)));
+    assert!(matches!(
+        store(&db, &wrong[0], "theirs").await,
+        Stored::New(_)
+    ));
     assert_eq!(world.value(row).await, before);
 }
 
@@ -79,14 +126,31 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    world.sql("update pending_interactions set created_at = created_at - interval '1 hour'").await;
-    let created = world.value("select created_at from pending_interactions").await;
+    world
+        .sql("update pending_interactions set created_at = created_at - interval '1 hour'")
+        .await;
+    let created = world
+        .value("select created_at from pending_interactions")
+        .await;
     assert!(claim(&db, &right, "q-1", "first").await);
     assert!(!claim(&db, &right, "q-1", "second").await);
     assert!(matches!(store(&db, &right, "?").await, Stored::Anew(_)));
-    assert_eq!(world.value("select created_at from pending_interactions").await, created);
-    assert_eq!(world.value("select claimed_at is null and answer is null from pending_interactions").await, "t");
-    assert!(!claim(&db, &right, "q-1", "first").await, "the click that was applied is not applied again");
+    assert_eq!(
+        world
+            .value("select created_at from pending_interactions")
+            .await,
+        created
+    );
+    assert_eq!(
+        world
+            .value("select claimed_at is null and answer is null from pending_interactions")
+            .await,
+        "t"
+    );
+    assert!(
+        !claim(&db, &right, "q-1", "first").await,
+        "the click that was applied is not applied again"
+    );
     assert!(claim(&db, &right, "q-1", "third").await);
 }
 
@@ -95,11 +159,26 @@ async fn an_unchanged_question_stays_as_it_stands() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
-    let again = async || db.interaction_store(right.scope(), right.agent(), &id("q-1"), &payload("?"), TTL, Again::WhenChanged).await.unwrap();
+    let again = async || {
+        db.interaction_store(
+            right.scope(),
+            right.agent(),
+            &id("q-1"),
+            &payload("?"),
+            TTL,
+            Again::WhenChanged,
+        )
+        .await
+        .unwrap()
+    };
     assert!(matches!(again().await, Stored::New(_)));
-    assert!(matches!(again().await, Stored::Unchanged(status) if status.outcome == Outcome::Pending));
+    assert!(
+        matches!(again().await, Stored::Unchanged(status) if status.outcome == Outcome::Pending)
+    );
     assert!(claim(&db, &right, "q-1", "c").await);
-    assert!(matches!(again().await, Stored::Unchanged(status) if matches!(status.outcome, Outcome::Answered(_))));
+    assert!(
+        matches!(again().await, Stored::Unchanged(status) if matches!(status.outcome, Outcome::Answered(_)))
+    );
 }
 
 #[tokio::test]
@@ -109,7 +188,9 @@ async fn of_64_claims_at_once_exactly_one_wins() {
     let db = world.store().await;
     store(&db, &right, "?").await;
     let clicks: Vec<String> = (0..64).map(|n| n.to_string()).collect();
-    let won = futures_util::future::join_all(clicks.iter().map(|click| claim(&db, &right, "q-1", click))).await;
+    let won =
+        futures_util::future::join_all(clicks.iter().map(|click| claim(&db, &right, "q-1", click)))
+            .await;
     assert_eq!(won.into_iter().filter(|won| *won).count(), 1);
 }
 
@@ -119,7 +200,12 @@ async fn of_16_first_stores_at_once_one_is_new_and_none_is_lost() {
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     let all = futures_util::future::join_all((0..16).map(|_| store(&db, &right, "?"))).await;
-    assert_eq!(all.iter().filter(|stored| matches!(stored, Stored::New(_))).count(), 1);
+    assert_eq!(
+        all.iter()
+            .filter(|stored| matches!(stored, Stored::New(_)))
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -128,14 +214,21 @@ async fn a_row_older_than_the_ttl_that_no_sweep_has_reached_cannot_be_claimed_no
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    world.sql("update pending_interactions set created_at = now() - interval '24 hours 1 second'").await;
+    world
+        .sql("update pending_interactions set created_at = now() - interval '24 hours 1 second'")
+        .await;
     assert!(!claim(&db, &right, "q-1", "c").await);
     assert!(matches!(store(&db, &right, "?").await, Stored::Expired));
     let own_id = id("q-1");
-    let own = OwnInteraction { agent: right.agent(), id: &own_id };
+    let own = OwnInteraction {
+        agent: right.agent(),
+        id: &own_id,
+    };
     let status = db.interaction_status(own, TTL).await.unwrap().unwrap();
     assert_eq!(status.outcome, Outcome::Expired);
-    world.sql("update pending_interactions set created_at = now() - interval '23 hours 59 minutes'").await;
+    world
+        .sql("update pending_interactions set created_at = now() - interval '23 hours 59 minutes'")
+        .await;
     assert!(claim(&db, &right, "q-1", "c").await);
 }
 
@@ -145,9 +238,23 @@ async fn an_index_that_is_no_stored_option_claims_nothing() {
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    let claimed = db.interaction_claim(right.scope(), &id("q-1"), Choice(2), &ClickKey::of(&["c"]), TTL).await.unwrap();
+    let claimed = db
+        .interaction_claim(
+            right.scope(),
+            &id("q-1"),
+            Choice(2),
+            &ClickKey::of(&["c"]),
+            TTL,
+        )
+        .await
+        .unwrap();
     assert!(matches!(claimed, Claim::Nothing));
-    assert_eq!(world.value("select claimed_at is null from pending_interactions").await, "t");
+    assert_eq!(
+        world
+            .value("select claimed_at is null from pending_interactions")
+            .await,
+        "t"
+    );
 }
 
 #[tokio::test]
@@ -159,10 +266,22 @@ async fn only_its_own_agent_reads_an_interaction() {
     store(&db, &right, "?").await;
     let own_id = id("q-1");
     let read = async |who: &Conversation| {
-        db.interaction_status(OwnInteraction { agent: who.agent(), id: &own_id }, TTL).await.unwrap().is_some()
+        db.interaction_status(
+            OwnInteraction {
+                agent: who.agent(),
+                id: &own_id,
+            },
+            TTL,
+        )
+        .await
+        .unwrap()
+        .is_some()
     };
     assert!(read(&right).await);
-    assert!(!read(&wrong[0]).await, "the same agent id of another organization");
+    assert!(
+        !read(&wrong[0]).await,
+        "the same agent id of another organization"
+    );
     assert!(!read(&other_agent).await);
 }
 
@@ -175,8 +294,26 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     store(&db, &wrong[0], "?").await;
     world.placeholder("a", "shared").await;
     world.sql("delete from organizations where id = 'a'").await;
-    for table in ["agents", "placeholders", "connections", "pending_interactions"] {
-        assert_eq!(world.value(&format!("select count(*) from {table} where organization_id = 'a'")).await, "0", "{table}");
+    for table in [
+        "agents",
+        "placeholders",
+        "connections",
+        "pending_interactions",
+    ] {
+        assert_eq!(
+            world
+                .value(&format!(
+                    "select count(*) from {table} where organization_id = 'a'"
+                ))
+                .await,
+            "0",
+            "{table}"
+        );
     }
-    assert_eq!(world.value("select count(*) from pending_interactions where organization_id = 'b'").await, "1");
+    assert_eq!(
+        world
+            .value("select count(*) from pending_interactions where organization_id = 'b'")
+            .await,
+        "1"
+    );
 }

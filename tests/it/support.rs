@@ -6,7 +6,8 @@ use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::scope::Conversation;
 use postern::{Secrets, Store, token};
 use postern_stack::{
-    Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation, Upstream, binaries,
+    Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation,
+    Upstream, binaries,
     slack::{Click, click_body, sign},
 };
 use serde_json::{Value, json};
@@ -31,9 +32,15 @@ static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 async fn postgres() -> &'static Postgres {
     let start = async || {
         let postgres = Postgres::start().await.unwrap();
-        postgres.create_database("template_postern", None).await.unwrap();
+        postgres
+            .create_database("template_postern", None)
+            .await
+            .unwrap();
         let world = World::on(&postgres, "template_postern".into(), &[]).await;
-        assert_eq!(world.command(json!({"command": "migrate"})).await, json!({"ok": true}));
+        assert_eq!(
+            world.command(json!({"command": "migrate"})).await,
+            json!({"ok": true})
+        );
         postgres
     };
     POSTGRES.get_or_init(start).await
@@ -73,9 +80,17 @@ impl Answer {
     }
 
     pub fn code(&self) -> String {
-        let code = self.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
+        let code = self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert_eq!(self.headers.get("x-postern-error"), Some(&code), "{self:?}");
-        assert!(self.json()["error"]["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{self:?}");
+        assert!(
+            self.json()["error"]["request_id"]
+                .as_str()
+                .is_some_and(|id| !id.is_empty()),
+            "{self:?}"
+        );
         code
     }
 }
@@ -89,7 +104,10 @@ impl World {
     pub async fn with_env(extra: &[(&str, &str)]) -> Self {
         let postgres = postgres().await;
         let database = format!("t_{}", uuid::Uuid::new_v4().simple());
-        postgres.create_database(&database, Some("template_postern")).await.unwrap();
+        postgres
+            .create_database(&database, Some("template_postern"))
+            .await
+            .unwrap();
         Self::on(postgres, database, extra).await
     }
 
@@ -119,7 +137,10 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let slack_authority = slack.api_base_url().replace("http://", "").replace("/api", "");
+        let slack_authority = slack
+            .api_base_url()
+            .replace("http://", "")
+            .replace("/api", "");
         let upstream_authority = upstream.url().replace("http://", "");
         env[4].1 = format!("{upstream_authority},{slack_authority},127.0.0.2");
         for (name, value) in extra {
@@ -129,8 +150,16 @@ impl World {
         let superuser = postgres.secret_json(&database);
         let cell = OnceCell::new;
         Self {
-            database, secrets, upstream, slack, env, superuser,
-            proxy: cell(), webhooks: cell(), sweep: cell(), control: cell(),
+            database,
+            secrets,
+            upstream,
+            slack,
+            env,
+            superuser,
+            proxy: cell(),
+            webhooks: cell(),
+            sweep: cell(),
+            control: cell(),
         }
     }
 
@@ -150,7 +179,9 @@ impl World {
     }
 
     pub async fn webhooks(&self) -> &Function {
-        self.webhooks.get_or_init(|| self.function("webhooks")).await
+        self.webhooks
+            .get_or_init(|| self.function("webhooks"))
+            .await
     }
 
     pub async fn sweep_function(&self) -> &Function {
@@ -173,15 +204,22 @@ impl World {
             tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        row.and_then(|row| row.get(0)).unwrap_or_default().to_owned()
+        row.and_then(|row| row.get(0))
+            .unwrap_or_default()
+            .to_owned()
     }
 
     pub async fn client(&self) -> tokio_postgres::Client {
         let secret: Value = serde_json::from_str(&self.superuser).unwrap();
         let text = |name: &str| secret[name].as_str().unwrap().to_owned();
         let mut config = tokio_postgres::Config::new();
-        config.host(text("host")).port(u16::try_from(secret["port"].as_u64().unwrap()).unwrap());
-        config.user(text("username")).password(text("password")).dbname(text("dbname"));
+        config
+            .host(text("host"))
+            .port(u16::try_from(secret["port"].as_u64().unwrap()).unwrap());
+        config
+            .user(text("username"))
+            .password(text("password"))
+            .dbname(text("dbname"));
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
@@ -208,7 +246,10 @@ impl World {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .load()
             .await;
-        let env = Env::of([("DATABASE_SECRET_ID", "postern/database"), ("DATABASE_POOL_MAX", "16")]);
+        let env = Env::of([
+            ("DATABASE_SECRET_ID", "postern/database"),
+            ("DATABASE_POOL_MAX", "16"),
+        ]);
         let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap()).unwrap();
         Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
     }
@@ -216,7 +257,10 @@ impl World {
     pub async fn command(&self, command: Value) -> Value {
         match self.control().await.invoke(command, TIMEOUT).await.unwrap() {
             Invocation::Ok(answer) => answer,
-            Invocation::Error { error_type, message } => panic!("control failed: {error_type}: {message}"),
+            Invocation::Error {
+                error_type,
+                message,
+            } => panic!("control failed: {error_type}: {message}"),
         }
     }
 
@@ -228,7 +272,13 @@ impl World {
 
     /// One invocation of the sweep: its report, or the text of its failure.
     pub async fn sweep(&self, input: Value) -> Result<Value, String> {
-        match self.sweep_function().await.invoke(input, TIMEOUT).await.unwrap() {
+        match self
+            .sweep_function()
+            .await
+            .invoke(input, TIMEOUT)
+            .await
+            .unwrap()
+        {
             Invocation::Ok(report) => Ok(report),
             Invocation::Error { message, .. } => Err(message),
         }
@@ -238,12 +288,16 @@ impl World {
     /// connection, and a key for openai.
     pub async fn tenants(&self) {
         for org in ["a", "b"] {
-            self.ok(json!({"command": "put_organization", "id": org})).await;
+            self.ok(json!({"command": "put_organization", "id": org}))
+                .await;
             for agent in ["shared", &format!("agent-{org}"), &format!("second-{org}")] {
-                self.ok(json!({"command": "put_agent", "organization_id": org, "agent_id": agent})).await;
+                self.ok(json!({"command": "put_agent", "organization_id": org, "agent_id": agent}))
+                    .await;
             }
-            let secret = json!({"bot_token": format!("xoxb-{org}"), "signing_secret": SIGNING_SECRET});
-            self.secrets.put(&format!("postern/org/{org}/slack"), secret.to_string());
+            let secret =
+                json!({"bot_token": format!("xoxb-{org}"), "signing_secret": SIGNING_SECRET});
+            self.secrets
+                .put(&format!("postern/org/{org}/slack"), secret.to_string());
             self.ok(json!({"command": "put_connection", "organization_id": org, "id": format!("slack-{org}"),
                 "platform": "slack", "secret_ref": format!("postern/org/{org}/slack"),
                 "config": {"api_base_url": self.slack.api_base_url()}}))
@@ -260,28 +314,46 @@ impl World {
     pub async fn minted(&self, org: &str, agent: &str, extra: Value) -> String {
         let mut mint = json!({"command": "mint_placeholder", "organization_id": org, "agent_id": agent,
             "env_var_name": "OPENAI_API_KEY", "deployment_name": "d1"});
-        mint.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        self.ok(mint).await["placeholder"].as_str().unwrap().to_owned()
+        mint.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        self.ok(mint).await["placeholder"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// A worker token without a conversation.
     pub async fn token(&self, org: &str, agent: &str, extra: Value) -> String {
         let mut mint = json!({"command": "mint_worker_token", "organization_id": org, "agent_id": agent, "deployment_name": "d1"});
-        mint.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        mint.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         self.ok(mint).await["token"].as_str().unwrap().to_owned()
     }
 
     /// A worker token of the agent `agent-{org}` in a conversation with a person.
     pub async fn conversing(&self, org: &str, user: &str) -> String {
-        self.token(org, &format!("agent-{org}"), talk(org, user)).await
+        self.token(org, &format!("agent-{org}"), talk(org, user))
+            .await
     }
 
     /// The same as the store sees it.
-    pub async fn conversation(&self, org: &str, agent: &str, connection: &str, user: &str) -> Conversation {
+    pub async fn conversation(
+        &self,
+        org: &str,
+        agent: &str,
+        connection: &str,
+        user: &str,
+    ) -> Conversation {
         let mut extra = talk(org, user);
         extra["connection_id"] = connection.into();
         let token = self.token(org, agent, extra).await;
-        token::verify(&PUBLIC_KEYS.into(), &token).unwrap().conversation().unwrap().clone()
+        token::verify(&PUBLIC_KEYS.into(), &token)
+            .unwrap()
+            .conversation()
+            .unwrap()
+            .clone()
     }
 
     pub async fn call_proxy(&self, request: HttpRequest) -> Answer {
@@ -294,7 +366,10 @@ impl World {
                 let headers = prelude["headers"].as_object().cloned().unwrap_or_default();
                 let mut answer = Answer {
                     status: prelude["statusCode"].as_u64().unwrap(),
-                    headers: headers.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
+                    headers: headers
+                        .into_iter()
+                        .map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned()))
+                        .collect(),
                     body: Vec::new(),
                     broken: false,
                 };
@@ -309,33 +384,54 @@ impl World {
                 }
                 answer
             }
-            StreamingInvocation::Error { error_type, message } => panic!("proxy failed: {error_type}: {message}"),
+            StreamingInvocation::Error {
+                error_type,
+                message,
+            } => panic!("proxy failed: {error_type}: {message}"),
         }
     }
 
     pub async fn call_webhooks(&self, request: HttpRequest) -> Answer {
-        match self.webhooks().await.invoke(request.v2(), TIMEOUT).await.unwrap() {
+        match self
+            .webhooks()
+            .await
+            .invoke(request.v2(), TIMEOUT)
+            .await
+            .unwrap()
+        {
             Invocation::Ok(answer) => {
                 let headers = answer["headers"].as_object().cloned().unwrap_or_default();
                 Answer {
                     status: answer["statusCode"].as_u64().unwrap(),
-                    headers: headers.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
-                    body: answer["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+                    headers: headers
+                        .into_iter()
+                        .map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned()))
+                        .collect(),
+                    body: answer["body"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .as_bytes()
+                        .to_vec(),
                     broken: false,
                 }
             }
-            Invocation::Error { error_type, message } => panic!("webhooks failed: {error_type}: {message}"),
+            Invocation::Error {
+                error_type,
+                message,
+            } => panic!("webhooks failed: {error_type}: {message}"),
         }
     }
 
     /// Asks a question; the answer to the asker.
     pub async fn ask(&self, token: &str, body: &Value) -> Answer {
-        let request = HttpRequest::post_json("/v1/interactions", body).header("x-postern-worker-token", token);
+        let request = HttpRequest::post_json("/v1/interactions", body)
+            .header("x-postern-worker-token", token);
         self.call_webhooks(request).await
     }
 
     pub async fn read(&self, token: &str, id: &str) -> Answer {
-        let request = HttpRequest::get(&format!("/v1/interactions/{id}")).header("x-postern-worker-token", token);
+        let request = HttpRequest::get(&format!("/v1/interactions/{id}"))
+            .header("x-postern-worker-token", token);
         self.call_webhooks(request).await
     }
 
@@ -378,12 +474,22 @@ impl Press<'_> {
     }
 
     pub fn request(&self, connection: &str) -> HttpRequest {
-        signed(connection, self.body().into_bytes(), SIGNING_SECRET, unix_now())
+        signed(
+            connection,
+            self.body().into_bytes(),
+            SIGNING_SECRET,
+            unix_now(),
+        )
     }
 }
 
 pub fn press<'a>(user: &'a str, action: &'a str) -> Press<'a> {
-    Press { user, action, action_ts: "1700000001.000001", team: "T1" }
+    Press {
+        user,
+        action,
+        action_ts: "1700000001.000001",
+        team: "T1",
+    }
 }
 
 pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpRequest {
@@ -395,22 +501,34 @@ pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpReq
 }
 
 pub fn unix_now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    i64::try_from(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs(),
+    )
+    .unwrap()
 }
 
 /// An agent's call through the proxy with a placeholder as a bearer.
 pub fn through(path: &str, bearer: &str) -> HttpRequest {
-    HttpRequest::post_json(&format!("/api/proxy/{path}"), &json!({"model": "m", "messages": []}))
-        .header("authorization", &format!("Bearer {bearer}"))
+    HttpRequest::post_json(
+        &format!("/api/proxy/{path}"),
+        &json!({"model": "m", "messages": []}),
+    )
+    .header("authorization", &format!("Bearer {bearer}"))
 }
 
 /// The id by which a worker token is revoked.
 pub fn jti(token: &str) -> String {
-    let claims: Value = serde_json::from_slice(&unbase64url(token.split('.').nth(1).unwrap())).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&unbase64url(token.split('.').nth(1).unwrap())).unwrap();
     claims["jti"].as_str().unwrap().to_owned()
 }
 
 pub fn unbase64url(text: &str) -> Vec<u8> {
     use base64::Engine;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+    base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(text)
+        .unwrap()
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 /// Stale rows `s-1` (the oldest) to `s-{stale}`, and fresh ones.
 async fn fill(world: &World, stale: u32, fresh: u32) {
-    world.sql("insert into organizations (id) values ('a')").await;
+    world
+        .sql("insert into organizations (id) values ('a')")
+        .await;
     world
         .sql(&format!(
             "insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, created_at)
@@ -29,10 +31,21 @@ async fn of_1500_stale_rows_a_batch_takes_the_1000_oldest_then_500_then_none_and
     let left = "select min(substr(id, 3)::int) || ' ' || count(*) from pending_interactions where id like 's-%'";
     assert_eq!(world.value(left).await, "1001 500");
     let second = world.sweep(one.clone()).await.unwrap();
-    assert_eq!((&second["deleted"]["pending_interactions"], &second["remaining"]), (&json!(500), &json!(false)));
+    assert_eq!(
+        (
+            &second["deleted"]["pending_interactions"],
+            &second["remaining"]
+        ),
+        (&json!(500), &json!(false))
+    );
     let third = world.sweep(one).await.unwrap();
     assert_eq!(third["deleted"]["pending_interactions"], 0);
-    assert_eq!(world.value("select count(*) from pending_interactions").await, "10");
+    assert_eq!(
+        world
+            .value("select count(*) from pending_interactions")
+            .await,
+        "10"
+    );
 }
 
 #[tokio::test]
@@ -41,9 +54,18 @@ async fn a_scheduled_run_loops_until_a_batch_is_not_full() {
     fill(&world, 1500, 10).await;
     let scheduled = json!({"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
     let report = world.sweep(scheduled).await.unwrap();
-    assert_eq!((&report["deleted"]["pending_interactions"], &report["remaining"]), (&json!(1500), &json!(false)));
+    assert_eq!(
+        (
+            &report["deleted"]["pending_interactions"],
+            &report["remaining"]
+        ),
+        (&json!(1500), &json!(false))
+    );
     assert_eq!(report["delivered"], 0);
-    assert!(report["elapsed_ms"].is_u64() && report["oldest_age_ms"].is_i64(), "{report}");
+    assert!(
+        report["elapsed_ms"].is_u64() && report["oldest_age_ms"].is_i64(),
+        "{report}"
+    );
 }
 
 #[tokio::test]
@@ -52,16 +74,39 @@ async fn two_sweeps_at_once_share_the_work_without_waiting_on_each_other() {
     fill(&world, 1500, 10).await;
     // Another run holds the 1000 oldest and has not finished.
     let other = world.client().await;
-    other.batch_execute("begin; select from pending_interactions order by created_at limit 1000 for update").await.unwrap();
+    other
+        .batch_execute(
+            "begin; select from pending_interactions order by created_at limit 1000 for update",
+        )
+        .await
+        .unwrap();
     let started = Instant::now();
-    let report = world.sweep(json!({"limit": 1000, "max_batches": 1})).await.unwrap();
+    let report = world
+        .sweep(json!({"limit": 1000, "max_batches": 1}))
+        .await
+        .unwrap();
     assert_eq!(report["deleted"]["pending_interactions"], 500);
     assert!(started.elapsed() < Duration::from_secs(3), "it waited");
     other.batch_execute("rollback").await.unwrap();
-    let (one, two) = tokio::join!(world.sweep(json!({"limit": 600, "max_batches": 1})), world.sweep(json!({"limit": 600, "max_batches": 1})));
-    let taken: Vec<u64> = [one, two].into_iter().map(|run| run.unwrap()["deleted"]["pending_interactions"].as_u64().unwrap()).collect();
+    let (one, two) = tokio::join!(
+        world.sweep(json!({"limit": 600, "max_batches": 1})),
+        world.sweep(json!({"limit": 600, "max_batches": 1}))
+    );
+    let taken: Vec<u64> = [one, two]
+        .into_iter()
+        .map(|run| {
+            run.unwrap()["deleted"]["pending_interactions"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
     assert_eq!(taken.iter().sum::<u64>(), 1000, "{taken:?}");
-    assert_eq!(world.value("select count(*) from pending_interactions").await, "10");
+    assert_eq!(
+        world
+            .value("select count(*) from pending_interactions")
+            .await,
+        "10"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +129,12 @@ async fn every_table_is_swept_by_its_own_expiry() {
     let report = world.sweep(json!({})).await.unwrap();
     let deleted = &report["deleted"];
     assert_eq!(
-        (&deleted["placeholders"], &deleted["grants"], &deleted["deliveries"], &deleted["revoked_tokens"]),
+        (
+            &deleted["placeholders"],
+            &deleted["grants"],
+            &deleted["deliveries"],
+            &deleted["revoked_tokens"]
+        ),
         (&json!(2), &json!(1), &json!(1), &json!(1)),
         "{report}"
     );
@@ -96,7 +146,8 @@ async fn one_tables_failure_fails_the_run_and_does_not_stop_the_others() {
     fill(&world, 5, 1).await;
     world.sql("alter table grants rename to grants_away").await;
     let failure = world.sweep(json!({})).await.unwrap_err();
-    let report: serde_json::Value = serde_json::from_str(failure.trim_start_matches("Failed: ")).unwrap_or_else(|_| panic!("{failure}"));
+    let report: serde_json::Value = serde_json::from_str(failure.trim_start_matches("Failed: "))
+        .unwrap_or_else(|_| panic!("{failure}"));
     assert_eq!(report["deleted"]["pending_interactions"], 5);
     assert!(report["failed"]["grants"].is_string(), "{report}");
     assert!(report["failed"].as_object().unwrap().len() == 1, "{report}");
@@ -106,11 +157,31 @@ async fn one_tables_failure_fails_the_run_and_does_not_stop_the_others() {
 async fn with_the_database_down_the_run_fails_and_a_malformed_run_by_hand_deletes_nothing() {
     let world = World::new().await;
     fill(&world, 5, 1).await;
-    for input in [json!({"limit": 0}), json!({"limit": "x"}), json!({"max_age_ms": -1})] {
-        assert!(world.sweep(input).await.unwrap_err().contains("invalid_request"));
+    for input in [
+        json!({"limit": 0}),
+        json!({"limit": "x"}),
+        json!({"max_age_ms": -1}),
+    ] {
+        assert!(
+            world
+                .sweep(input)
+                .await
+                .unwrap_err()
+                .contains("invalid_request")
+        );
     }
-    assert_eq!(world.value("select count(*) from pending_interactions").await, "6");
+    assert_eq!(
+        world
+            .value("select count(*) from pending_interactions")
+            .await,
+        "6"
+    );
     let down = World::new().await;
     down.database_down();
-    assert!(down.sweep(json!({})).await.unwrap_err().contains("pending_interactions"));
+    assert!(
+        down.sweep(json!({}))
+            .await
+            .unwrap_err()
+            .contains("pending_interactions")
+    );
 }

@@ -6,7 +6,9 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 async fn rows(world: &World) -> String {
-    world.value("select count(*) from pending_interactions").await
+    world
+        .value("select count(*) from pending_interactions")
+        .await
 }
 
 #[tokio::test]
@@ -15,31 +17,76 @@ async fn a_question_reaches_chat_one_click_claims_it_and_the_agent_reads_the_ans
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     let asked = world.ask(&token, &question("q-1")).await;
-    assert_eq!((asked.status, &asked.json()["status"]), (201, &json!("pending")), "{asked:?}");
+    assert_eq!(
+        (asked.status, &asked.json()["status"]),
+        (201, &json!("pending")),
+        "{asked:?}"
+    );
     let post = &world.slack.calls()[0];
-    assert_eq!((post.method.as_str(), post.token.as_str()), ("chat.postMessage", "xoxb-a"));
+    assert_eq!(
+        (post.method.as_str(), post.token.as_str()),
+        ("chat.postMessage", "xoxb-a")
+    );
     assert_eq!(post.body["channel"], "C1");
     let buttons = post.body["blocks"].as_array().unwrap().last().unwrap()["elements"].clone();
-    assert_eq!((&buttons[1]["action_id"], &buttons[1]["text"]["text"]), (&json!("question:q-1:1"), &json!("No")));
+    assert_eq!(
+        (&buttons[1]["action_id"], &buttons[1]["text"]["text"]),
+        (&json!("question:q-1:1"), &json!("No"))
+    );
 
     let clicked = world.click("slack-a", &press("U1", "question:q-1:1")).await;
     assert_eq!((clicked.status, clicked.text()), (200, String::new()));
     let answer = world.read(&token, "q-1").await.json();
-    assert_eq!((&answer["status"], &answer["answer"]["value"], &answer["answer"]["index"], &answer["answer"]["user_id"]),
-        (&json!("answered"), &json!("No"), &json!(1), &json!("U1")));
-    assert!(answer["answer"]["answered_at"].as_str().unwrap().ends_with('Z'));
-    let settled: Vec<String> = world.slack.calls()[1..].iter().map(|call| call.method.clone()).collect();
-    assert!(settled.contains(&"chat.update".to_owned()) && settled.contains(&"chat.postMessage".to_owned()), "{settled:?}");
-    let update = world.slack.calls().into_iter().find(|call| call.method == "chat.update").unwrap();
-    assert!(!update.body["blocks"].to_string().contains("\"actions\""), "the card keeps its buttons");
+    assert_eq!(
+        (
+            &answer["status"],
+            &answer["answer"]["value"],
+            &answer["answer"]["index"],
+            &answer["answer"]["user_id"]
+        ),
+        (&json!("answered"), &json!("No"), &json!(1), &json!("U1"))
+    );
+    assert!(
+        answer["answer"]["answered_at"]
+            .as_str()
+            .unwrap()
+            .ends_with('Z')
+    );
+    let settled: Vec<String> = world.slack.calls()[1..]
+        .iter()
+        .map(|call| call.method.clone())
+        .collect();
+    assert!(
+        settled.contains(&"chat.update".to_owned())
+            && settled.contains(&"chat.postMessage".to_owned()),
+        "{settled:?}"
+    );
+    let update = world
+        .slack
+        .calls()
+        .into_iter()
+        .find(|call| call.method == "chat.update")
+        .unwrap();
+    assert!(
+        !update.body["blocks"].to_string().contains("\"actions\""),
+        "the card keeps its buttons"
+    );
 
     world.click("slack-a", &press("U1", "question:q-1:0")).await;
-    assert_eq!(world.read(&token, "q-1").await.json(), answer, "a second click changes nothing");
+    assert_eq!(
+        world.read(&token, "q-1").await.json(),
+        answer,
+        "a second click changes nothing"
+    );
 }
 
 #[tokio::test]
 async fn a_card_and_its_text_that_are_refused_leave_no_row() {
-    for mode in [SlackMode::Refuse, SlackMode::Status(500), SlackMode::Status(429)] {
+    for mode in [
+        SlackMode::Refuse,
+        SlackMode::Status(500),
+        SlackMode::Status(429),
+    ] {
         let world = World::new().await;
         world.tenants().await;
         let token = world.conversing("a", "U1").await;
@@ -61,7 +108,10 @@ async fn a_refused_card_is_followed_by_plain_text() {
     world.slack.set_mode(SlackMode::RefuseBlocks);
     assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
     let calls = world.slack.calls();
-    assert!(calls[1].body.get("blocks").is_none() && calls[1].body["text"].as_str().unwrap().contains("Deploy?"));
+    assert!(
+        calls[1].body.get("blocks").is_none()
+            && calls[1].body["text"].as_str().unwrap().contains("Deploy?")
+    );
     assert_eq!(rows(&world).await, "1");
 }
 
@@ -72,7 +122,11 @@ async fn a_post_that_may_have_happened_keeps_its_row_and_a_click_proves_the_card
     let token = world.conversing("a", "U1").await;
     world.slack.set_mode(SlackMode::Reset);
     let asked = world.ask(&token, &question("q-1")).await;
-    assert_eq!((asked.status, &asked.json()["posted"]), (202, &json!("unknown")), "{asked:?}");
+    assert_eq!(
+        (asked.status, &asked.json()["posted"]),
+        (202, &json!("unknown")),
+        "{asked:?}"
+    );
     assert_eq!(world.slack.calls().len(), 1, "it is not posted again");
     world.slack.set_mode(SlackMode::Up);
     world.click("slack-a", &press("U1", "question:q-1:0")).await;
@@ -84,9 +138,14 @@ async fn nothing_is_posted_when_storing_fails() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    world.sql("alter table pending_interactions rename to away").await;
+    world
+        .sql("alter table pending_interactions rename to away")
+        .await;
     let asked = world.ask(&token, &question("q-1")).await;
-    assert_eq!((asked.status, asked.code().as_str()), (503, "database_unavailable"));
+    assert_eq!(
+        (asked.status, asked.code().as_str()),
+        (503, "database_unavailable")
+    );
     assert!(asked.headers.contains_key("retry-after"));
     assert!(world.slack.calls().is_empty());
 }
@@ -98,36 +157,70 @@ async fn the_same_id_again_stands_as_it_is_or_is_stored_anew() {
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
     let again = world.ask(&token, &question("q-1")).await;
-    assert_eq!((again.status, &again.json()["status"]), (200, &json!("pending")));
+    assert_eq!(
+        (again.status, &again.json()["status"]),
+        (200, &json!("pending"))
+    );
     assert_eq!(world.slack.calls().len(), 1, "no second card");
 
     let first = press("U1", "question:q-1:0");
     world.click("slack-a", &first).await;
-    assert_eq!(world.ask(&token, &question("q-1")).await.json()["answer"]["value"], "Yes");
+    assert_eq!(
+        world.ask(&token, &question("q-1")).await.json()["answer"]["value"],
+        "Yes"
+    );
 
     let mut changed = question("q-1");
     changed["question"] = "Deploy now?".into();
     let anew = world.ask(&token, &changed).await;
-    assert_eq!((anew.status, &anew.json()["status"]), (200, &json!("pending")), "{anew:?}");
+    assert_eq!(
+        (anew.status, &anew.json()["status"]),
+        (200, &json!("pending")),
+        "{anew:?}"
+    );
     world.click("slack-a", &first).await;
-    assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending", "the same click delivered again");
-    world.click("slack-a", &crate::support::Press { action_ts: "1700000002.000002", ..first }).await;
+    assert_eq!(
+        world.read(&token, "q-1").await.json()["status"],
+        "pending",
+        "the same click delivered again"
+    );
+    world
+        .click(
+            "slack-a",
+            &crate::support::Press {
+                action_ts: "1700000002.000002",
+                ..first
+            },
+        )
+        .await;
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
 
     let other_user = world.conversing("a", "U2").await;
-    assert_eq!(world.ask(&other_user, &question("q-1")).await.code(), "scope_conflict");
+    assert_eq!(
+        world.ask(&other_user, &question("q-1")).await.code(),
+        "scope_conflict"
+    );
     let mut extra = talk("a", "U1");
     extra["connection_id"] = "slack-a".into();
     let other_agent = world.token("a", "second-a", extra).await;
-    assert_eq!(world.ask(&other_agent, &question("q-1")).await.code(), "scope_conflict");
+    assert_eq!(
+        world.ask(&other_agent, &question("q-1")).await.code(),
+        "scope_conflict"
+    );
 
-    world.sql("update pending_interactions set created_at = now() - interval '25 hours'").await;
+    world
+        .sql("update pending_interactions set created_at = now() - interval '25 hours'")
+        .await;
     let expired = world.ask(&token, &question("q-1")).await;
-    assert_eq!((expired.status, expired.code().as_str()), (409, "interaction_expired"));
+    assert_eq!(
+        (expired.status, expired.code().as_str()),
+        (409, "interaction_expired")
+    );
 }
 
 #[tokio::test]
-async fn a_click_by_another_person_on_another_connection_or_of_no_option_learns_and_changes_nothing() {
+async fn a_click_by_another_person_on_another_connection_or_of_no_option_learns_and_changes_nothing()
+ {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -142,7 +235,12 @@ async fn a_click_by_another_person_on_another_connection_or_of_no_option_learns_
     ];
     for (connection, click) in clicks {
         let answer = world.click(connection, &click).await;
-        assert_eq!((answer.status, answer.text()), (200, String::new()), "{}", click.action);
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, String::new()),
+            "{}",
+            click.action
+        );
     }
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
 }
@@ -165,10 +263,18 @@ async fn an_unsigned_forged_or_stale_call_is_refused_before_anything_is_parsed()
     ];
     for request in forged {
         let answer = world.call_webhooks(request).await;
-        assert_eq!((answer.status, answer.code().as_str()), (401, "invalid_signature"));
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "invalid_signature")
+        );
     }
-    let unknown = world.call_webhooks(signed("nobody", body, SIGNING_SECRET, now)).await;
-    assert_eq!((unknown.status, unknown.code().as_str()), (404, "unknown_connection"));
+    let unknown = world
+        .call_webhooks(signed("nobody", body, SIGNING_SECRET, now))
+        .await;
+    assert_eq!(
+        (unknown.status, unknown.code().as_str()),
+        (404, "unknown_connection")
+    );
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
 }
 
@@ -179,9 +285,21 @@ async fn a_payload_of_another_workspace_is_refused_though_its_signature_is_right
     world.sql("update connections set config = config || '{\"team_id\": \"T1\", \"api_app_id\": \"A1\"}' where id = 'slack-a'").await;
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
-    let foreign = crate::support::Press { team: "T2", ..press("U1", "question:q-1:0") };
-    assert_eq!(world.click("slack-a", &foreign).await.code(), "invalid_signature");
-    assert_eq!(world.click("slack-a", &press("U1", "question:q-1:0")).await.status, 200);
+    let foreign = crate::support::Press {
+        team: "T2",
+        ..press("U1", "question:q-1:0")
+    };
+    assert_eq!(
+        world.click("slack-a", &foreign).await.code(),
+        "invalid_signature"
+    );
+    assert_eq!(
+        world
+            .click("slack-a", &press("U1", "question:q-1:0"))
+            .await
+            .status,
+        200
+    );
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
 }
 
@@ -189,14 +307,35 @@ async fn a_payload_of_another_workspace_is_refused_though_its_signature_is_right
 async fn slacks_own_checks_are_answered() {
     let world = World::new().await;
     world.tenants().await;
-    let challenge = json!({"type": "url_verification", "challenge": "abc"}).to_string().into_bytes();
+    let challenge = json!({"type": "url_verification", "challenge": "abc"})
+        .to_string()
+        .into_bytes();
     let mut request = signed("slack-a", challenge, SIGNING_SECRET, unix_now());
     request.headers.retain(|(name, _)| name != "content-type");
-    let answer = world.call_webhooks(request.header("content-type", "application/json")).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({"challenge": "abc"})));
-    let check = world.call_webhooks(signed("slack-a", b"ssl_check=1&token=x".to_vec(), SIGNING_SECRET, unix_now())).await;
+    let answer = world
+        .call_webhooks(request.header("content-type", "application/json"))
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"challenge": "abc"}))
+    );
+    let check = world
+        .call_webhooks(signed(
+            "slack-a",
+            b"ssl_check=1&token=x".to_vec(),
+            SIGNING_SECRET,
+            unix_now(),
+        ))
+        .await;
     assert_eq!(check.status, 200);
-    let bad = world.call_webhooks(signed("slack-a", b"payload=%7B".to_vec(), SIGNING_SECRET, unix_now())).await;
+    let bad = world
+        .call_webhooks(signed(
+            "slack-a",
+            b"payload=%7B".to_vec(),
+            SIGNING_SECRET,
+            unix_now(),
+        ))
+        .await;
     assert_eq!((bad.status, bad.code().as_str()), (400, "invalid_json"));
 }
 
@@ -208,8 +347,18 @@ async fn the_claim_is_acknowledged_in_time_though_slack_hangs() {
     world.ask(&token, &question("q-1")).await;
     world.slack.set_mode(SlackMode::Hang);
     let started = Instant::now();
-    assert_eq!(world.click("slack-a", &press("U1", "question:q-1:0")).await.status, 200);
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert_eq!(
+        world
+            .click("slack-a", &press("U1", "question:q-1:0"))
+            .await
+            .status,
+        200
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
 }
 
@@ -220,7 +369,8 @@ async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
     let wait = |seconds: u8| {
-        let mut request = HttpRequest::get("/v1/interactions/q-1").header("x-postern-worker-token", &token);
+        let mut request =
+            HttpRequest::get("/v1/interactions/q-1").header("x-postern-worker-token", &token);
         request.query = format!("wait={seconds}");
         world.call_webhooks(request)
     };
@@ -246,7 +396,8 @@ async fn an_agent_withdraws_what_nobody_answered_and_only_its_own() {
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     let delete = |token: &str, id: &str| {
-        let request = HttpRequest::new("DELETE", &format!("/v1/interactions/{id}")).header("x-postern-worker-token", token);
+        let request = HttpRequest::new("DELETE", &format!("/v1/interactions/{id}"))
+            .header("x-postern-worker-token", token);
         world.call_webhooks(request)
     };
     world.ask(&token, &question("q-1")).await;
@@ -254,10 +405,22 @@ async fn an_agent_withdraws_what_nobody_answered_and_only_its_own() {
     for other in [&foreign, &world.conversing("a", "U2").await] {
         assert_eq!(delete(other, "q-1").await.code(), "unknown_interaction");
     }
-    assert_eq!(world.read(&foreign, "q-1").await.code(), "unknown_interaction");
+    assert_eq!(
+        world.read(&foreign, "q-1").await.code(),
+        "unknown_interaction"
+    );
     assert_eq!(delete(&token, "q-1").await.status, 204);
-    assert_eq!(world.read(&token, "q-1").await.code(), "unknown_interaction");
-    assert_eq!(world.click("slack-a", &press("U1", "question:q-1:0")).await.status, 200);
+    assert_eq!(
+        world.read(&token, "q-1").await.code(),
+        "unknown_interaction"
+    );
+    assert_eq!(
+        world
+            .click("slack-a", &press("U1", "question:q-1:0"))
+            .await
+            .status,
+        200
+    );
     world.ask(&token, &question("q-2")).await;
     world.click("slack-a", &press("U1", "question:q-2:0")).await;
     assert_eq!(delete(&token, "q-2").await.code(), "interaction_answered");
@@ -303,29 +466,94 @@ async fn every_bad_request_gets_its_4xx_and_stores_nothing() {
         (post(&token, b"{"), 400, "invalid_json"),
         (post(&token, b"\xff\xfe"), 400, "invalid_json"),
         (post(&token, b"[]"), 400, "invalid_request"),
-        (post(&token, long.to_string().as_bytes()), 400, "invalid_request"),
-        (post(&token, br#"{"id":"q","kind":"question","question":"a\u0000","options":["x"]}"#), 400, "invalid_request"),
-        (post(&token, &vec![b' '; (1 << 20) + 1]), 413, "body_too_large"),
-        (HttpRequest::new("POST", "/v1/interactions").header("content-type", "text/plain").header("x-postern-worker-token", &token).body(good.clone()), 400, "invalid_request"),
+        (
+            post(&token, long.to_string().as_bytes()),
+            400,
+            "invalid_request",
+        ),
+        (
+            post(
+                &token,
+                br#"{"id":"q","kind":"question","question":"a\u0000","options":["x"]}"#,
+            ),
+            400,
+            "invalid_request",
+        ),
+        (
+            post(&token, &vec![b' '; (1 << 20) + 1]),
+            413,
+            "body_too_large",
+        ),
+        (
+            HttpRequest::new("POST", "/v1/interactions")
+                .header("content-type", "text/plain")
+                .header("x-postern-worker-token", &token)
+                .body(good.clone()),
+            400,
+            "invalid_request",
+        ),
         (post("", &good), 401, "invalid_worker_token"),
-        (post("eyJhbGciOiJub25lIn0.e30.", &good), 401, "invalid_worker_token"),
-        (post(&format!("{token}x"), &good), 401, "invalid_worker_token"),
+        (
+            post("eyJhbGciOiJub25lIn0.e30.", &good),
+            401,
+            "invalid_worker_token",
+        ),
+        (
+            post(&format!("{token}x"), &good),
+            401,
+            "invalid_worker_token",
+        ),
         (post(&revoked, &good), 401, "invalid_worker_token"),
-        (HttpRequest::new("POST", "/v1/interactions").header("content-type", "application/json").body(good.clone()), 401, "invalid_worker_token"),
+        (
+            HttpRequest::new("POST", "/v1/interactions")
+                .header("content-type", "application/json")
+                .body(good.clone()),
+            401,
+            "invalid_worker_token",
+        ),
         (post(&silent, &good), 403, "token_without_conversation"),
         (post(&elsewhere, &good), 404, "unknown_connection"),
-        (HttpRequest::get("/v1/interactions/none").header("x-postern-worker-token", &token), 404, "unknown_interaction"),
-        (HttpRequest::get("/v1/interactions/a%20b").header("x-postern-worker-token", &token), 400, "invalid_request"),
-        (HttpRequest::get("/v1/interactions/%ff").header("x-postern-worker-token", &token), 400, "invalid_request"),
-        (HttpRequest::new("PUT", "/v1/interactions").body(good.clone()), 405, "method_not_allowed"),
-        (HttpRequest::get("/webhooks/slack-a"), 405, "method_not_allowed"),
+        (
+            HttpRequest::get("/v1/interactions/none").header("x-postern-worker-token", &token),
+            404,
+            "unknown_interaction",
+        ),
+        (
+            HttpRequest::get("/v1/interactions/a%20b").header("x-postern-worker-token", &token),
+            400,
+            "invalid_request",
+        ),
+        (
+            HttpRequest::get("/v1/interactions/%ff").header("x-postern-worker-token", &token),
+            400,
+            "invalid_request",
+        ),
+        (
+            HttpRequest::new("PUT", "/v1/interactions").body(good.clone()),
+            405,
+            "method_not_allowed",
+        ),
+        (
+            HttpRequest::get("/webhooks/slack-a"),
+            405,
+            "method_not_allowed",
+        ),
         (HttpRequest::get("/nowhere"), 404, "not_found"),
-        (HttpRequest::new("POST", "/webhooks/%ff"), 400, "invalid_request"),
+        (
+            HttpRequest::new("POST", "/webhooks/%ff"),
+            400,
+            "invalid_request",
+        ),
     ];
     for (request, status, code) in cases {
         let shown = format!("{} {}", request.method, request.path);
         let answer = world.call_webhooks(request).await;
-        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{shown}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{shown}: {}",
+            answer.text()
+        );
     }
     assert_eq!(rows(&world).await, "0");
     assert!(world.slack.calls().is_empty());
@@ -336,14 +564,29 @@ async fn with_the_database_or_the_secret_store_down_the_answer_is_503() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    world.secrets.set_mode(SecretsMode::Slow(Duration::from_secs(30)));
+    world
+        .secrets
+        .set_mode(SecretsMode::Slow(Duration::from_secs(30)));
     let started = Instant::now();
-    assert_eq!(world.ask(&token, &question("q-1")).await.code(), "secret_unavailable");
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert_eq!(
+        world.ask(&token, &question("q-1")).await.code(),
+        "secret_unavailable"
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
     world.secrets.set_mode(SecretsMode::Up);
     world.database_down();
     let click = world.click("slack-a", &press("U1", "question:q-1:0")).await;
-    assert_eq!((click.status, click.code().as_str()), (503, "database_unavailable"));
-    assert_eq!(world.ask(&token, &question("q-1")).await.code(), "database_unavailable");
+    assert_eq!(
+        (click.status, click.code().as_str()),
+        (503, "database_unavailable")
+    );
+    assert_eq!(
+        world.ask(&token, &question("q-1")).await.code(),
+        "database_unavailable"
+    );
     assert!(world.slack.calls().is_empty());
 }

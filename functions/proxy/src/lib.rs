@@ -8,5 +8,7 @@ mod provider;
 mod redact;
 mod response;
 mod route;
+mod runtime;
 
 pub use app::App;
+pub use runtime::run;

@@ -1,20 +1,13 @@
 //! The proxy's composition root.
 
-use lambda_http::{Error, lambda_runtime::LambdaEvent, service_fn};
-use postern_proxy::App;
-use std::{process::ExitCode, sync::Arc};
+use postern_proxy::{App, run};
+use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     postern::config::start(|env| async move {
-        let app = Arc::new(App::from_env(&env).await?);
-        let serve = move |LambdaEvent { payload, context }: LambdaEvent<
-            postern::event::HttpEvent,
-        >| {
-            let app = Arc::clone(&app);
-            Box::pin(async move { Ok::<_, Error>(app.serve(payload, &context.request_id).await) })
-        };
-        lambda_runtime::run_concurrent(service_fn(serve)).await
+        let api = env.required("AWS_LAMBDA_RUNTIME_API")?.to_owned();
+        run(App::from_env(&env).await?, &api).await
     })
     .await
 }

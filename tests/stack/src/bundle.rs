@@ -27,7 +27,7 @@ pub struct Bundle {
     pub postgres: Postgres,
     pub upstream: Upstream,
     pub slack: Slack,
-    pub secrets: SecretsManager,
+    _secrets: SecretsManager,
     pub sweep: Arc<Function>,
     control: Function,
     pressing: String,
@@ -47,10 +47,16 @@ impl Bundle {
         println!("Building the four functions (proxy, webhooks, sweep, control) ...");
         let built = tokio::task::spawn_blocking(binaries::build).await??;
         let postgres = Postgres::start().await?;
-        println!("  Postgres         127.0.0.1:{}, private, thrown away at the end", postgres.port());
+        println!(
+            "  Postgres         127.0.0.1:{}, private, thrown away at the end",
+            postgres.port()
+        );
         postgres.create_database(DATABASE, None).await?;
         let secrets = SecretsManager::start().await?;
-        println!("  Secrets Manager  {}, a stand-in that the real AWS SDK talks to", secrets.url());
+        println!(
+            "  Secrets Manager  {}, a stand-in that the real AWS SDK talks to",
+            secrets.url()
+        );
         let upstream = Upstream::start().await?;
         println!("  sample provider  {}, speaks like OpenAI", upstream.url());
         let slack = Slack::start().await?;
@@ -67,7 +73,18 @@ impl Bundle {
         println!("  API Gateway      {base}, in front of the real function binaries");
         let (pressing, presses) = serve_presses(base.clone()).await?;
         let tasks = vec![presses, sweep_on_a_timer(Arc::clone(&sweep))];
-        Ok(Self { base, postgres, upstream, slack, secrets, sweep, control, pressing, _front: front, tasks })
+        Ok(Self {
+            base,
+            postgres,
+            upstream,
+            slack,
+            _secrets: secrets,
+            sweep,
+            control,
+            pressing,
+            _front: front,
+            tasks,
+        })
     }
 
     /// Runs one of control's commands, as an operator with IAM would.
@@ -89,12 +106,23 @@ impl Bundle {
 
     /// A statement by plain SQL.
     pub async fn sql(&self, sql: &str) -> Result<()> {
-        Ok(self.postgres.connect(DATABASE).await?.batch_execute(sql).await?)
+        Ok(self
+            .postgres
+            .connect(DATABASE)
+            .await?
+            .batch_execute(sql)
+            .await?)
     }
 
     /// The one number that a query gives.
     pub async fn count(&self, sql: &str) -> Result<i64> {
-        Ok(self.postgres.connect(DATABASE).await?.query_one(sql, &[]).await?.try_get(0)?)
+        Ok(self
+            .postgres
+            .connect(DATABASE)
+            .await?
+            .query_one(sql, &[])
+            .await?
+            .try_get(0)?)
     }
 
     pub fn print_what_to_try(&self) {
@@ -119,7 +147,10 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
     let mut private = key.clone();
     private["d"] = URL_SAFE_NO_PAD.encode(seed).into();
     secrets.put("postern/database", database);
-    secrets.put("postern/worker-token-keys", json!({"keys": [key]}).to_string());
+    secrets.put(
+        "postern/worker-token-keys",
+        json!({"keys": [key]}).to_string(),
+    );
     secrets.put("postern/worker-token-signing-key", private.to_string());
     secrets.put("postern/org/acme/openai", REAL_KEY);
     let slack = json!({"bot_token": "xoxb-sample-bot-token", "signing_secret": SIGNING_SECRET});
@@ -127,15 +158,35 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
     Ok(())
 }
 
-fn environment(secrets: &SecretsManager, upstream: &Upstream, slack: &Slack) -> Vec<(String, String)> {
-    let authority = |url: &str| url.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned();
+fn environment(
+    secrets: &SecretsManager,
+    upstream: &Upstream,
+    slack: &Slack,
+) -> Vec<(String, String)> {
+    let authority = |url: &str| {
+        url.trim_start_matches("http://")
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let provider = json!([{"slug": "openai", "provider_id": "openai", "base_url": upstream.url(),
         "auth": {"header": "authorization", "scheme": "Bearer"}}]);
-    let private = format!("{},{}", authority(&upstream.url()), authority(&slack.api_base_url()));
+    let private = format!(
+        "{},{}",
+        authority(&upstream.url()),
+        authority(&slack.api_base_url())
+    );
     [
         ("DATABASE_SECRET_ID", "postern/database".to_owned()),
-        ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/worker-token-keys".to_owned()),
-        ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/worker-token-signing-key".to_owned()),
+        (
+            "WORKER_TOKEN_JWKS_SECRET_ID",
+            "postern/worker-token-keys".to_owned(),
+        ),
+        (
+            "WORKER_TOKEN_SIGNING_SECRET_ID",
+            "postern/worker-token-signing-key".to_owned(),
+        ),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", private),
         ("PROVIDERS", provider.to_string()),
@@ -161,7 +212,12 @@ fn sweep_on_a_timer(sweep: Arc<Function>) -> JoinHandle<()> {
 }
 
 /// A press on a button in the sample Slack, signed as Slack signs it; what Postern answered.
-pub async fn press(base: &str, connection: &str, user: &str, button: &str) -> Result<crate::http_client::Reply> {
+pub async fn press(
+    base: &str,
+    connection: &str,
+    user: &str,
+    button: &str,
+) -> Result<crate::http_client::Reply> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let body = click_body(Click {
         team_id: "T-ACME".into(),
@@ -180,7 +236,13 @@ pub async fn press(base: &str, connection: &str, user: &str, button: &str) -> Re
         ("x-slack-request-timestamp", &timestamp.to_string()),
         ("x-slack-signature", &signature),
     ];
-    crate::http_client::send("POST", &format!("{base}/webhooks/{connection}"), &headers, &body).await
+    crate::http_client::send(
+        "POST",
+        &format!("{base}/webhooks/{connection}"),
+        &headers,
+        &body,
+    )
+    .await
 }
 
 #[derive(Deserialize)]
@@ -193,8 +255,19 @@ struct PressQuery {
 async fn serve_presses(base: String) -> Result<(String, JoinHandle<()>)> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let pressed = async move |Query(query): Query<PressQuery>| match press(&base, "acme-slack", &query.user, &query.button).await {
-        Ok(reply) => format!("Postern answered Slack with {} {}\n", reply.status, reply.text()),
+    let pressed = async move |Query(query): Query<PressQuery>| match press(
+        &base,
+        "acme-slack",
+        &query.user,
+        &query.button,
+    )
+    .await
+    {
+        Ok(reply) => format!(
+            "Postern answered Slack with {} {}\n",
+            reply.status,
+            reply.text()
+        ),
         Err(error) => format!("the press did not arrive: {error}\n"),
     };
     let app = Router::new().route("/press", any(pressed));

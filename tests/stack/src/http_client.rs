@@ -35,7 +35,9 @@ pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str)
     }
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let sent = Instant::now();
-    let response = client.request(request.body(Full::from(body.to_owned()))?).await?;
+    let response = client
+        .request(request.body(Full::from(body.to_owned()))?)
+        .await?;
     let (parts, mut incoming) = response.into_parts();
     let (mut body, mut pieces) = (Vec::new(), Vec::new());
     while let Some(frame) = incoming.frame().await {
@@ -44,5 +46,10 @@ pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str)
             body.extend_from_slice(&data);
         }
     }
-    Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body: body.into(), pieces })
+    Ok(Reply {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: body.into(),
+        pieces,
+    })
 }

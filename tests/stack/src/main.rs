@@ -24,7 +24,10 @@ struct Options {
 }
 
 fn options() -> std::result::Result<Option<Options>, String> {
-    let mut options = Options { once: false, port: 9000 };
+    let mut options = Options {
+        once: false,
+        port: 9000,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {

@@ -27,7 +27,11 @@ impl Tour {
 
     fn back(&self, reply: &Reply) {
         let body: String = reply.text().chars().take(180).collect();
-        println!("   back    {} {}", reply.status, body.trim_end().replace('\n', " "));
+        println!(
+            "   back    {} {}",
+            reply.status,
+            body.trim_end().replace('\n', " ")
+        );
     }
 
     /// What the step proves, if the facts are so.
@@ -57,7 +61,11 @@ pub async fn play(bundle: &mut Bundle) -> Result<bool> {
     let token = asked(&mut tour, bundle).await?;
     swept(&mut tour, bundle).await?;
     tour.end_step();
-    println!("\n{} passed, {} failed", tour.steps - tour.failed, tour.failed);
+    println!(
+        "\n{} passed, {} failed",
+        tour.steps - tour.failed,
+        tour.failed
+    );
     println!(
         "
 To try it yourself:
@@ -80,8 +88,12 @@ async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
     tour.step("The operator migrates the database and mints a placeholder for acme's agent");
     bundle.command(json!({"command": "migrate"})).await?;
     for (org, agent) in [("acme", "coder"), ("globex", "helper")] {
-        bundle.command(json!({"command": "put_organization", "id": org})).await?;
-        bundle.command(json!({"command": "put_agent", "organization_id": org, "agent_id": agent})).await?;
+        bundle
+            .command(json!({"command": "put_organization", "id": org}))
+            .await?;
+        bundle
+            .command(json!({"command": "put_agent", "organization_id": org, "agent_id": agent}))
+            .await?;
     }
     bundle
         .command(json!({"command": "put_connection", "organization_id": "acme", "id": "acme-slack", "platform": "slack",
@@ -93,45 +105,95 @@ async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
     tour.sent(&format!("control {mint}"));
     let minted = bundle.command(mint).await?;
     println!("   back    {minted}");
-    let placeholder = minted["placeholder"].as_str().unwrap_or_default().to_owned();
+    let placeholder = minted["placeholder"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let hex = bundle
-        .count(&format!("select count(*) from placeholders where token_hash = sha256('{placeholder}')"))
+        .count(&format!(
+            "select count(*) from placeholders where token_hash = sha256('{placeholder}')"
+        ))
         .await?;
-    tour.proves(hex == 1, "the agent gets a random placeholder; the database holds only its SHA-256");
+    tour.proves(
+        hex == 1,
+        "the agent gets a random placeholder; the database holds only its SHA-256",
+    );
     Ok(placeholder)
 }
 
 async fn chat(bundle: &Bundle, agent: &str, placeholder: &str, body: &str) -> Result<Reply> {
-    let url = format!("{}/api/proxy/openai/a/{agent}/v1/chat/completions", bundle.base);
+    let url = format!(
+        "{}/api/proxy/openai/a/{agent}/v1/chat/completions",
+        bundle.base
+    );
     let bearer = format!("Bearer {placeholder}");
-    send("POST", &url, &[("authorization", &bearer), ("content-type", "application/json")], body).await
+    send(
+        "POST",
+        &url,
+        &[
+            ("authorization", &bearer),
+            ("content-type", "application/json"),
+        ],
+        body,
+    )
+    .await
 }
 
 fn code(reply: &Reply) -> String {
-    reply.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    reply.json()["error"]["code"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 async fn proxied(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
     tour.step("acme's agent calls the provider with its placeholder as the key");
-    tour.sent(&format!("POST {}/api/proxy/openai/a/coder/v1/chat/completions  authorization: Bearer {placeholder}", bundle.base));
+    tour.sent(&format!(
+        "POST {}/api/proxy/openai/a/coder/v1/chat/completions  authorization: Bearer {placeholder}",
+        bundle.base
+    ));
     let reply = chat(bundle, "coder", placeholder, CHAT).await?;
     tour.back(&reply);
     let seen = bundle.upstream.seen();
-    let key = seen.last().and_then(|request| request.headers.get("authorization")?.to_str().ok()).unwrap_or_default();
+    let key = seen
+        .last()
+        .and_then(|request| request.headers.get("authorization")?.to_str().ok())
+        .unwrap_or_default();
     println!("   there   the provider received authorization: {key}");
-    tour.proves(reply.status == 200 && key == format!("Bearer {REAL_KEY}"), "the placeholder became the real key, at the provider only");
-    tour.proves(!reply.text().contains(REAL_KEY), "the real key did not come back");
+    tour.proves(
+        reply.status == 200 && key == format!("Bearer {REAL_KEY}"),
+        "the placeholder became the real key, at the provider only",
+    );
+    tour.proves(
+        !reply.text().contains(REAL_KEY),
+        "the real key did not come back",
+    );
     Ok(())
 }
 
 async fn streamed(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
     tour.step("The same, streamed");
     tour.sent("the same with \"stream\": true");
-    let reply = chat(bundle, "coder", placeholder, &CHAT.replacen('{', "{\"stream\":true,", 1)).await?;
+    let reply = chat(
+        bundle,
+        "coder",
+        placeholder,
+        &CHAT.replacen('{', "{\"stream\":true,", 1),
+    )
+    .await?;
     let first = reply.pieces.first().copied().unwrap_or_default();
     let last = reply.pieces.last().copied().unwrap_or_default();
-    println!("   back    {} in {} pieces, the first after {} ms, the last after {} ms", reply.status, reply.pieces.len(), first.as_millis(), last.as_millis());
-    tour.proves(reply.pieces.len() > 2 && first < last, "pieces arrive as the provider sends them; nothing is buffered");
+    println!(
+        "   back    {} in {} pieces, the first after {} ms, the last after {} ms",
+        reply.status,
+        reply.pieces.len(),
+        first.as_millis(),
+        last.as_millis()
+    );
+    tour.proves(
+        reply.pieces.len() > 2 && first < last,
+        "pieces arrive as the provider sends them; nothing is buffered",
+    );
     Ok(())
 }
 
@@ -141,8 +203,14 @@ async fn isolated(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result
     tour.sent("POST .../api/proxy/openai/a/helper/v1/chat/completions  with acme's placeholder");
     let reply = chat(bundle, "helper", placeholder, CHAT).await?;
     tour.back(&reply);
-    tour.proves(reply.status == 401 && code(&reply) == "unauthorized", "another organization's placeholder is worth nothing");
-    tour.proves(bundle.upstream.seen().is_empty(), "the provider saw no request");
+    tour.proves(
+        reply.status == 401 && code(&reply) == "unauthorized",
+        "another organization's placeholder is worth nothing",
+    );
+    tour.proves(
+        bundle.upstream.seen().is_empty(),
+        "the provider saw no request",
+    );
     Ok(())
 }
 
@@ -152,46 +220,91 @@ async fn outage(tour: &mut Tour, bundle: &mut Bundle, placeholder: &str) -> Resu
     tour.sent("the agent's usual call, with Postgres stopped");
     let reply = chat(bundle, "coder", placeholder, CHAT).await?;
     tour.back(&reply);
-    tour.proves(reply.status == 503 && code(&reply) == "agent_org_unresolved", "who cannot be proven is not served: it fails closed");
-    tour.proves(reply.headers.contains_key("retry-after") && bundle.upstream.seen().is_empty(), "the client is told to retry, and the provider saw no request");
+    tour.proves(
+        reply.status == 503 && code(&reply) == "agent_org_unresolved",
+        "who cannot be proven is not served: it fails closed",
+    );
+    tour.proves(
+        reply.headers.contains_key("retry-after") && bundle.upstream.seen().is_empty(),
+        "the client is told to retry, and the provider saw no request",
+    );
     bundle.postgres.start_again().await?;
     let reply = chat(bundle, "coder", placeholder, CHAT).await?;
-    tour.proves(reply.status == 200, "with Postgres back, the next call passes");
+    tour.proves(
+        reply.status == 200,
+        "with Postgres back, the next call passes",
+    );
     Ok(())
 }
 
 async fn status(bundle: &Bundle, token: &str) -> Result<Value> {
     let url = format!("{}/v1/interactions/deploy-1", bundle.base);
-    Ok(send("GET", &url, &[("x-postern-worker-token", token)], "").await?.json())
+    Ok(send("GET", &url, &[("x-postern-worker-token", token)], "")
+        .await?
+        .json())
 }
 
 async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
     tour.step("acme's agent asks Alice a question in Slack, and one click answers it");
     let minted = bundle
-        .command(json!({"command": "mint_worker_token", "organization_id": "acme", "agent_id": "coder",
+        .command(
+            json!({"command": "mint_worker_token", "organization_id": "acme", "agent_id": "coder",
             "deployment_name": "coder-1", "connection_id": "acme-slack", "user_id": "U-ALICE",
-            "channel_id": "C-DEPLOYS", "conversation_id": "release-42"}))
+            "channel_id": "C-DEPLOYS", "conversation_id": "release-42"}),
+        )
         .await?;
     let token = minted["token"].as_str().unwrap_or_default().to_owned();
     let question = r#"{"id":"deploy-1","kind":"question","question":"Deploy release 42?","options":["Yes","No"]}"#;
     tour.sent(&format!("POST {}/v1/interactions  {question}", bundle.base));
     let url = format!("{}/v1/interactions", bundle.base);
-    let reply = send("POST", &url, &[("x-postern-worker-token", &token), ("content-type", "application/json")], question).await?;
+    let reply = send(
+        "POST",
+        &url,
+        &[
+            ("x-postern-worker-token", &token),
+            ("content-type", "application/json"),
+        ],
+        question,
+    )
+    .await?;
     tour.back(&reply);
     let posted = bundle.slack.calls();
-    let card = posted.iter().any(|call| call.body.to_string().contains("question:deploy-1:0"));
-    tour.proves(reply.status == 201 && card, "the question is stored, then its card is posted");
+    let card = posted
+        .iter()
+        .any(|call| call.body.to_string().contains("question:deploy-1:0"));
+    tour.proves(
+        reply.status == 201 && card,
+        "the question is stored, then its card is posted",
+    );
 
-    let stranger = press(&bundle.base, "acme-slack", "U-MALLORY", "question:deploy-1:0").await?;
-    println!("   click   Mallory clicks Yes: Slack gets {}", stranger.status);
-    tour.proves(status(bundle, &token).await?["status"] == "pending", "somebody else's click changes nothing, and learns nothing");
+    let stranger = press(
+        &bundle.base,
+        "acme-slack",
+        "U-MALLORY",
+        "question:deploy-1:0",
+    )
+    .await?;
+    println!(
+        "   click   Mallory clicks Yes: Slack gets {}",
+        stranger.status
+    );
+    tour.proves(
+        status(bundle, &token).await?["status"] == "pending",
+        "somebody else's click changes nothing, and learns nothing",
+    );
     press(&bundle.base, "acme-slack", "U-ALICE", "question:deploy-1:0").await?;
     let answered = status(bundle, &token).await?;
     println!("   click   Alice clicks Yes\n   back    {answered}");
-    tour.proves(answered["answer"]["value"] == "Yes" && answered["answer"]["user_id"] == "U-ALICE", "Alice's click claims it, and the agent reads her answer");
+    tour.proves(
+        answered["answer"]["value"] == "Yes" && answered["answer"]["user_id"] == "U-ALICE",
+        "Alice's click claims it, and the agent reads her answer",
+    );
     press(&bundle.base, "acme-slack", "U-ALICE", "question:deploy-1:1").await?;
     println!("   click   Alice clicks No as well");
-    tour.proves(status(bundle, &token).await? == answered, "the second click is ignored");
+    tour.proves(
+        status(bundle, &token).await? == answered,
+        "the second click is ignored",
+    );
     Ok(token)
 }
 
@@ -208,14 +321,29 @@ async fn swept(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
         )
         .await?;
     let one = json!({"limit": 1000, "max_batches": 1});
-    tour.sent(&format!("sweep {one}, three times, with 1500 questions of yesterday and 10 of now"));
+    tour.sent(&format!(
+        "sweep {one}, three times, with 1500 questions of yesterday and 10 of now"
+    ));
     let mut taken = Vec::new();
     for _ in 0..3 {
         let report = bundle.sweep(one.clone()).await?;
-        taken.push(report["deleted"]["pending_interactions"].as_u64().unwrap_or_default());
+        taken.push(
+            report["deleted"]["pending_interactions"]
+                .as_u64()
+                .unwrap_or_default(),
+        );
     }
     println!("   back    deleted {taken:?}");
-    tour.proves(taken == [1000, 500, 0], "the sweep took 1000 of 1500, then the rest, then nothing");
-    tour.proves(bundle.count("select count(*) from pending_interactions").await? == 10, "the 10 fresh ones stay");
+    tour.proves(
+        taken == [1000, 500, 0],
+        "the sweep took 1000 of 1500, then the rest, then nothing",
+    );
+    tour.proves(
+        bundle
+            .count("select count(*) from pending_interactions")
+            .await?
+            == 10,
+        "the 10 fresh ones stay",
+    );
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! The real function binaries, built once.
+
+use crate::Result;
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// Where the four functions are.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    pub proxy: PathBuf,
+    pub webhooks: PathBuf,
+    pub sweep: PathBuf,
+    pub control: PathBuf,
+}
+
+static BUILT: OnceLock<std::result::Result<Binaries, String>> = OnceLock::new();
+
+/// Builds them as we were built, if they are not.
+pub fn build() -> Result<Binaries> {
+    BUILT
+        .get_or_init(|| run().map_err(|error| error.to_string()))
+        .clone()
+        .map_err(Into::into)
+}
+
+fn run() -> Result<Binaries> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // The whole workspace, so that features resolve as in `cargo run` and nothing is built twice.
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "--workspace", "--bins"])
+        .current_dir(root)
+        .stdin(Stdio::null());
+    let release = !cfg!(debug_assertions);
+    if release {
+        command.arg("--release");
+    }
+    if !command.status()?.success() {
+        return Err("cargo could not build the functions".into());
+    }
+    let profile = if release { "release" } else { "debug" };
+    let own = std::env::current_exe()?;
+    let folder = own
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == profile));
+    let folder = folder.ok_or("the target folder is not where cargo puts it")?;
+    let of = |name: &str| folder.join(name);
+    Ok(Binaries {
+        proxy: of("proxy"),
+        webhooks: of("webhooks"),
+        sweep: of("sweep"),
+        control: of("control"),
+    })
+}

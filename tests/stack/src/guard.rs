@@ -1,0 +1,174 @@
+//! Child processes that end with us, however we end.
+
+use crate::Result;
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Most lines of a child's output that are kept.
+const MOST_LINES: usize = 20_000;
+
+/// Runs `$@` until it ends or until our end of the pipe closes, which the kernel does for us whatever
+/// ends us. The watcher reads descriptor 3, since a shell's background jobs have no standard input.
+const SUPERVISOR: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+child=$!
+( read -r line <&3; kill -"$SUPERVISOR_SIGNAL" "$child" 2>/dev/null ) &
+watcher=$!
+wait "$child"
+code=$?
+kill "$watcher" 2>/dev/null
+[ -z "$SUPERVISOR_REMOVES" ] || rm -rf "$SUPERVISOR_REMOVES"
+exit "$code"
+"#;
+
+/// Lines of a child's output.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Mutex<VecDeque<String>>>);
+
+impl Lines {
+    pub fn all(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    fn collect(&self, output: impl Read + Send + 'static) {
+        let lines = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output)
+                .lines()
+                .map_while(std::result::Result::ok)
+            {
+                let mut kept = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == MOST_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(line);
+            }
+        });
+    }
+}
+
+/// What to run, and how it is ended.
+pub struct Guarded<'a> {
+    pub program: &'a Path,
+    pub arguments: &'a [String],
+    /// The child's whole environment.
+    pub env: &'a [(String, String)],
+    /// A signal's name, such as `KILL`.
+    pub signal: &'a str,
+    /// Removed after the child has ended.
+    pub removes: Option<&'a Path>,
+    pub user: Option<(u32, u32)>,
+    pub lines: Lines,
+}
+
+/// A running child; dropping it ends the child and waits for it.
+pub struct Guard {
+    supervisor: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Guarded<'_> {
+    pub fn spawn(self) -> Result<Guard> {
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(SUPERVISOR)
+            .arg("sh")
+            .arg(self.program)
+            .args(self.arguments);
+        command
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.env("SUPERVISOR_SIGNAL", self.signal);
+        command.env("SUPERVISOR_REMOVES", self.removes.unwrap_or(Path::new("")));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // A Ctrl-C at the terminal is ours alone; we end the child in order.
+        command.process_group(0);
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group).current_dir("/");
+        }
+        let mut supervisor = command.spawn()?;
+        let pipe = supervisor.stdin.take();
+        if let Some(output) = supervisor.stdout.take() {
+            self.lines.collect(output);
+        }
+        if let Some(output) = supervisor.stderr.take() {
+            self.lines.collect(output);
+        }
+        Ok(Guard { supervisor, pipe })
+    }
+}
+
+impl Guard {
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.supervisor.try_wait(), Ok(None))
+    }
+
+    /// Ends the child and waits for it.
+    pub fn end(&mut self) {
+        drop(self.pipe.take());
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.is_running() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if self.is_running() {
+            let _ = self.supervisor.kill();
+            let _ = self.supervisor.wait();
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper(lines: &Lines) -> Guard {
+        let arguments = ["-c", "echo $$; exec sleep 60"].map(str::to_owned);
+        Guarded {
+            program: Path::new("/bin/sh"),
+            arguments: &arguments,
+            env: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            signal: "KILL",
+            removes: None,
+            user: None,
+            lines: lines.clone(),
+        }
+        .spawn()
+        .unwrap()
+    }
+
+    #[test]
+    fn dropping_the_guard_ends_the_child() {
+        let lines = Lines::default();
+        let mut guard = sleeper(&lines);
+        while lines.all().is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(guard.is_running());
+        let pid = lines.all()[0].clone();
+        drop(guard);
+        assert!(!Path::new("/proc").join(pid).exists());
+    }
+}
