@@ -48,7 +48,6 @@ async fn postgres() -> &'static Postgres {
 
 /// Everything that one test talks to.
 pub struct World {
-    pub database: String,
     pub secrets: SecretsManager,
     pub upstream: Upstream,
     pub slack: Slack,
@@ -150,7 +149,6 @@ impl World {
         let superuser = postgres.secret_json(&database);
         let cell = OnceCell::new;
         Self {
-            database,
             secrets,
             upstream,
             slack,
