@@ -12,10 +12,10 @@ async fn fill(world: &World, stale: u32, fresh: u32) {
     world
         .sql(&format!(
             "insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, created_at)
-             select 'a', 's-' || n, 'c', 'u', 'x', '{{}}', now() - interval '25 hours' - ({stale} - n) * interval '1 second'
+             select 'a', 's-' || n, 'c', 'u', 'x', '{{}}'::jsonb, now() - interval '25 hours' - ({stale} - n) * interval '1 second'
              from generate_series(1, {stale}) n
              union all
-             select 'a', 'f-' || n, 'c', 'u', 'x', '{{}}', now() from generate_series(1, {fresh}) n"
+             select 'a', 'f-' || n, 'c', 'u', 'x', '{{}}'::jsonb, now() from generate_series(1, {fresh}) n"
         ))
         .await;
 }
@@ -123,7 +123,7 @@ async fn every_table_is_swept_by_its_own_expiry() {
              insert into revoked_tokens (organization_id, jti, expires_at)
                  values ('a', 'old', now() - interval '1 hour'), ('a', 'live', now() + interval '1 hour');
              insert into deliveries (organization_id, id, interaction_id, url, payload, created_at)
-                 values ('a', 'old', 'q', 'https://x', '{}', now() - interval '25 hours'), ('a', 'new', 'q', 'https://x', '{}', now())",
+                 values ('a', 'old', 'q', 'https://x', '{}'::jsonb, now() - interval '25 hours'), ('a', 'new', 'q', 'https://x', '{}'::jsonb, now())",
         )
         .await;
     let report = world.sweep(json!({})).await.unwrap();

@@ -315,9 +315,9 @@ async fn swept(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
             "delete from pending_interactions;
              insert into pending_interactions
                  (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, created_at)
-             select 'acme', 'old-' || n, 'acme-slack', 'U-ALICE', 'coder', '{}', now() - interval '25 hours' from generate_series(1, 1500) n
+             select 'acme', 'old-' || n, 'acme-slack', 'U-ALICE', 'coder', '{}'::jsonb, now() - interval '25 hours' from generate_series(1, 1500) n
              union all
-             select 'acme', 'new-' || n, 'acme-slack', 'U-ALICE', 'coder', '{}', now() from generate_series(1, 10) n",
+             select 'acme', 'new-' || n, 'acme-slack', 'U-ALICE', 'coder', '{}'::jsonb, now() from generate_series(1, 10) n",
         )
         .await?;
     let one = json!({"limit": 1000, "max_batches": 1});
