@@ -1,6 +1,8 @@
 //! What crosses a boundary: the real function binaries over the Runtime API, a real Postgres, the
 //! real AWS SDK over HTTP, real sockets for upstreams and chat.
 
+#![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
+
 mod cold_start;
 mod control;
 mod isolation;
