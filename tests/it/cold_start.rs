@@ -5,18 +5,12 @@ use serde_json::json;
 use std::time::Duration;
 
 async fn refusal(name: &str, env: &[(&str, &str)]) -> String {
-    let built = binaries::build().unwrap();
-    let path = match name {
-        "proxy" => &built.proxy,
-        "webhooks" => &built.webhooks,
-        "sweep" => &built.sweep,
-        _ => &built.control,
-    };
+    let path = binaries::build().unwrap().of(name);
     let env: Vec<(String, String)> = env
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let function = Function::start(name, path, &env, 1).await.unwrap();
+    let function = Function::start(name, &path, &env, 1).await.unwrap();
     match function
         .invoke(json!({}), Duration::from_secs(20))
         .await

@@ -162,14 +162,8 @@ impl World {
     }
 
     async fn function(&self, name: &str) -> Function {
-        let built = binaries::build().unwrap();
-        let path = match name {
-            "proxy" => &built.proxy,
-            "webhooks" => &built.webhooks,
-            "sweep" => &built.sweep,
-            _ => &built.control,
-        };
-        Function::start(name, path, &self.env, 1).await.unwrap()
+        let path = binaries::build().unwrap().of(name);
+        Function::start(name, &path, &self.env, 1).await.unwrap()
     }
 
     pub async fn proxy(&self) -> &Function {

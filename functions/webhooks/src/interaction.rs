@@ -28,7 +28,7 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
     let conversation = worker
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
-    if !incoming.is("application/json") {
+    if incoming.headers.contains_key("content-type") && !incoming.is("application/json") {
         return Err(Error::new(
             Code::InvalidRequest,
             "the header `content-type` must be application/json",

@@ -7,13 +7,15 @@ use std::{
     sync::OnceLock,
 };
 
-/// Where the four functions are.
+/// The folder of the four functions.
 #[derive(Debug, Clone)]
-pub struct Binaries {
-    pub proxy: PathBuf,
-    pub webhooks: PathBuf,
-    pub sweep: PathBuf,
-    pub control: PathBuf,
+pub struct Binaries(PathBuf);
+
+impl Binaries {
+    /// A function's binary, by its name.
+    pub fn of(&self, function: &str) -> PathBuf {
+        self.0.join(function)
+    }
 }
 
 static BUILT: OnceLock<std::result::Result<Binaries, String>> = OnceLock::new();
@@ -48,11 +50,5 @@ fn run() -> Result<Binaries> {
         .ancestors()
         .find(|folder| folder.file_name().is_some_and(|name| name == profile));
     let folder = folder.ok_or("the target folder is not where cargo puts it")?;
-    let of = |name: &str| folder.join(name);
-    Ok(Binaries {
-        proxy: of("proxy"),
-        webhooks: of("webhooks"),
-        sweep: of("sweep"),
-        control: of("control"),
-    })
+    Ok(Binaries(folder.to_owned()))
 }

@@ -63,10 +63,10 @@ impl Bundle {
         println!("  sample Slack     {}", slack.api_base_url());
         fill(&secrets, &postgres.secret_json(DATABASE))?;
         let env = environment(&secrets, &upstream, &slack);
-        let proxy = Arc::new(Function::start("proxy", &built.proxy, &env, 4).await?);
-        let webhooks = Arc::new(Function::start("webhooks", &built.webhooks, &env, 4).await?);
-        let sweep = Arc::new(Function::start("sweep", &built.sweep, &env, 1).await?);
-        let control = Function::start("control", &built.control, &env, 1).await?;
+        let proxy = Arc::new(Function::start("proxy", &built.of("proxy"), &env, 4).await?);
+        let webhooks = Arc::new(Function::start("webhooks", &built.of("webhooks"), &env, 4).await?);
+        let sweep = Arc::new(Function::start("sweep", &built.of("sweep"), &env, 1).await?);
+        let control = Function::start("control", &built.of("control"), &env, 1).await?;
         let address = ([127, 0, 0, 1], port).into();
         let front = Front::start(address, proxy, webhooks).await?;
         let base = format!("http://127.0.0.1:{port}");

@@ -94,7 +94,9 @@ impl<'a> Slack<'a> {
                 _ => Call::Other,
             });
         }
-        if !incoming.is("application/x-www-form-urlencoded") {
+        if incoming.headers.contains_key("content-type")
+            && !incoming.is("application/x-www-form-urlencoded")
+        {
             return Err(Error::new(
                 Code::InvalidRequest,
                 "the header `content-type` must be application/x-www-form-urlencoded",
