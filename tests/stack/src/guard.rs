@@ -3,7 +3,7 @@
 use crate::Result;
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
@@ -14,18 +14,19 @@ use std::{
 /// Most lines of a child's output that are kept.
 const MOST_LINES: usize = 20_000;
 
-/// Runs `$@` until it ends or until our end of the pipe closes, which the kernel does for us whatever
-/// ends us. The watcher reads descriptor 3, since a shell's background jobs have no standard input.
+/// Runs `$@` until it ends, until we say so, or until our end of the pipe closes, which the kernel does
+/// for us whatever ends us. Only then is the folder removed: after a word from us it is still needed.
+/// The watcher reads descriptor 3, since a shell's background jobs have no standard input.
 const SUPERVISOR: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
-( read -r line <&3; kill -"$SUPERVISOR_SIGNAL" "$child" 2>/dev/null ) &
+( read -r word <&3 && told=1 || { told=0; trap "" TERM; }; kill -"$SUPERVISOR_SIGNAL" "$child" 2>/dev/null; exit "$told" ) &
 watcher=$!
 wait "$child"
 code=$?
 kill "$watcher" 2>/dev/null
-[ -z "$SUPERVISOR_REMOVES" ] || rm -rf "$SUPERVISOR_REMOVES"
+wait "$watcher" && [ -n "$SUPERVISOR_REMOVES" ] && rm -rf "$SUPERVISOR_REMOVES"
 exit "$code"
 "#;
 
@@ -68,7 +69,7 @@ pub struct Guarded<'a> {
     pub env: &'a [(String, String)],
     /// A signal's name, such as `KILL`.
     pub signal: &'a str,
-    /// Removed after the child has ended.
+    /// Removed after the child was ended, but not by `stop`.
     pub removes: Option<&'a Path>,
     pub user: Option<(u32, u32)>,
     pub lines: Lines,
@@ -120,8 +121,18 @@ impl Guard {
         matches!(self.supervisor.try_wait(), Ok(None))
     }
 
+    /// Ends the child and waits for it; its folder stays.
+    pub fn stop(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            // Where the pipe is broken the child has ended.
+            let _ = pipe.write_all(b"stop\n");
+        }
+        self.end();
+    }
+
     /// Ends the child and waits for it.
     pub fn end(&mut self) {
+        // A word that was written is read before the end of the pipe is.
         drop(self.pipe.take());
         let until = Instant::now() + Duration::from_secs(10);
         while self.is_running() && Instant::now() < until {

@@ -125,8 +125,8 @@ impl Postgres {
 
     /// Ends the server and keeps its data: an outage.
     pub async fn stop(&mut self) -> Result<()> {
-        if let Some(guard) = self.guard.take() {
-            tokio::task::spawn_blocking(move || drop(guard)).await?;
+        if let Some(mut guard) = self.guard.take() {
+            tokio::task::spawn_blocking(move || guard.stop()).await?;
         }
         Ok(())
     }
@@ -156,8 +156,7 @@ impl Postgres {
                 ("LC_ALL".into(), "C".into()),
             ],
             signal: "QUIT",
-            // The supervisor's own clean-up serves when we are killed; after `stop` the data is needed.
-            removes: None,
+            removes: Some(&self.folder),
             user: self.user,
             lines: self.lines.clone(),
         };
