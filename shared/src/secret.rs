@@ -5,7 +5,7 @@ use crate::config::{ConfigError, Env, SecretsConfig, malformed};
 use crate::error::{Code, Error};
 use crate::id::{OrganizationId, ProviderId};
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_secretsmanager_caching::SecretsManagerCachingClient;
+use aws_secretsmanager_caching::{SecretsManagerCachingClient, output::GetSecretValueOutputDef};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     hash::{BuildHasher, RandomState},
@@ -197,18 +197,27 @@ impl Secrets {
             Error::from(Code::SecretUnavailable).because(format!("read secret {id}: {cause}"))
         };
         let fresh = freshness == Freshness::Fresh || !self.reuse;
-        // Boxed: the SDK's future is deep, and every future that holds this one would be too.
-        let read = Box::pin(self.cache.get_secret_value(id, None, None, fresh));
-        let output = tokio::time::timeout(READ_TIMEOUT, async {
-            read.await.map_err(|error| describe(&*error))
-        })
-        .await
-        .map_err(|_| unavailable("timed out".into()))?
-        .map_err(unavailable)?;
+        let reading = async {
+            match self.get(id, fresh).await {
+                // A value past its time is asked for by DescribeSecret, which a role may lack.
+                Err(_) if !fresh => self.get(id, true).await,
+                read => read,
+            }
+        };
+        let output = tokio::time::timeout(READ_TIMEOUT, reading)
+            .await
+            .map_err(|_| unavailable("timed out".into()))?
+            .map_err(unavailable)?;
         let text = output
             .secret_string
             .ok_or_else(|| unavailable("it has no string value".into()))?;
         Ok(SecretString::from(text))
+    }
+
+    async fn get(&self, id: &str, fresh: bool) -> Result<GetSecretValueOutputDef, String> {
+        // Boxed: the SDK's future is deep, and every future that holds this one would be too.
+        let read = Box::pin(self.cache.get_secret_value(id, None, None, fresh));
+        read.await.map_err(|error| describe(&*error))
     }
 }
 

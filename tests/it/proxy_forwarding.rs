@@ -1,7 +1,7 @@
 //! What is forwarded, and what comes back.
 
 use crate::support::{Answer, REAL_KEY, World, through};
-use postern_stack::{HttpRequest, StreamingInvocation};
+use postern_stack::{HttpRequest, SecretsMode, StreamingInvocation};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -297,4 +297,21 @@ async fn a_client_that_hangs_up_lets_the_upstream_go() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(world.upstream.active_streams(), 0);
+}
+
+#[tokio::test]
+async fn a_secret_past_its_time_is_read_again_also_by_a_role_that_may_not_describe_it() {
+    let (world, placeholder) = ready_with(&[("SECRETS_CACHE_TTL_MS", "1")]).await;
+    assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
+    world.secrets.set_mode(SecretsMode::WithoutDescribe);
+    world
+        .secrets
+        .put("postern/org/a/openai", "sk-rotated-0123456789");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
+    let seen = world.upstream.seen();
+    assert_eq!(
+        seen[1].headers["authorization"],
+        "Bearer sk-rotated-0123456789"
+    );
 }

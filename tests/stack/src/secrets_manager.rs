@@ -21,6 +21,8 @@ pub enum SecretsMode {
     Up,
     Down,
     AccessDenied,
+    /// The role may read values, and may not describe secrets.
+    WithoutDescribe,
     Slow(Duration),
 }
 
@@ -121,7 +123,10 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         *lock(&state).calls.entry(id.clone()).or_default() += 1;
     }
     match mode {
-        SecretsMode::Up => {}
+        SecretsMode::WithoutDescribe if action.ends_with("DescribeSecret") => {
+            return refuse(400, "AccessDeniedException");
+        }
+        SecretsMode::Up | SecretsMode::WithoutDescribe => {}
         SecretsMode::Down => return refuse(500, "InternalServiceError"),
         SecretsMode::AccessDenied => return refuse(400, "AccessDeniedException"),
         SecretsMode::Slow(pause) => tokio::time::sleep(pause).await,
