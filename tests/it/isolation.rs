@@ -57,6 +57,17 @@ async fn neighbours(world: &World) -> (Conversation, Vec<Conversation>) {
     (right, wrong)
 }
 
+#[test]
+fn every_store_operation_on_an_interaction_is_tried_in_this_file() {
+    let operations = include_str!("../../shared/src/store/interaction.rs").split("pub async fn ");
+    for operation in operations.skip(1).filter_map(|text| text.split('(').next()) {
+        assert!(
+            include_str!("isolation.rs").contains(&format!(".{operation}(")),
+            "{operation}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_right_they_do() {
     let world = World::new().await;
