@@ -4,6 +4,7 @@
 pub mod access;
 pub mod answer;
 pub mod config;
+pub mod deadline;
 pub mod egress;
 pub mod error;
 pub mod event;

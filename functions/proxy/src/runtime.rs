@@ -133,12 +133,10 @@ impl Streaming {
 
 /// Prelude, separator, the pieces as they come, and the error trailers where they fail.
 fn frames(answer: Response) -> Result<Frames, BoxError> {
-    let prelude = [
-        serde_json::to_vec(&answer.metadata_prelude)?.as_slice(),
-        SEPARATOR,
-    ]
-    .concat();
-    let head = stream::iter([Ok(Frame::data(Bytes::from(prelude)))]);
+    let prelude = serde_json::to_vec(&answer.metadata_prelude)?;
+    // A piece each: cargo-lambda's emulator reads the first as the prelude and skips the second.
+    let head = [Bytes::from(prelude), Bytes::from_static(SEPARATOR)];
+    let head = stream::iter(head.map(|piece| Ok(Frame::data(piece))));
     let body = stream::unfold(Some(answer.stream), |open| async move {
         let mut body = open?;
         match body.next().await? {

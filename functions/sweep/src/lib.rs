@@ -1,6 +1,7 @@
 //! The sweep: one bounded pass over what is stale, which returns what it did.
 
 use postern::config::{ConfigError, DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::deadline::Deadline;
 use postern::store::Swept;
 use postern::{Secrets, Store};
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// A run stops early when less of the invocation's time than this is left.
@@ -77,7 +78,7 @@ impl App {
     ///
     /// # Errors
     /// `Failed` with the whole report when a table could not be swept.
-    pub async fn run(&self, input: &Value, deadline: SystemTime) -> Result<Report, SweepError> {
+    pub async fn run(&self, input: &Value, deadline: Deadline) -> Result<Report, SweepError> {
         let started = Instant::now();
         let pass = self.pass.with(input)?;
         let mut report = Report {
@@ -111,14 +112,10 @@ impl App {
     }
 
     /// Batches of one table, until one is not full.
-    async fn table(&self, table: Swept, pass: Pass, deadline: SystemTime, report: &mut Report) {
+    async fn table(&self, table: Swept, pass: Pass, deadline: Deadline, report: &mut Report) {
         let mut deleted = 0;
         for _ in 0..pass.max_batches {
-            if deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default()
-                < RESERVED
-            {
+            if deadline.left() < RESERVED {
                 report.remaining = true;
                 break;
             }

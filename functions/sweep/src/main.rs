@@ -1,6 +1,7 @@
 //! The sweep's composition root.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use postern::deadline::Deadline;
 use postern_sweep::App;
 use std::{process::ExitCode, sync::Arc};
 
@@ -11,7 +12,7 @@ async fn main() -> ExitCode {
         let serve = move |LambdaEvent { payload, context }: LambdaEvent<serde_json::Value>| {
             let app = Arc::clone(&app);
             Box::pin(async move {
-                app.run(&payload, context.deadline())
+                app.run(&payload, Deadline::of(context.deadline()))
                     .await
                     .map_err(Error::from)
             })

@@ -7,15 +7,13 @@ use lambda_http::Error as BoxError;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode_str;
 use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::deadline::Deadline;
 use postern::egress::AllowedPrivate;
 use postern::event::{HttpEvent, Incoming};
 use postern::scope::VerifiedWorker;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::{Code, Error, Secrets, Store, token};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 /// Most that a body may hold, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -57,7 +55,7 @@ impl App {
         &self,
         event: HttpEvent,
         request_id: &str,
-        deadline: SystemTime,
+        deadline: Deadline,
     ) -> ApiGatewayProxyResponse {
         let answered = match Incoming::try_from(event) {
             Ok(incoming) => Box::pin(self.handle(&incoming, deadline)).await,
@@ -72,7 +70,7 @@ impl App {
     async fn handle(
         &self,
         incoming: &Incoming,
-        deadline: SystemTime,
+        deadline: Deadline,
     ) -> Result<ApiGatewayProxyResponse, Error> {
         let segments: Vec<&str> = incoming.path.trim_start_matches('/').split('/').collect();
         if incoming.body.len() > BODY_LIMIT {

@@ -6,13 +6,14 @@ use crate::question::Question;
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use postern::deadline::Deadline;
 use postern::event::Incoming;
 use postern::scope::{Conversation, OwnInteraction};
 use postern::secret::Freshness;
 use postern::store::{Again, Outcome, Status, Stored, Withdrawal};
 use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Longest that a reader may wait, in seconds.
@@ -111,14 +112,11 @@ pub async fn read(
     app: &App,
     incoming: &Incoming,
     id: &str,
-    deadline: SystemTime,
+    deadline: Deadline,
 ) -> Result<ApiGatewayProxyResponse, Error> {
     let worker = app.worker(incoming).await?;
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
-    let left = deadline
-        .duration_since(SystemTime::now())
-        .unwrap_or_default()
-        .saturating_sub(ANSWER_TIME);
+    let left = deadline.left().saturating_sub(ANSWER_TIME);
     let until = Instant::now() + wait(&incoming.query)?.min(left);
     let own = OwnInteraction {
         agent: worker.agent(),

@@ -1,6 +1,7 @@
 //! The webhooks function's composition root.
 
 use lambda_http::{Error, lambda_runtime::LambdaEvent, service_fn};
+use postern::deadline::Deadline;
 use postern_webhooks::App;
 use std::{process::ExitCode, sync::Arc};
 
@@ -13,8 +14,12 @@ async fn main() -> ExitCode {
                 let app = Arc::clone(&app);
                 Box::pin(async move {
                     Ok::<_, Error>(
-                        app.serve(payload, &context.request_id, context.deadline())
-                            .await,
+                        app.serve(
+                            payload,
+                            &context.request_id,
+                            Deadline::of(context.deadline()),
+                        )
+                        .await,
                     )
                 })
             };

@@ -1,5 +1,7 @@
-//! The Lambda Runtime API, and the environments that poll it. (cargo-lambda's emulator was looked at
-//! first: it runs one process a function and does not pass on how a stream ended.)
+//! The Lambda Runtime API, and the environments that poll it. (cargo-lambda's emulator was read first:
+//! it starts functions through cargo and a file watcher rather than as binaries, its deadline is a
+//! fixed time of 1970, all instances share one address, and a stream's error trailers reach the client
+//! as a clean end. As a crate, its pinned `matchit` cannot stand beside the current axum's.)
 
 use crate::Result;
 use crate::guard::{Guard, Guarded, Lines};
