@@ -546,6 +546,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_without_hosts_follows_the_operators_setting() {
+        let own = PlaceholderRow {
+            secret_ref: Some("postern/org/a/own".into()),
+            ..row()
+        };
+        let facts = Facts {
+            placeholders: vec![own],
+            ..facts()
+        };
+        let decided = |legacy| decide(&rules(legacy), &request(), &facts, "api.openai.com");
+        assert!(decided(LegacyPlaceholders::Warn).unwrap().legacy);
+        assert_eq!(
+            decided(LegacyPlaceholders::Deny).unwrap_err().code,
+            Code::HostNotAllowed
+        );
+    }
+
+    #[test]
     fn a_user_in_the_url_is_the_tokens_or_the_placeholders() {
         let mut request = request();
         request.user = Some(UserId::parse("user").unwrap());

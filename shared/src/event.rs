@@ -102,7 +102,11 @@ impl TryFrom<HttpEvent> for Incoming {
             .unwrap_or("GET")
             .parse()
             .map_err(|_| Error::from(Code::MethodNotAllowed))?;
-        let path = event.raw_path.or(event.path).unwrap_or_default();
+        // Only payload 2.0 puts the stage before the path; a REST API's stage may be named `v1`.
+        let path = match event.raw_path {
+            Some(raw) => without_stage(raw, context.stage.as_deref()),
+            None => event.path.unwrap_or_default(),
+        };
         let query = match event.raw_query_string {
             Some(raw) => raw,
             None => encode(
@@ -116,7 +120,7 @@ impl TryFrom<HttpEvent> for Incoming {
         }
         Ok(Self {
             method,
-            path: without_stage(path, context.stage.as_deref()),
+            path,
             query,
             headers,
             body: body(event.body, event.is_base64_encoded.unwrap_or(false))?,
@@ -252,6 +256,15 @@ mod tests {
         assert_eq!(incoming.query, "only=x%26y&a=1%20&a=2");
         assert_eq!(incoming.headers.get_all("x-a").iter().count(), 2);
         assert_eq!(incoming.header("x-b"), Some("3"));
+    }
+
+    #[test]
+    fn only_payload_2_carries_the_stage_in_its_path() {
+        let stage = json!({"stage": "v1", "http": {"method": "GET"}});
+        let http_api = read(json!({"rawPath": "/v1/v1/interactions", "requestContext": stage}));
+        assert_eq!(http_api.unwrap().path, "/v1/interactions");
+        let rest_api = read(json!({"path": "/v1/interactions", "requestContext": {"stage": "v1"}}));
+        assert_eq!(rest_api.unwrap().path, "/v1/interactions");
     }
 
     #[test]

@@ -181,37 +181,38 @@ impl Secrets {
     /// # Errors
     /// `secret_unavailable`: missing, refused, slow, or without that member.
     pub async fn read(&self, permit: &Permit, freshness: Freshness) -> Result<SecretString, Error> {
-        let flight = &self.flights[self.hasher.hash_one(&permit.id) as usize % FLIGHTS];
-        let value = {
-            let _one_at_a_time = flight.lock().await;
-            self.value(&permit.id, freshness).await?
-        };
-        match &permit.json_key {
-            None => Ok(value),
-            Some(key) => member(&value, key),
-        }
-    }
-
-    async fn value(&self, id: &str, freshness: Freshness) -> Result<SecretString, Error> {
         let unavailable = |cause: String| {
-            Error::from(Code::SecretUnavailable).because(format!("read secret {id}: {cause}"))
+            Error::from(Code::SecretUnavailable)
+                .because(format!("read secret {}: {cause}", permit.id))
         };
-        let fresh = freshness == Freshness::Fresh || !self.reuse;
-        let reading = async {
-            match self.get(id, fresh).await {
-                // A value past its time is asked for by DescribeSecret, which a role may lack.
-                Err(_) if !fresh => self.get(id, true).await,
-                read => read,
-            }
-        };
-        let output = tokio::time::timeout(READ_TIMEOUT, reading)
+        // The bound includes waiting for others' reads, so that a burst fails together.
+        let output = tokio::time::timeout(READ_TIMEOUT, self.value(&permit.id, freshness))
             .await
             .map_err(|_| unavailable("timed out".into()))?
             .map_err(unavailable)?;
         let text = output
             .secret_string
             .ok_or_else(|| unavailable("it has no string value".into()))?;
-        Ok(SecretString::from(text))
+        let value = SecretString::from(text);
+        match &permit.json_key {
+            None => Ok(value),
+            Some(key) => member(&value, key),
+        }
+    }
+
+    async fn value(
+        &self,
+        id: &str,
+        freshness: Freshness,
+    ) -> Result<GetSecretValueOutputDef, String> {
+        let flight = &self.flights[self.hasher.hash_one(id) as usize % FLIGHTS];
+        let _one_at_a_time = flight.lock().await;
+        let fresh = freshness == Freshness::Fresh || !self.reuse;
+        match self.get(id, fresh).await {
+            // A value past its time is asked for by DescribeSecret, which a role may lack.
+            Err(_) if !fresh => self.get(id, true).await,
+            read => read,
+        }
     }
 
     async fn get(&self, id: &str, fresh: bool) -> Result<GetSecretValueOutputDef, String> {

@@ -315,3 +315,47 @@ async fn a_secret_past_its_time_is_read_again_also_by_a_role_that_may_not_descri
         "Bearer sk-rotated-0123456789"
     );
 }
+
+#[tokio::test]
+async fn a_burst_is_503_within_the_timeout_of_one_read() {
+    let (world, placeholder) = ready_with(&[("AWS_LAMBDA_MAX_CONCURRENCY", "6")]).await;
+    let path = "openai/a/agent-a/v1/chat/completions";
+    assert_eq!(
+        world
+            .call_proxy(through("openai/nothing", "junk"))
+            .await
+            .status,
+        401
+    );
+    world.secrets.put("postern/org/a/slow", "never read");
+    world
+        .sql("update placeholders set secret_ref = 'postern/org/a/slow'")
+        .await;
+    // The database's own secret is read before the store turns slow.
+    assert_eq!(
+        world
+            .call_proxy(through(
+                "openai/v1/x",
+                &format!("postern_secret_{}", uuid::Uuid::new_v4())
+            ))
+            .await
+            .status,
+        401
+    );
+    world
+        .secrets
+        .set_mode(SecretsMode::Slow(Duration::from_secs(30)));
+    let started = Instant::now();
+    let burst = (0..6).map(|_| world.call_proxy(through(path, &placeholder)));
+    for answer in futures_util::future::join_all(burst).await {
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, "secret_unavailable")
+        );
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        started.elapsed()
+    );
+}

@@ -15,6 +15,9 @@ use std::{
 /// A run stops early when less of the invocation's time than this is left.
 const RESERVED: Duration = Duration::from_secs(5);
 
+/// A hundred years; Postgres has no dates for much more.
+const LONGEST_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
+
 /// All that the sweep can do.
 pub struct App {
     store: Store,
@@ -34,7 +37,7 @@ struct Pass {
 pub struct Report {
     deleted: BTreeMap<&'static str, u64>,
     delivered: u64,
-    /// The last batch of some table was full: there may be more.
+    /// There may be more: some table's last batch was full, or did not come to pass.
     remaining: bool,
     oldest_age_ms: i64,
     elapsed_ms: u64,
@@ -114,26 +117,26 @@ impl App {
     /// Batches of one table, until one is not full.
     async fn table(&self, table: Swept, pass: Pass, deadline: Deadline, report: &mut Report) {
         let mut deleted = 0;
+        let mut may_be_more = true;
         for _ in 0..pass.max_batches {
             if deadline.left() < RESERVED {
-                report.remaining = true;
                 break;
             }
             match self.store.sweep(table, pass.limit, pass.max_age).await {
                 Ok(count) => {
                     deleted += count;
-                    if count < u64::from(pass.limit) {
-                        break;
-                    }
+                    may_be_more = count >= u64::from(pass.limit);
                 }
                 Err(error) => {
                     report.failed.insert(table.table(), error.to_string());
                     break;
                 }
             }
+            if !may_be_more {
+                break;
+            }
         }
-        report.remaining |=
-            deleted > 0 && deleted == u64::from(pass.limit) * u64::from(pass.max_batches);
+        report.remaining |= may_be_more;
         report.deleted.insert(table.table(), deleted);
     }
 }
@@ -157,6 +160,11 @@ impl Pass {
             })?,
             _ => ByHand::default(),
         };
+        if by_hand.max_age_ms.is_some_and(|age| age > LONGEST_AGE_MS) {
+            return Err(SweepError::Invalid(format!(
+                "`max_age_ms` must be at most {LONGEST_AGE_MS}"
+            )));
+        }
         if by_hand.limit == Some(0) || by_hand.max_batches == Some(0) {
             return Err(SweepError::Invalid(
                 "`limit` and `max_batches` must be at least 1".into(),
@@ -206,6 +214,7 @@ mod tests {
             json!({"max_batches": 0}),
             json!({"limit": -1}),
             json!({"max_age_ms": "x"}),
+            json!({"max_age_ms": u64::MAX}),
         ] {
             assert!(PASS.with(&input).is_err(), "{input}");
         }
