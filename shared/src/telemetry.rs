@@ -1,5 +1,9 @@
-//! Logs: one JSON object a line on standard output.
+//! What a function tells of itself: logs and CloudWatch metrics, one JSON object a line on standard output.
 
+use crate::Code;
+use metrics::{Unit, counter, describe_counter, describe_histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use std::io::Write;
 use tracing_subscriber::{
     filter::LevelFilter, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
 };
@@ -18,4 +22,66 @@ pub fn init(level: LevelFilter) {
         .with(ours)
         .with(lines)
         .try_init();
+}
+
+/// The process's metrics in the embedded metric format, of which CloudWatch makes metrics without a call:
+/// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+/// Recorded with the macros of the crate `metrics`; labels are dimensions.
+#[derive(Clone, Copy, Default)]
+pub struct Metrics(Option<&'static Collector>);
+
+/// Requests, refused ones included.
+pub const REQUESTS: &str = "requests";
+/// Requests that ended in an error of Postern's own.
+pub const ERRORS: &str = "errors";
+/// Milliseconds from sending to the end of the upstream's answer.
+pub const UPSTREAM_LATENCY: &str = "upstream_latency";
+/// Milliseconds from the invocation's begin to sending, the database included.
+pub const OWN_LATENCY: &str = "own_latency";
+/// Milliseconds from the invocation's begin to the first piece of the answer's body.
+pub const TIME_TO_FIRST_BYTE: &str = "time_to_first_byte";
+
+impl Metrics {
+    /// Begins to record; `function` is a dimension of every metric.
+    ///
+    /// # Errors
+    /// When another recorder was installed before.
+    pub fn install(
+        function: &'static str,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let collector = Builder::new()
+            .cloudwatch_namespace("Postern")
+            .with_dimension("function", function)
+            .init()
+            .map_err(|error| format!("metrics: {error}"))?;
+        describe_counter!(REQUESTS, Unit::Count, "");
+        describe_counter!(ERRORS, Unit::Count, "");
+        for latency in [UPSTREAM_LATENCY, OWN_LATENCY, TIME_TO_FIRST_BYTE] {
+            describe_histogram!(latency, Unit::Milliseconds, "");
+        }
+        Ok(Self(Some(collector)))
+    }
+
+    /// Counts an answered request of a function that calls no provider, and writes.
+    pub fn request(self, error: Option<Code>) {
+        counter!(REQUESTS).increment(1);
+        if let Some(code) = error {
+            counter!(ERRORS).increment(1);
+            counter!(ERRORS, "code" => code.as_str()).increment(1);
+        }
+        self.flush();
+    }
+
+    /// Writes what was recorded since the last time.
+    pub fn flush(self) {
+        let Some(collector) = self.0 else { return };
+        // Whole lines in one write, so that no log line gets between their parts.
+        let mut lines = Vec::new();
+        let written = collector
+            .flush(&mut lines)
+            .and_then(|()| std::io::stdout().write_all(&lines));
+        if let Err(error) = written {
+            tracing::warn!(event = "metrics_not_written", cause = %error);
+        }
+    }
 }

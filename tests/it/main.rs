@@ -8,6 +8,8 @@ mod control;
 mod isolation;
 mod proxy;
 mod proxy_forwarding;
+mod proxy_telemetry;
+mod sdk;
 mod support;
 mod sweep;
 mod webhooks;

@@ -6,7 +6,7 @@ use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::scope::Conversation;
 use postern::{Secrets, Store, token};
 use postern_stack::{
-    Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation,
+    Front, Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation,
     Upstream, binaries,
     slack::{Click, click_body, sign},
 };
@@ -121,6 +121,7 @@ impl World {
             {"slug": "openai", "provider_id": "openai", "base_url": upstream.url(), "auth": {"header": "authorization", "scheme": "Bearer"}},
             {"slug": "anthropic", "provider_id": "anthropic", "base_url": upstream.url(), "auth": {"header": "x-api-key"},
                 "oauth_auth": {"header": "authorization", "scheme": "Bearer"}},
+            {"slug": "gemini", "provider_id": "gemini", "base_url": upstream.url(), "auth": {"header": "x-goog-api-key"}},
             {"slug": "query", "provider_id": "query", "base_url": upstream.url(), "auth": {"query": "key"}},
             {"slug": "private", "provider_id": "openai", "base_url": "https://127.0.0.1:1", "auth": {"header": "x-api-key"}},
             {"slug": "closed", "provider_id": "openai", "base_url": "http://127.0.0.2:1", "auth": {"header": "x-api-key"}},
@@ -162,8 +163,23 @@ impl World {
     }
 
     async fn function(&self, name: &str) -> Function {
+        self.environments(name, 1).await
+    }
+
+    async fn environments(&self, name: &str, count: usize) -> Function {
         let path = binaries::build().unwrap().of(name);
-        Function::start(name, &path, &self.env, 1).await.unwrap()
+        Function::start(name, &path, &self.env, count)
+            .await
+            .unwrap()
+    }
+
+    /// HTTP in front of functions of its own, for clients that know no events.
+    pub async fn front(&self) -> Front {
+        let proxy = Arc::new(self.environments("proxy", 4).await);
+        let webhooks = Arc::new(self.environments("webhooks", 1).await);
+        Front::start(([127, 0, 0, 1], 0).into(), proxy, webhooks)
+            .await
+            .unwrap()
     }
 
     pub async fn proxy(&self) -> &Function {

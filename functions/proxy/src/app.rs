@@ -2,9 +2,10 @@
 
 use crate::credential::Credentials;
 use crate::limiter::{Limiter, Source};
+use crate::metric::Metrics;
 use crate::outgoing;
 use crate::provider::{Provider, Providers};
-use crate::response::{self, Proxied, Response};
+use crate::response::{self, Ended, Proxied, Response};
 use crate::route::{ProxyPath, Route};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -16,7 +17,7 @@ use postern::egress::{AllowedPrivate, Egress};
 use postern::event::{HttpEvent, Incoming};
 use postern::scope::VerifiedWorker;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::{Code, Error, Secrets, Store, token};
+use postern::{Code, Error, Secrets, Store, telemetry, token};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     sync::Arc,
@@ -34,11 +35,13 @@ pub struct App {
     egress: Egress<Full<Bytes>>,
     header_timeout: Duration,
     idle_timeout: Duration,
+    metrics: Metrics,
 }
 
 impl App {
     /// Reads the environment. Connects to nothing: the first request does, if it needs to.
-    pub async fn from_env(env: &Env) -> Result<Self, BoxError> {
+    pub async fn from_env(env: &Env, metrics: telemetry::Metrics) -> Result<Self, BoxError> {
+        let metrics = Metrics::from_env(env, metrics)?;
         let secrets_config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
@@ -66,27 +69,35 @@ impl App {
             egress: Egress::new(allowed, connect_timeout)?,
             header_timeout,
             idle_timeout,
+            metrics,
         })
     }
 
     /// Answers one event. Never an `Err`: an error is an answer.
     pub async fn serve(&self, event: HttpEvent, request_id: &str) -> Response {
         let started = Instant::now();
+        let mut provider = None;
         let answered = match Incoming::try_from(event) {
-            Ok(incoming) => self.handle(&incoming, request_id, started).await,
+            Ok(incoming) => {
+                self.handle(&incoming, request_id, started, &mut provider)
+                    .await
+            }
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(|error| {
             postern::answer::log_error(&error, request_id);
+            self.metrics.refused(provider, &error);
             response::error(&error, request_id)
         })
     }
 
-    async fn handle(
-        &self,
+    /// Answers; `known` becomes the provider's slug as soon as the path has named one.
+    async fn handle<'a>(
+        &'a self,
         incoming: &Incoming,
         request_id: &str,
         started: Instant,
+        known: &mut Option<&'a str>,
     ) -> Result<Response, Error> {
         if matches!(incoming.method, Method::TRACE | Method::CONNECT) {
             return Err(Code::MethodNotAllowed.into());
@@ -96,10 +107,11 @@ impl App {
             Route::Proxy(path) => path,
         };
         let provider = self.providers.get(path.slug).ok_or(Code::UnknownProvider)?;
+        *known = Some(&provider.slug);
         if incoming.headers.contains_key(header::UPGRADE) && wants_websocket(incoming) {
             return Err(Code::UpgradeUnsupported.into());
         }
-        let access = self.authorize(incoming, &path, provider).await?;
+        let (access, database) = self.authorize(incoming, &path, provider).await?;
         if access.legacy {
             tracing::warn!(
                 event = "legacy_placeholder",
@@ -111,6 +123,7 @@ impl App {
         }
         let secret = self.secrets.read(&access.permit, Freshness::Cached).await?;
         let line = Proxied {
+            metrics: self.metrics,
             request_id: request_id.to_owned(),
             organization: access.organization.clone(),
             agent: access.agent.clone(),
@@ -118,23 +131,26 @@ impl App {
             host: provider.host().to_owned(),
             method: incoming.method.to_string(),
             status: 0,
+            started,
             own: started.elapsed(),
+            database,
             sent_at: Instant::now(),
+            first_byte: None,
             bytes_in: incoming.body.len(),
             bytes_out: 0,
-            ended: "no_answer",
+            ended: Ended::NoAnswer,
         };
         self.forward(incoming, path.rest, provider, &access, secret, line)
             .await
     }
 
-    /// Proves the organization and finds the one credential, or refuses.
+    /// Proves the organization and finds the one credential, or refuses; and how long the database took.
     async fn authorize(
         &self,
         incoming: &Incoming,
         path: &ProxyPath<'_>,
         provider: &Provider,
-    ) -> Result<Access, Error> {
+    ) -> Result<(Access, Duration), Error> {
         let credentials = Credentials::collect(incoming, provider)?;
         let worker = match &credentials.worker_token {
             Some(token) => Some(self.worker(token).await?),
@@ -153,6 +169,7 @@ impl App {
             placeholders: credentials.placeholders,
             provider: provider.provider_id.clone(),
         };
+        let asked = Instant::now();
         let facts = self.store.access_facts(&request).await.map_err(|error| {
             // What could not be answered first is the organization, unless the token named it.
             let unresolved = request.worker.is_none() && request.agent.is_some();
@@ -163,6 +180,7 @@ impl App {
             };
             Error::from(code).because(error)
         })?;
+        let database = asked.elapsed();
         let access = access::decide(&self.rules, &request, &facts, provider.host());
         if let Err(error) = &access
             && error.code == Code::Unauthorized
@@ -170,7 +188,7 @@ impl App {
         {
             self.limiter.failed(source, Instant::now());
         }
-        access
+        Ok((access?, database))
     }
 
     async fn worker(&self, token: &SecretString) -> Result<VerifiedWorker, Error> {

@@ -2,7 +2,10 @@
 
 mod app;
 mod credential;
+#[doc(hidden)]
+pub mod fuzz;
 mod limiter;
+mod metric;
 mod outgoing;
 mod provider;
 mod redact;

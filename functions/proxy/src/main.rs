@@ -1,5 +1,6 @@
 //! The proxy's composition root.
 
+use postern::telemetry::Metrics;
 use postern_proxy::{App, run};
 use std::process::ExitCode;
 
@@ -7,7 +8,8 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     postern::config::start(|env| async move {
         let api = env.required("AWS_LAMBDA_RUNTIME_API")?.to_owned();
-        run(App::from_env(&env).await?, &api).await
+        let metrics = Metrics::install("proxy")?;
+        run(App::from_env(&env, metrics).await?, &api).await
     })
     .await
 }

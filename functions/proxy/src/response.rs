@@ -1,5 +1,6 @@
 //! The answer on its way back: streamed piece by piece, without the secret, with an honest end.
 
+use crate::metric::{Metrics, millis};
 use crate::outgoing::without_hop_by_hop;
 use crate::redact::Redactor;
 use bytes::Bytes;
@@ -44,8 +45,10 @@ pub fn error(error: &Error, request_id: &str) -> Response {
     whole(status, headers, body)
 }
 
-/// What the one `proxied` line of a request says. Written when the body has ended, however it did.
+/// What the one `proxied` line of a request says, and its metrics. Written when the body has ended,
+/// however it did.
 pub struct Proxied {
+    pub metrics: Metrics,
     pub request_id: String,
     pub organization: Option<OrganizationId>,
     pub agent: AgentId,
@@ -53,11 +56,49 @@ pub struct Proxied {
     pub host: String,
     pub method: String,
     pub status: u16,
+    pub started: Instant,
+    /// From `started` to sending.
     pub own: Duration,
+    /// The part of `own` that waited for the database.
+    pub database: Duration,
     pub sent_at: Instant,
+    /// From `started` to the body's first piece.
+    pub first_byte: Option<Duration>,
     pub bytes_in: usize,
     pub bytes_out: usize,
-    pub ended: &'static str,
+    pub ended: Ended,
+}
+
+/// How a request's answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    NoAnswer,
+    ClientGone,
+    UpstreamBroke,
+    UpstreamIdle,
+    Complete,
+}
+
+impl Ended {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "no_answer",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamBroke => "upstream_broke",
+            Self::UpstreamIdle => "upstream_idle",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+impl Proxied {
+    /// The code of a body that the upstream did not finish.
+    pub fn broken(&self) -> Option<&'static str> {
+        match self.ended {
+            Ended::UpstreamBroke | Ended::UpstreamIdle => Some(self.ended.as_str()),
+            Ended::NoAnswer | Ended::ClientGone | Ended::Complete => None,
+        }
+    }
 }
 
 impl Drop for Proxied {
@@ -73,15 +114,17 @@ impl Drop for Proxied {
             status = self.status,
             upstream_ms = millis(self.sent_at.elapsed()),
             own_ms = millis(self.own),
+            database_ms = millis(self.database),
+            first_byte_ms = self.first_byte.map(millis),
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
-            ended = self.ended,
+            ended = self.ended.as_str(),
         );
+        // An upstream that gave no answer is counted as the error that the client gets.
+        if self.ended != Ended::NoAnswer {
+            self.metrics.proxied(self);
+        }
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// The upstream's answer: its status, its headers but those that are not the client's, and its body
@@ -158,7 +201,7 @@ fn pieces(
     idle: Duration,
     mut line: Proxied,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
-    line.ended = "client_gone";
+    line.ended = Ended::ClientGone;
     let flow = Flow {
         body,
         redactor,
@@ -186,24 +229,29 @@ impl Flow {
                     None => data,
                 }
             }
-            Ok(Some(Err(error))) => return Some(Err(self.broken("upstream_broke", error.into()))),
+            Ok(Some(Err(error))) => {
+                return Some(Err(self.broken(Ended::UpstreamBroke, error.into())));
+            }
             Err(_) => {
                 return Some(Err(self.broken(
-                    "upstream_idle",
+                    Ended::UpstreamIdle,
                     "the upstream sent nothing for too long".into(),
                 )));
             }
             Ok(None) => {
                 self.ended = true;
-                self.line.ended = "complete";
+                self.line.ended = Ended::Complete;
                 self.redactor.as_mut().map(Redactor::end)?
             }
         };
+        if self.line.first_byte.is_none() && !piece.is_empty() {
+            self.line.first_byte = Some(self.line.started.elapsed());
+        }
         self.line.bytes_out += piece.len();
         Some(Ok(piece))
     }
 
-    fn broken(&mut self, how: &'static str, error: BodyError) -> BodyError {
+    fn broken(&mut self, how: Ended, error: BodyError) -> BodyError {
         self.ended = true;
         self.line.ended = how;
         error

@@ -12,6 +12,7 @@ use postern::egress::AllowedPrivate;
 use postern::event::{HttpEvent, Incoming};
 use postern::scope::VerifiedWorker;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::telemetry::Metrics;
 use postern::{Code, Error, Secrets, Store, token};
 use std::{sync::Arc, time::Duration};
 
@@ -27,11 +28,12 @@ pub struct App {
     pub(crate) pending_ttl: Duration,
     pub(crate) ack_budget: Duration,
     worker_keys: OperatorSecret,
+    metrics: Metrics,
 }
 
 impl App {
     /// Reads the environment. Connects to nothing: the first request does, if it needs to.
-    pub async fn from_env(env: &Env) -> Result<Self, BoxError> {
+    pub async fn from_env(env: &Env, metrics: Metrics) -> Result<Self, BoxError> {
         let secrets_config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
@@ -47,6 +49,7 @@ impl App {
             pending_ttl,
             ack_budget,
             worker_keys,
+            metrics,
         })
     }
 
@@ -61,6 +64,8 @@ impl App {
             Ok(incoming) => Box::pin(self.handle(&incoming, deadline)).await,
             Err(error) => Err(error),
         };
+        self.metrics
+            .request(answered.as_ref().err().map(|error| error.code));
         answered.unwrap_or_else(|error| {
             postern::answer::log_error(&error, request_id);
             reply::error(&error, request_id)

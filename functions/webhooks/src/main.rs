@@ -2,13 +2,15 @@
 
 use lambda_http::{Error, lambda_runtime::LambdaEvent, service_fn};
 use postern::deadline::Deadline;
+use postern::telemetry::Metrics;
 use postern_webhooks::App;
 use std::{process::ExitCode, sync::Arc};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     postern::config::start(|env| async move {
-        let app = Arc::new(App::from_env(&env).await?);
+        let metrics = Metrics::install("webhooks")?;
+        let app = Arc::new(App::from_env(&env, metrics).await?);
         let serve =
             move |LambdaEvent { payload, context }: LambdaEvent<postern::event::HttpEvent>| {
                 let app = Arc::clone(&app);

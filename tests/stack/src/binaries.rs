@@ -37,6 +37,13 @@ fn run() -> Result<Binaries> {
         .args(["build", "--quiet", "--workspace", "--bins"])
         .current_dir(root)
         .stdin(Stdio::null());
+    // What cargo told us of our own package would look to build scripts like a change of theirs.
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(told) {
+            command.env_remove(name);
+        }
+    }
     let release = !cfg!(debug_assertions);
     if release {
         command.arg("--release");

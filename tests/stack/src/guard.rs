@@ -117,6 +117,14 @@ impl Guarded<'_> {
 }
 
 impl Guard {
+    /// The child's process id, while it runs.
+    pub fn child(&self) -> Option<u32> {
+        let supervisor = self.supervisor.id();
+        let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+        let children = std::fs::read_to_string(children).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    }
+
     pub fn is_running(&mut self) -> bool {
         matches!(self.supervisor.try_wait(), Ok(None))
     }

@@ -155,6 +155,22 @@ impl Function {
         self.lines.all()
     }
 
+    /// Most memory that an environment's process has held so far, in KiB. Linux only.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let peak = |child: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+        };
+        let environments = lock(&self.environments);
+        let guards = environments
+            .iter()
+            .filter_map(|environment| environment.guard.as_ref());
+        guards.filter_map(|guard| peak(guard.child()?)).max()
+    }
+
     /// Kills the environments (SIGKILL), as a crash would. The next invocation starts new ones.
     pub fn kill_all(&self) {
         for environment in lock(&self.environments).iter_mut() {

@@ -1,23 +1,25 @@
-//! A sample provider, OpenAI- and Anthropic-like, that remembers what it was sent.
+//! A sample provider that speaks as OpenAI, Anthropic and Gemini do, and remembers what it was sent.
+
+mod anthropic;
+mod files;
+mod gemini;
+mod openai;
+mod pieces;
+mod script;
 
 use crate::Result;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use files::Files;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pieces::{End, FOREVER, large, pieces};
 use serde_json::{Value, json};
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
-
-const BETWEEN_PIECES: Duration = Duration::from_millis(60);
-const FOREVER: Duration = Duration::from_secs(60);
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     expected_key: Mutex<Option<String>>,
     active: AtomicUsize,
+    files: Files,
 }
 
 /// The running sample.
@@ -83,25 +86,13 @@ impl Upstream {
     }
 }
 
-/// Counts a stream while it lives.
-struct Active(Arc<State>);
-
-impl Active {
-    fn new(state: &Arc<State>) -> Self {
-        state.active.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(state))
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
+    // For those who watch, not for those who are watched: it leaves no trace.
+    if parts.uri.path() == "/sample/state" {
+        return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+    }
     let path_and_query = parts
         .uri
         .path_and_query()
@@ -145,28 +136,38 @@ fn key(seen: &Seen) -> Option<String> {
         .or(query.map(str::to_owned))
 }
 
+/// Whose wire format a request is in, where two providers share a path.
+#[derive(Debug, Clone, Copy)]
+enum Dialect {
+    OpenAi,
+    Anthropic,
+}
+
+impl Dialect {
+    fn error(self, status: u16, kind: &str, message: &str) -> Result<Response<Body>> {
+        match self {
+            Self::OpenAi => openai::error(status, kind, message),
+            Self::Anthropic => anthropic::error(status, kind, message),
+        }
+    }
+}
+
 async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<Body>> {
     let path = seen.path_and_query.split('?').next().unwrap_or_default();
     let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
-    let streamed = body["stream"] == true;
-    let model = body["model"].as_str().unwrap_or("sample");
     let bare = key.strip_prefix("Bearer ").unwrap_or(key);
     let last = path.rsplit('/').next().unwrap_or_default();
+    let dialect = if seen.headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
+    };
     match last {
-        "completions" if streamed => events(state, openai_events(model)),
-        "completions" => json(
-            200,
-            &json!({"id": "chatcmpl-sample", "object": "chat.completion", "created": 1_767_225_600, "model": model,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello from the sample provider."}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 6, "total_tokens": 7}}),
-        ),
-        "messages" if streamed => events(state, anthropic_events(model)),
-        "messages" => json(
-            200,
-            &json!({"id": "msg_sample", "type": "message", "role": "assistant", "model": model,
-            "content": [{"type": "text", "text": "Hello from the sample provider."}], "stop_reason": "end_turn", "stop_sequence": null,
-            "usage": {"input_tokens": 1, "output_tokens": 6}}),
-        ),
+        "completions" => openai::chat(state, &body),
+        "messages" => anthropic::messages(state, &body),
+        call if call.ends_with(":generateContent") => gemini::generate(call),
+        "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,
+        "content" if path.contains("/files/") => files::content(&state.files, path, dialect),
         "models" => json(
             200,
             &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
@@ -224,16 +225,14 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         "binary" => Ok(Response::builder()
             .header("content-type", "application/octet-stream")
             .body(whole(binary(1 << 20)))?),
+        length if path.contains("/large/") => large(state, length.parse()?),
         "slow-headers" => {
             tokio::time::sleep(FOREVER).await;
             json(200, &json!({}))
         }
         "slow-body" => pieces(state, 200, vec!["first".into()], Some(End::Never)),
         "die" => pieces(state, 200, vec!["first".into()], Some(End::Breaks)),
-        _ => json(
-            404,
-            &json!({"error": {"message": "no such sample", "type": "invalid_request_error"}}),
-        ),
+        _ => dialect.error(404, "invalid_request_error", "no such sample"),
     }
 }
 
@@ -248,105 +247,4 @@ fn binary(length: usize) -> Vec<u8> {
             state.to_le_bytes()[0]
         })
         .collect()
-}
-
-enum End {
-    Never,
-    Breaks,
-}
-
-fn pieces(
-    state: &Arc<State>,
-    status: u16,
-    pieces: Vec<String>,
-    end: Option<End>,
-) -> Result<Response<Body>> {
-    let active = Active::new(state);
-    let paced = stream::iter(pieces).then(|piece| async move {
-        tokio::time::sleep(BETWEEN_PIECES).await;
-        Ok(Bytes::from(piece))
-    });
-    let end = stream::once(async move {
-        match end {
-            Some(End::Never) => {
-                tokio::time::sleep(FOREVER).await;
-                Ok(Bytes::new())
-            }
-            Some(End::Breaks) => {
-                tokio::time::sleep(BETWEEN_PIECES).await;
-                Err("the provider died".into())
-            }
-            None => Ok(Bytes::new()),
-        }
-    });
-    Ok(Response::builder()
-        .status(status)
-        .header("content-type", "text/plain")
-        .body(body(paced.chain(end), active))?)
-}
-
-fn body(pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, active: Active) -> Body {
-    let frames = pieces.map(move |piece| {
-        let _alive = &active;
-        piece.map(Frame::data)
-    });
-    StreamBody::new(frames).boxed_unsync()
-}
-
-fn events(state: &Arc<State>, events: Vec<String>) -> Result<Response<Body>> {
-    let mut response = pieces(state, 200, events, None)?;
-    response
-        .headers_mut()
-        .insert("content-type", "text/event-stream; charset=utf-8".parse()?);
-    Ok(response)
-}
-
-const WORDS: [&str; 6] = ["Hello", " from", " the", " sample", " provider", "."];
-
-fn openai_events(model: &str) -> Vec<String> {
-    let chunk = |delta: Value, finish: Value| {
-        let event = json!({"id": "chatcmpl-sample", "object": "chat.completion.chunk", "created": 1_767_225_600, "model": model,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
-        format!("data: {event}\n\n")
-    };
-    let words = WORDS
-        .iter()
-        .map(|word| chunk(json!({"role": "assistant", "content": word}), Value::Null));
-    words
-        .chain([
-            chunk(json!({}), json!("stop")),
-            "data: [DONE]\n\n".to_owned(),
-        ])
-        .collect()
-}
-
-fn anthropic_events(model: &str) -> Vec<String> {
-    let event = |kind: &str, data: Value| format!("event: {kind}\ndata: {data}\n\n");
-    let message = json!({"id": "msg_sample", "type": "message", "role": "assistant", "model": model, "content": [],
-        "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
-    let start = [
-        event(
-            "message_start",
-            json!({"type": "message_start", "message": message}),
-        ),
-        event(
-            "content_block_start",
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
-        ),
-    ];
-    let words = WORDS.iter().map(|word| {
-        event("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}))
-    });
-    let end = [
-        event(
-            "content_block_stop",
-            json!({"type": "content_block_stop", "index": 0}),
-        ),
-        event(
-            "message_delta",
-            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 6}}),
-        ),
-        event("message_stop", json!({"type": "message_stop"})),
-    ];
-    start.into_iter().chain(words).chain(end).collect()
 }

@@ -1,0 +1,169 @@
+//! What must hold of any request, for `fuzz/` and for the stored corpus: no panic, and nothing forwarded
+//! that Postern would not forward.
+
+use crate::credential::Credentials;
+use crate::outgoing;
+use crate::provider::{Provider, Providers};
+use crate::route::Route;
+use http::{Method, Uri};
+use postern::access::AuthType;
+use postern::config::Env;
+use postern::event::{HttpEvent, Incoming};
+use postern::placeholder::{Placeholder, Presented, mentions};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+const PROVIDERS: &str = r#"[
+    {"slug":"header","provider_id":"p","base_url":"https://up.example/base","auth":{"header":"authorization","scheme":"Bearer"}},
+    {"slug":"query","provider_id":"p","base_url":"https://up.example:8443","auth":{"query":"key"}}
+]"#;
+const SECRET: &str = "sk-real";
+
+/// Parses requests as the proxy does.
+pub struct Fuzz(Providers);
+
+impl Default for Fuzz {
+    fn default() -> Self {
+        let providers = Providers::from_env(&Env::of([("PROVIDERS", PROVIDERS)]));
+        Self(providers.unwrap_or_else(|error| panic!("the providers above are valid: {error}")))
+    }
+}
+
+impl Fuzz {
+    /// A request written as `METHOD path?query`, then a header a line, then an empty line and the body.
+    ///
+    /// # Panics
+    /// When something that must hold does not.
+    pub fn request(&self, input: &[u8]) {
+        let Ok(event) = serde_json::from_value::<HttpEvent>(event(input)) else {
+            return;
+        };
+        let Ok(incoming) = Incoming::try_from(event) else {
+            return;
+        };
+        let Ok(Route::Proxy(path)) = Route::parse(&incoming.path) else {
+            return;
+        };
+        assert!(incoming.path.ends_with(path.rest), "rest is the path's end");
+        let Some(provider) = self.0.get(path.slug) else {
+            return;
+        };
+        if Credentials::collect(&incoming, provider).is_ok() {
+            self.forwarded(&incoming, path.rest, provider);
+        }
+    }
+
+    fn forwarded(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
+        let secret = SecretString::from(SECRET);
+        let built = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey);
+        let Ok(request) = built else { return };
+        let base: Uri = provider.base_url().parse().unwrap_or_default();
+        let uri = request.uri();
+        assert_eq!(
+            (uri.scheme(), uri.authority()),
+            (base.scheme(), base.authority()),
+            "the address stays on the base URL's host"
+        );
+        assert!(
+            uri.path().starts_with(base.path()),
+            "and below its path: {uri}"
+        );
+        assert!(
+            !mentions(uri.to_string().as_bytes()),
+            "no placeholder leaves"
+        );
+        for (name, value) in request.headers() {
+            let name = name.as_str();
+            assert!(!mentions(value.as_bytes()), "no placeholder leaves: {name}");
+            assert!(
+                !value
+                    .as_bytes()
+                    .iter()
+                    .any(|b| matches!(b, b'\r' | b'\n' | 0)),
+                "no header begins another: {name}"
+            );
+            let own = [
+                "cookie",
+                "host",
+                "connection",
+                "transfer-encoding",
+                "content-length",
+                "te",
+            ];
+            assert!(!own.contains(&name), "{name} is not forwarded");
+            let internal = ["x-postern-", "x-amzn-", "x-forwarded-"];
+            assert!(
+                !internal.iter().any(|prefix| name.starts_with(prefix)),
+                "{name} is not forwarded"
+            );
+        }
+    }
+
+    /// A credential's value.
+    ///
+    /// # Panics
+    /// When something that must hold does not.
+    pub fn placeholder(&self, input: &[u8]) {
+        match Placeholder::read(input) {
+            Presented::Placeholder(placeholder) => {
+                assert!(input.ends_with(placeholder.expose().as_bytes()));
+                assert_eq!(placeholder.expose().len(), "postern_secret_".len() + 36);
+                let again = Placeholder::read(placeholder.expose().as_bytes());
+                assert_eq!(again, Presented::Placeholder(placeholder));
+            }
+            Presented::Misplaced => assert!(mentions(input)),
+            Presented::Other => {
+                let mark = b"postern_secret_";
+                assert!(!input.windows(mark.len()).any(|window| window == mark));
+            }
+        }
+    }
+}
+
+/// The event of payload 2.0, whose fields hold any text.
+fn event(input: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(input);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut lines = head.split('\n');
+    let first = lines.next().unwrap_or_default();
+    let (method, target) = first.split_once(' ').unwrap_or(("GET", first));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut headers = Map::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        headers.insert(name.into(), value.trim_start().into());
+    }
+    let method = method.parse::<Method>().unwrap_or_default();
+    json!({"version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "body": body,
+        "requestContext": {"stage": "$default", "http": {"method": method.as_str()}}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn corpus(target: &str, check: impl Fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../fuzz/corpus")
+            .join(target);
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            check(&std::fs::read(entry.unwrap().path()).unwrap());
+            seen += 1;
+        }
+        assert!(seen > 5, "{seen}");
+    }
+
+    #[test]
+    fn the_corpus_of_requests_holds() {
+        let fuzz = Fuzz::default();
+        corpus("request", |input| fuzz.request(input));
+    }
+
+    #[test]
+    fn the_corpus_of_placeholders_holds() {
+        let fuzz = Fuzz::default();
+        corpus("placeholder", |input| fuzz.placeholder(input));
+    }
+}

@@ -1,0 +1,289 @@
+//! The proxy's own time per request, warm, beside nginx doing the same header swap in the same run.
+//!
+//! Three ways to the same small upstream, taken in turns: straight, through nginx, through the proxy's
+//! code (event in, stream out, in this process). A hop's own time is its time less the straight way's; of
+//! the proxy's, the database's part (`database_ms` of its `proxied` line) is taken off too. The Runtime
+//! API, which is Lambda's, is not part of it.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use postern::config::Env;
+use postern::telemetry::Metrics;
+use postern_proxy::App;
+use postern_stack::{Function, HttpRequest, Invocation, Postgres, SecretsManager, binaries};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+const ROUNDS: usize = 4_000;
+const WARM_UP: usize = 500;
+const REAL_KEY: &str = "sk-real-key-of-the-benchmark";
+const BODY: &str =
+    r#"{"model":"sample","messages":[{"role":"user","content":"How long is a hop?"}]}"#;
+const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+#[tokio::main]
+async fn main() {
+    let Some(nginx) = find_nginx() else {
+        eprintln!(
+            "nginx is not on PATH nor in /usr/sbin; install it (Debian: apt-get install nginx-light)"
+        );
+        std::process::exit(1);
+    };
+    let upstream = upstream().await;
+    let folder = std::env::temp_dir().join(format!("postern-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (_nginx, swapped) = start_nginx(&nginx, &folder, upstream).await;
+
+    let postgres = Postgres::start().await.unwrap();
+    postgres.create_database("bench", None).await.unwrap();
+    let secrets = SecretsManager::start().await.unwrap();
+    secrets.put("postern/database", postgres.secret_json("bench"));
+    secrets.put("postern/jwks", r#"{"keys":[]}"#);
+    secrets.put("postern/signing", PRIVATE_KEY);
+    secrets.put("postern/org/a/openai", REAL_KEY);
+    let providers = json!([{"slug": "openai", "provider_id": "openai", "base_url": format!("http://{upstream}"),
+        "auth": {"header": "authorization", "scheme": "Bearer"}}]);
+    let pairs = [
+        ("DATABASE_SECRET_ID", "postern/database"),
+        ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
+        ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
+        ("ALLOW_PRIVATE_UPSTREAMS", &upstream.to_string()),
+        ("PROVIDERS", &providers.to_string()),
+        ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
+    ];
+    let placeholder = tenant(&pairs).await;
+    let app = app(pairs).await;
+    let event = HttpRequest::new("POST", "/api/proxy/openai/a/agent/v1/chat/completions")
+        .header("authorization", &format!("Bearer {placeholder}"))
+        .header("content-type", "application/json")
+        .body(BODY.into())
+        .v2()
+        .to_string();
+
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let (mut straight, mut through_nginx, mut through_proxy) = (vec![], vec![], vec![]);
+    for round in 0..WARM_UP + ROUNDS {
+        let one = call(&client, upstream).await;
+        let two = call(&client, swapped).await;
+        let three = serve(&app, &event).await;
+        if round >= WARM_UP {
+            straight.push(one);
+            through_nginx.push(two);
+            through_proxy.push(three);
+        }
+    }
+    let straight = Times::of(straight);
+    let database = database_time(&postgres, ROUNDS).await;
+    println!("{ROUNDS} requests each, in turns, one at a time; microseconds (median, p99)");
+    straight.print("straight to the upstream");
+    let nginx = Times::of(through_nginx);
+    nginx.print("through nginx");
+    let proxy = Times::of(through_proxy);
+    proxy.print("through the proxy's code");
+    database.print("a database round trip");
+    let own = |times: &Times, more: f64| times.median - straight.median - more;
+    let (nginx, proxy) = (own(&nginx, 0.0), own(&proxy, database.median));
+    println!("own time: nginx {nginx:.0} us, proxy {proxy:.0} us (without the database)");
+    println!("ratio: {:.2} (at most 2 is the aim)", proxy / nginx);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Microseconds.
+struct Times {
+    median: f64,
+    p99: f64,
+}
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |part: usize| times[times.len() * part / 100].as_secs_f64() * 1e6;
+        Self {
+            median: at(50),
+            p99: at(99),
+        }
+    }
+
+    fn print(&self, name: &str) {
+        println!("  {name:<26} {:>8.0} {:>8.0}", self.median, self.p99);
+    }
+}
+
+/// A small answer to everything that brings the real key.
+async fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(
+                TokioIo::new(stream),
+                hyper::service::service_fn(
+                    async |request: http::Request<hyper::body::Incoming>| {
+                        let known = request
+                            .headers()
+                            .get("authorization")
+                            .is_some_and(|key| key == format!("Bearer {REAL_KEY}").as_str());
+                        request.into_body().collect().await?;
+                        let mut response = http::Response::new(Full::new(Bytes::from_static(
+                        br#"{"id":"chatcmpl-1","choices":[{"message":{"content":"Not long."}}]}"#,
+                    )));
+                        if !known {
+                            *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+                        }
+                        Ok::<_, hyper::Error>(response)
+                    },
+                ),
+            ));
+        }
+    });
+    address
+}
+
+async fn call(client: &Client<HttpConnector, Full<Bytes>>, address: SocketAddr) -> Duration {
+    let request = http::Request::post(format!("http://{address}/v1/chat/completions"))
+        .header("authorization", format!("Bearer {REAL_KEY}"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(BODY.as_bytes())))
+        .unwrap();
+    let started = Instant::now();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.into_body().collect().await.unwrap();
+    started.elapsed()
+}
+
+async fn serve(app: &App, event: &str) -> Duration {
+    let started = Instant::now();
+    let event = serde_json::from_str(event).unwrap();
+    let mut answer = app.serve(event, "bench").await;
+    assert_eq!(answer.metadata_prelude.status_code, 200);
+    while let Some(piece) = answer.stream.next().await {
+        piece.unwrap();
+    }
+    started.elapsed()
+}
+
+/// What a statement of one round trip takes at the same time: the floor of the proxy's own one.
+async fn database_time(postgres: &Postgres, rounds: usize) -> Times {
+    let secret: Value = serde_json::from_str(&postgres.secret_json("bench")).unwrap();
+    let text = |name: &str| secret[name].as_str().unwrap_or_default().to_owned();
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(text("host"))
+        .port(postgres.port())
+        .user(text("username"))
+        .password(text("password"))
+        .dbname("bench");
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let started = Instant::now();
+        client.query_typed("select 1", &[]).await.unwrap();
+        times.push(started.elapsed());
+    }
+    Times::of(times)
+}
+
+async fn app<const N: usize>(pairs: [(&str, &str); N]) -> App {
+    App::from_env(&Env::of(pairs), Metrics::default())
+        .await
+        .unwrap()
+}
+
+/// Migrates, makes a tenant and mints its agent's placeholder, through the real control function.
+async fn tenant(pairs: &[(&str, &str)]) -> String {
+    let env: Vec<(String, String)> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let binary = binaries::build().unwrap().of("control");
+    let control = Function::start("control", &binary, &env, 1).await.unwrap();
+    let mut answer = Value::Null;
+    for command in [
+        json!({"command": "migrate"}),
+        json!({"command": "put_organization", "id": "a"}),
+        json!({"command": "put_agent", "organization_id": "a", "agent_id": "agent"}),
+        json!({"command": "put_profile", "organization_id": "a", "id": "openai", "provider_id": "openai",
+            "auth_type": "api_key", "secret_ref": "postern/org/a/openai"}),
+        json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent",
+            "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"}),
+    ] {
+        let invoked = control.invoke(command, Duration::from_secs(30)).await;
+        let Invocation::Ok(value) = invoked.unwrap() else {
+            panic!("control failed");
+        };
+        answer = value;
+    }
+    answer["placeholder"].as_str().unwrap().to_owned()
+}
+
+fn find_nginx() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join("nginx"))
+        .find(|nginx| nginx.is_file())
+}
+
+/// One nginx worker that puts the real key in the place of what came, over kept-alive connections.
+async fn start_nginx(
+    nginx: &PathBuf,
+    folder: &std::path::Path,
+    upstream: SocketAddr,
+) -> (tokio::process::Child, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let config = format!(
+        r#"daemon off; master_process off; pid nginx.pid; error_log stderr crit;
+events {{ }}
+http {{
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+  upstream provider {{ server {upstream}; keepalive 8; }}
+  server {{
+    listen {address};
+    location / {{
+      proxy_pass http://provider;
+      proxy_http_version 1.1;
+      proxy_buffering off;
+      proxy_set_header connection "";
+      proxy_set_header accept-encoding identity;
+      proxy_set_header authorization "Bearer {REAL_KEY}";
+    }}
+  }}
+}}
+"#
+    );
+    std::fs::write(folder.join("nginx.conf"), config).unwrap();
+    let child = tokio::process::Command::new(nginx)
+        .arg("-p")
+        .arg(folder)
+        .args(["-c", "nginx.conf", "-e", "stderr"])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while TcpStream::connect(address).await.is_err() {
+        assert!(Instant::now() < until, "nginx did not start");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (child, address)
+}

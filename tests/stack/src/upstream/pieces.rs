@@ -1,0 +1,100 @@
+//! Answers that are sent piece by piece, and counted while they are.
+
+use super::State;
+use crate::Result;
+use crate::server::Body;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http::Response;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+pub const BETWEEN_PIECES: Duration = Duration::from_millis(60);
+pub const FOREVER: Duration = Duration::from_secs(60);
+
+/// How a stream ends that does not end well.
+pub enum End {
+    Never,
+    Breaks,
+}
+
+/// Counts a stream while it lives.
+struct Active(Arc<State>);
+
+impl Active {
+    fn new(state: &Arc<State>) -> Self {
+        state.active.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+pub fn pieces(
+    state: &Arc<State>,
+    status: u16,
+    pieces: Vec<String>,
+    end: Option<End>,
+) -> Result<Response<Body>> {
+    let active = Active::new(state);
+    let paced = stream::iter(pieces).then(|piece| async move {
+        tokio::time::sleep(BETWEEN_PIECES).await;
+        Ok(Bytes::from(piece))
+    });
+    let end = stream::once(async move {
+        match end {
+            Some(End::Never) => {
+                tokio::time::sleep(FOREVER).await;
+                Ok(Bytes::new())
+            }
+            Some(End::Breaks) => {
+                tokio::time::sleep(BETWEEN_PIECES).await;
+                Err("the provider died".into())
+            }
+            None => Ok(Bytes::new()),
+        }
+    });
+    Ok(Response::builder()
+        .status(status)
+        .header("content-type", "text/plain")
+        .body(body(paced.chain(end), active))?)
+}
+
+fn body(pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, active: Active) -> Body {
+    let frames = pieces.map(move |piece| {
+        let _alive = &active;
+        piece.map(Frame::data)
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// So many bytes, as fast as they are taken, never all in memory.
+pub fn large(state: &Arc<State>, length: usize) -> Result<Response<Body>> {
+    const PIECE: usize = 64 << 10;
+    let piece = Bytes::from_static(&[b'x'; PIECE]);
+    let pieces = (0..length.div_ceil(PIECE)).map(move |at| {
+        let left = length - at * PIECE;
+        Ok(piece.slice(..left.min(PIECE)))
+    });
+    Ok(Response::new(body(
+        stream::iter(pieces),
+        Active::new(state),
+    )))
+}
+
+/// Server-sent events, each a piece.
+pub fn events(state: &Arc<State>, events: Vec<String>) -> Result<Response<Body>> {
+    let mut response = pieces(state, 200, events, None)?;
+    response
+        .headers_mut()
+        .insert("content-type", "text/event-stream; charset=utf-8".parse()?);
+    Ok(response)
+}
