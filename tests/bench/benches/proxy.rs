@@ -2,7 +2,7 @@
 //!
 //! Three ways to the same small upstream, taken in turns: straight, through nginx, through the proxy's
 //! code (event in, stream out, in this process). A hop's own time is its time less the straight way's; of
-//! the proxy's, the database's part (`database_ms` of its `proxied` line) is taken off too. The Runtime
+//! the proxy's, the time of its one statement, asked alone in the same turns, is taken off too. The Runtime
 //! API, which is Lambda's, is not part of it.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
@@ -14,15 +14,20 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
-use postern::config::Env;
+use postern::access;
+use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::placeholder::{Placeholder, Presented};
 use postern::telemetry::Metrics;
+use postern::{AgentId, ProviderId, Secrets, Store};
+use postern_control::App as Control;
 use postern_proxy::App;
-use postern_stack::{Function, HttpRequest, Invocation, Postgres, SecretsManager, binaries};
+use postern_stack::{HttpRequest, Postgres, SecretsManager};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
     path::PathBuf,
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +39,36 @@ const BODY: &str =
     r#"{"model":"sample","messages":[{"role":"user","content":"How long is a hop?"}]}"#;
 const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
+/// Names the stand-in that the child process's AWS SDK talks to.
+const SECRETS: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
+
+/// Starts what the measured process needs, and then that process: its AWS SDK reads its environment,
+/// which a process cannot safely change of itself.
 #[tokio::main]
 async fn main() {
+    if std::env::var_os("POSTERN_BENCH").is_some() {
+        return measure().await;
+    }
+    let postgres = Postgres::start().await.unwrap();
+    postgres.create_database("bench", None).await.unwrap();
+    let secrets = SecretsManager::start().await.unwrap();
+    secrets.put("postern/database", postgres.secret_json("bench"));
+    secrets.put("postern/jwks", r#"{"keys":[]}"#);
+    secrets.put("postern/signing", PRIVATE_KEY);
+    secrets.put("postern/org/a/openai", REAL_KEY);
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .env("POSTERN_BENCH", "1")
+        .env(SECRETS, secrets.url())
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_ACCESS_KEY_ID", "benchmark")
+        .env("AWS_SECRET_ACCESS_KEY", "benchmark")
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    assert!(child.wait().await.unwrap().success());
+}
+
+async fn measure() {
     let Some(nginx) = find_nginx() else {
         eprintln!(
             "nginx is not on PATH nor in /usr/sbin; install it (Debian: apt-get install nginx-light)"
@@ -47,26 +80,20 @@ async fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let (_nginx, swapped) = start_nginx(&nginx, &folder, upstream).await;
 
-    let postgres = Postgres::start().await.unwrap();
-    postgres.create_database("bench", None).await.unwrap();
-    let secrets = SecretsManager::start().await.unwrap();
-    secrets.put("postern/database", postgres.secret_json("bench"));
-    secrets.put("postern/jwks", r#"{"keys":[]}"#);
-    secrets.put("postern/signing", PRIVATE_KEY);
-    secrets.put("postern/org/a/openai", REAL_KEY);
     let providers = json!([{"slug": "openai", "provider_id": "openai", "base_url": format!("http://{upstream}"),
         "auth": {"header": "authorization", "scheme": "Bearer"}}]);
     let pairs = [
         ("DATABASE_SECRET_ID", "postern/database"),
         ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
         ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", &upstream.to_string()),
         ("PROVIDERS", &providers.to_string()),
         ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
     ];
-    let placeholder = tenant(&pairs).await;
-    let app = app(pairs).await;
+    let env = Env::of(pairs);
+    let placeholder = tenant(&env).await;
+    let app = App::from_env(&env, Metrics::default()).await.unwrap();
+    let statement = Statement::new(&env, &placeholder).await;
     let event = HttpRequest::new("POST", "/api/proxy/openai/a/agent/v1/chat/completions")
         .header("authorization", &format!("Bearer {placeholder}"))
         .header("content-type", "application/json")
@@ -76,25 +103,28 @@ async fn main() {
 
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let (mut straight, mut through_nginx, mut through_proxy) = (vec![], vec![], vec![]);
+    let mut database = vec![];
     for round in 0..WARM_UP + ROUNDS {
         let one = call(&client, upstream).await;
         let two = call(&client, swapped).await;
         let three = serve(&app, &event).await;
+        let four = statement.time().await;
         if round >= WARM_UP {
+            database.push(four);
             straight.push(one);
             through_nginx.push(two);
             through_proxy.push(three);
         }
     }
     let straight = Times::of(straight);
-    let database = database_time(&postgres, ROUNDS).await;
+    let database = Times::of(database);
     println!("{ROUNDS} requests each, in turns, one at a time; microseconds (median, p99)");
     straight.print("straight to the upstream");
     let nginx = Times::of(through_nginx);
     nginx.print("through nginx");
     let proxy = Times::of(through_proxy);
     proxy.print("through the proxy's code");
-    database.print("a database round trip");
+    database.print("the database's statement");
     let own = |times: &Times, more: f64| times.median - straight.median - more;
     let (nginx, proxy) = (own(&nginx, 0.0), own(&proxy, database.median));
     println!("own time: nginx {nginx:.0} us, proxy {proxy:.0} us (without the database)");
@@ -178,42 +208,41 @@ async fn serve(app: &App, event: &str) -> Duration {
     started.elapsed()
 }
 
-/// What a statement of one round trip takes at the same time: the floor of the proxy's own one.
-async fn database_time(postgres: &Postgres, rounds: usize) -> Times {
-    let secret: Value = serde_json::from_str(&postgres.secret_json("bench")).unwrap();
-    let text = |name: &str| secret[name].as_str().unwrap_or_default().to_owned();
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(text("host"))
-        .port(postgres.port())
-        .user(text("username"))
-        .password(text("password"))
-        .dbname("bench");
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
-    let mut times = Vec::new();
-    for _ in 0..rounds {
-        let started = Instant::now();
-        client.query_typed("select 1", &[]).await.unwrap();
-        times.push(started.elapsed());
+/// The statement that the proxy asks the database, alone.
+struct Statement {
+    store: Store,
+    request: access::Request,
+}
+
+impl Statement {
+    async fn new(env: &Env, placeholder: &str) -> Self {
+        let secrets = Secrets::new(&SecretsConfig::from_env(env).unwrap()).await;
+        let database = DatabaseConfig::from_env(env).unwrap();
+        let Presented::Placeholder(placeholder) = Placeholder::read(placeholder.as_bytes()) else {
+            panic!("control mints placeholders");
+        };
+        Self {
+            store: Store::new(database, Arc::new(secrets.unwrap())).unwrap(),
+            request: access::Request {
+                worker: None,
+                agent: Some(AgentId::parse("agent").unwrap()),
+                user: None,
+                placeholders: vec![placeholder.hash()],
+                provider: ProviderId::parse("openai").unwrap(),
+            },
+        }
     }
-    Times::of(times)
+
+    async fn time(&self) -> Duration {
+        let started = Instant::now();
+        self.store.access_facts(&self.request).await.unwrap();
+        started.elapsed()
+    }
 }
 
-async fn app<const N: usize>(pairs: [(&str, &str); N]) -> App {
-    App::from_env(&Env::of(pairs), Metrics::default())
-        .await
-        .unwrap()
-}
-
-/// Migrates, makes a tenant and mints its agent's placeholder, through the real control function.
-async fn tenant(pairs: &[(&str, &str)]) -> String {
-    let env: Vec<(String, String)> = pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let binary = binaries::build().unwrap().of("control");
-    let control = Function::start("control", &binary, &env, 1).await.unwrap();
+/// Migrates, makes a tenant and mints its agent's placeholder.
+async fn tenant(env: &Env) -> String {
+    let control = Control::from_env(env).await.unwrap();
     let mut answer = Value::Null;
     for command in [
         json!({"command": "migrate"}),
@@ -224,11 +253,8 @@ async fn tenant(pairs: &[(&str, &str)]) -> String {
         json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent",
             "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"}),
     ] {
-        let invoked = control.invoke(command, Duration::from_secs(30)).await;
-        let Invocation::Ok(value) = invoked.unwrap() else {
-            panic!("control failed");
-        };
-        answer = value;
+        answer = control.serve(command, "bench").await;
+        assert!(answer.get("error").is_none(), "{answer}");
     }
     answer["placeholder"].as_str().unwrap().to_owned()
 }
@@ -243,7 +269,7 @@ fn find_nginx() -> Option<PathBuf> {
 
 /// One nginx worker that puts the real key in the place of what came, over kept-alive connections.
 async fn start_nginx(
-    nginx: &PathBuf,
+    nginx: &std::path::Path,
     folder: &std::path::Path,
     upstream: SocketAddr,
 ) -> (tokio::process::Child, SocketAddr) {
