@@ -9,6 +9,7 @@ mod isolation;
 mod proxy;
 mod proxy_forwarding;
 mod proxy_telemetry;
+mod proxy_tiers;
 mod proxy_tls;
 mod sdk;
 mod support;
