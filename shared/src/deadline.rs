@@ -14,6 +14,14 @@ impl Deadline {
         Self(left.and_then(|left| Instant::now().checked_add(left)))
     }
 
+    /// The same, ended earlier.
+    pub fn sooner_by(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .map(|end| end.checked_sub(by).unwrap_or_else(Instant::now)),
+        )
+    }
+
     /// What is left; no end where there is no deadline.
     pub fn left(self) -> Duration {
         self.0.map_or(Duration::MAX, |end| {

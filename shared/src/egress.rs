@@ -57,6 +57,39 @@ pub struct Egress<B> {
     open: Client<HttpsConnector<HttpConnector>, B>,
 }
 
+/// What may be connected to, as far as the address itself tells; a name is checked when it is resolved.
+impl AllowedPrivate {
+    /// # Errors
+    /// `upstream_forbidden`: not https, or not a global address.
+    pub fn permit(&self, uri: &Uri) -> Result<(), Error> {
+        self.route(uri).map(drop)
+    }
+
+    fn route(&self, uri: &Uri) -> Result<Route, Error> {
+        let forbid = |why: &'static str| Error::from(Code::UpstreamForbidden).because(why);
+        let host = uri.host().ok_or_else(|| forbid("no host"))?;
+        let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        if self.allows(host, port) {
+            return Ok(Route::Open);
+        }
+        if !https {
+            return Err(forbid("not https"));
+        }
+        // The resolver never sees a literal address.
+        match host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+        {
+            Ok(address) if is_global(address) => Ok(Route::Guarded),
+            Ok(_) => Err(forbid("not a global address")),
+            Err(_) if ends_in_a_number(host) => Err(forbid("an address in other than dotted form")),
+            Err(_) => Ok(Route::Guarded),
+        }
+    }
+}
+
 impl<B> Egress<B>
 where
     B: http_body::Body + Send + 'static,
@@ -101,6 +134,11 @@ where
         })
     }
 
+    /// What the operator allows beyond global addresses.
+    pub fn allowed(&self) -> &AllowedPrivate {
+        &self.allowed
+    }
+
     /// Sends a request; redirects are passed back, never followed.
     ///
     /// # Errors
@@ -113,35 +151,15 @@ where
         B: Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let response = match self.check(request.uri()).map_err(SendError::Refused)? {
+        let response = match self
+            .allowed
+            .route(request.uri())
+            .map_err(SendError::Refused)?
+        {
             Route::Guarded => self.guarded.request(request).await,
             Route::Open => self.open.request(request).await,
         };
         response.map_err(SendError::from_client)
-    }
-
-    fn check(&self, uri: &Uri) -> Result<Route, Error> {
-        let forbid = |why: &'static str| Error::from(Code::UpstreamForbidden).because(why);
-        let host = uri.host().ok_or_else(|| forbid("no host"))?;
-        let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        if self.allowed.allows(host, port) {
-            return Ok(Route::Open);
-        }
-        if !https {
-            return Err(forbid("not https"));
-        }
-        // The resolver never sees a literal address.
-        match host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-        {
-            Ok(address) if is_global(address) => Ok(Route::Guarded),
-            Ok(_) => Err(forbid("not a global address")),
-            Err(_) if ends_in_a_number(host) => Err(forbid("an address in other than dotted form")),
-            Err(_) => Ok(Route::Guarded),
-        }
     }
 }
 

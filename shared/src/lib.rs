@@ -1,14 +1,20 @@
 //! Postern's scoping types and logic, the store's queries, secrets, configuration and errors.
-//! Imports flow one way: `id` <- `scope`, `secret`, `error` <- `token`, `access` <- `store`, `http`.
+//! Imports flow one way: `id` <- `scope`, `secret`, `error` <- `token`, `access` <- `store` <- `chat`,
+//! `courier` <- `interactions`.
 
 pub mod access;
 pub mod answer;
+pub mod approval;
+pub mod ask;
+pub mod chat;
 pub mod config;
+pub mod courier;
 pub mod deadline;
 pub mod egress;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod interactions;
 pub mod pem;
 pub mod placeholder;
 pub mod scope;

@@ -105,6 +105,14 @@ impl SecretNames {
         Permit::under(&format!("{}org/{organization}/", self.prefix), secret_ref)
     }
 
+    /// The key with which the organization's outcomes are signed.
+    pub(crate) fn of_callbacks(&self, organization: &OrganizationId) -> Permit {
+        Permit {
+            id: format!("{}org/{organization}/callback-signing", self.prefix),
+            json_key: None,
+        }
+    }
+
     /// A ref of a placeholder row that has no organization.
     pub(crate) fn of_legacy(&self, secret_ref: &str) -> Result<Permit, Error> {
         Permit::under(&format!("{}legacy/", self.prefix), secret_ref)

@@ -2,8 +2,9 @@
 
 use crate::error::{Code, Error};
 use crate::id::ConnectionId;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac, signature as keys};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 
 /// Most that a signed time may be off, in either direction, in seconds.
 pub const FRESHNESS_SECONDS: i64 = 300;
@@ -43,25 +44,12 @@ impl SlackRequest<'_> {
         secrets: &[SecretString],
         now: i64,
     ) -> Result<Verified, Error> {
-        let refuse = |why: &'static str| Error::from(Code::InvalidSignature).because(why);
-        let timestamp = self.timestamp.ok_or_else(|| refuse("no timestamp"))?;
-        if timestamp.is_empty()
-            || timestamp.len() > 18
-            || !timestamp.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return Err(refuse("the timestamp is not a number"));
-        }
-        let signed_at: i64 = timestamp
-            .parse()
-            .map_err(|_| refuse("the timestamp is not a number"))?;
-        if now.abs_diff(signed_at) > FRESHNESS_SECONDS.unsigned_abs() {
-            return Err(refuse("the timestamp is more than five minutes off"));
-        }
+        let timestamp = fresh(self.timestamp, now)?;
         let hex = self
             .signature
             .and_then(|signature| signature.strip_prefix("v0="))
             .ok_or_else(|| refuse("no v0 signature"))?;
-        let tag = unhex(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+        let tag = unhex::<32>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
         let signed = [b"v0:", timestamp.as_bytes(), b":", self.body].concat();
         let made_with = |secret: &SecretString| {
             let secret = secret.expose_secret();
@@ -74,23 +62,126 @@ impl SlackRequest<'_> {
                 )
                 .is_ok()
         };
-        if secrets.iter().any(made_with) {
-            return Ok(Verified {
-                connection: connection.clone(),
-            });
-        }
-        Err(refuse("the signature is wrong"))
+        verified(connection, secrets.iter().any(made_with))
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+/// What Telegram sends: the secret given to `setWebhook`, in `X-Telegram-Bot-Api-Secret-Token`
+/// (core.telegram.org/bots/api#setwebhook). It signs neither the body nor a time.
+pub struct TelegramRequest<'a> {
+    pub secret_token: Option<&'a str>,
+}
+
+impl TelegramRequest<'_> {
+    /// Compares with each of the connection's secret tokens in constant time.
+    ///
+    /// # Errors
+    /// `invalid_signature`: missing or wrong.
+    pub fn verify(
+        &self,
+        connection: &ConnectionId,
+        secrets: &[SecretString],
+    ) -> Result<Verified, Error> {
+        let token = self.secret_token.ok_or_else(|| refuse("no secret token"))?;
+        let same = |secret: &SecretString| {
+            let secret = secret.expose_secret();
+            !secret.is_empty()
+                && constant_time::verify_slices_are_equal(secret.as_bytes(), token.as_bytes())
+                    .is_ok()
+        };
+        verified(connection, secrets.iter().any(same))
+    }
+}
+
+/// What Discord signs with Ed25519: `X-Signature-Timestamp` and the raw body; the signature is in
+/// `X-Signature-Ed25519` (docs.discord.com, "Security and Authorization"). Discord sets no bound on
+/// the time; ours keeps a recorded call from being played for ever.
+pub struct DiscordRequest<'a> {
+    pub timestamp: Option<&'a str>,
+    pub signature: Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+impl DiscordRequest<'_> {
+    /// Verifies with any of the application's public keys, in hexadecimal.
+    ///
+    /// # Errors
+    /// `invalid_signature`: missing, malformed, more than five minutes off, or wrong.
+    pub fn verify(
+        &self,
+        connection: &ConnectionId,
+        public_keys: &[SecretString],
+        now: i64,
+    ) -> Result<Verified, Error> {
+        let timestamp = fresh(self.timestamp, now)?;
+        let hex = self.signature.ok_or_else(|| refuse("no signature"))?;
+        let signature =
+            unhex::<64>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+        let signed = [timestamp.as_bytes(), self.body].concat();
+        let made_with = |key: &SecretString| {
+            unhex::<32>(key.expose_secret()).is_some_and(|key| {
+                keys::UnparsedPublicKey::new(&keys::ED25519, key)
+                    .verify(&signed, &signature)
+                    .is_ok()
+            })
+        };
+        verified(connection, public_keys.iter().any(made_with))
+    }
+}
+
+/// One secret, or a list while it is being rotated.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(SecretString),
+    Many(Vec<SecretString>),
+}
+
+impl OneOrMany {
+    pub fn as_slice(&self) -> &[SecretString] {
+        match self {
+            Self::One(secret) => std::slice::from_ref(secret),
+            Self::Many(secrets) => secrets,
+        }
+    }
+}
+
+fn refuse(why: &'static str) -> Error {
+    Error::from(Code::InvalidSignature).because(why)
+}
+
+fn verified(connection: &ConnectionId, holds: bool) -> Result<Verified, Error> {
+    if !holds {
+        return Err(refuse("the signature is wrong"));
+    }
+    Ok(Verified {
+        connection: connection.clone(),
+    })
+}
+
+/// The signed time in Unix seconds, as it was sent, if it is near enough.
+fn fresh(timestamp: Option<&str>, now: i64) -> Result<&str, Error> {
+    let timestamp = timestamp.ok_or_else(|| refuse("no timestamp"))?;
+    let digits = timestamp.bytes().all(|byte| byte.is_ascii_digit());
+    let signed_at: i64 = (digits && timestamp.len() <= 18)
+        .then(|| timestamp.parse().ok())
+        .flatten()
+        .ok_or_else(|| refuse("the timestamp is not a number"))?;
+    if now.abs_diff(signed_at) > FRESHNESS_SECONDS.unsigned_abs() {
+        return Err(refuse("the timestamp is more than five minutes off"));
+    }
+    Ok(timestamp)
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
+    let mut bytes = [0; N];
+    for (byte, at) in bytes.iter_mut().zip((0..text.len()).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -157,6 +248,73 @@ mod tests {
         for off in [-300, 300] {
             assert!(
                 verify(Some("1531420618"), Some(SIGNATURE), &[SECRET], AT + off),
+                "{off}"
+            );
+        }
+    }
+
+    #[test]
+    fn telegrams_secret_token_is_the_connections_own() {
+        let secrets = ["new_Token-1", "old"].map(SecretString::from);
+        let connection = ConnectionId::parse("c").unwrap();
+        let verify = |secret_token, secrets: &[SecretString]| {
+            TelegramRequest { secret_token }
+                .verify(&connection, secrets)
+                .is_ok()
+        };
+        assert!(verify(Some("new_Token-1"), &secrets) && verify(Some("old"), &secrets));
+        for wrong in [None, Some(""), Some("ol"), Some("oldx"), Some("OLD")] {
+            assert!(!verify(wrong, &secrets), "{wrong:?}");
+        }
+        assert!(!verify(Some(""), &[SecretString::from("")]));
+        assert!(!verify(Some("old"), &[]));
+    }
+
+    // RFC 8032's first key, and a signature made with another implementation.
+    const DISCORD_KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    const DISCORD_BODY: &[u8] = br#"{"id":"787053080478613555","token":"ThisIsATokenFromDiscordThatIsVeryLong","type":1,"version":1}"#;
+    const DISCORD_SIGNATURE: &str = "429c23f9948c5b14bfb9db7baf85d968d80c34c19a25eaa44268a3d9598209122acf9a4b8c7258d769f7bf22ce463bfed440c43eacb1e760fd4c0139b06a7e06";
+
+    #[test]
+    fn discords_signature_covers_the_time_and_the_body() {
+        let other = "00".repeat(32);
+        let connection = ConnectionId::parse("c").unwrap();
+        let verify = |timestamp, signature, body, keys: &[&str], now| {
+            let keys: Vec<SecretString> = keys.iter().map(|key| SecretString::from(*key)).collect();
+            DiscordRequest {
+                timestamp,
+                signature,
+                body,
+            }
+            .verify(&connection, &keys, now)
+            .is_ok()
+        };
+        let (at, signature) = (Some("1531420618"), Some(DISCORD_SIGNATURE));
+        let keys = [other.as_str(), DISCORD_KEY];
+        assert!(verify(at, signature, DISCORD_BODY, &keys, AT));
+        assert!(!verify(at, signature, DISCORD_BODY, &[&other], AT));
+        assert!(!verify(at, signature, DISCORD_BODY, &[], AT));
+        assert!(!verify(at, signature, DISCORD_BODY, &["not a key"], AT));
+        assert!(!verify(at, signature, &DISCORD_BODY[1..], &keys, AT));
+        assert!(!verify(
+            Some("1531420619"),
+            signature,
+            DISCORD_BODY,
+            &keys,
+            AT
+        ));
+        assert!(!verify(
+            at,
+            Some(&DISCORD_SIGNATURE[2..]),
+            DISCORD_BODY,
+            &keys,
+            AT
+        ));
+        assert!(!verify(None, signature, DISCORD_BODY, &keys, AT));
+        assert!(!verify(at, None, DISCORD_BODY, &keys, AT));
+        for off in [-301, 301] {
+            assert!(
+                !verify(at, signature, DISCORD_BODY, &keys, AT + off),
                 "{off}"
             );
         }

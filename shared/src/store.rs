@@ -3,15 +3,24 @@
 mod access;
 mod administration;
 mod connection;
+mod delivery;
+mod grant;
 mod interaction;
 mod migration;
 mod pool;
+mod settle;
 mod sweep;
 
 pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
 pub use connection::{Connection, Platform};
-pub use interaction::{Again, Choice, Claim, ClickKey, Outcome, Status, Stored, Withdrawal};
-pub use sweep::Swept;
+pub use delivery::Delivery;
+pub use grant::Grant;
+pub use interaction::{
+    Again, Answered, CardAddress, Choice, Claim, ClickKey, Late, NewClaim, NewInteraction, Outcome,
+    Owed, Status, Stored, Withdrawal, Withdrawn,
+};
+pub use settle::Unsettled;
+pub use sweep::{Batch, GivenUp, Swept};
 
 use crate::config::DatabaseConfig;
 use crate::error::{Code, Error};

@@ -1,13 +1,18 @@
 //! The store's one promise: all four of organization, id, connection and user, or nothing happens.
 
 use crate::support::World;
+use postern::id::TokenId;
 use postern::scope::{Conversation, OwnInteraction};
-use postern::store::{Again, Choice, Claim, ClickKey, Outcome, Stored, Withdrawal};
+use postern::store::{
+    Again, CardAddress, Choice, Claim, ClickKey, NewClaim, NewInteraction, Outcome, Owed, Stored,
+    Withdrawal,
+};
 use postern::{InteractionId, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const TTL: Duration = Duration::from_secs(86_400);
+const LEASE: Duration = Duration::from_secs(2);
 
 fn id(text: &str) -> InteractionId {
     InteractionId::parse(text).unwrap()
@@ -18,31 +23,47 @@ fn payload(question: &str) -> Value {
 }
 
 async fn store(store: &Store, who: &Conversation, question: &str) -> Stored {
+    store_as(store, who, question, Again::Always).await
+}
+
+async fn store_as(store: &Store, who: &Conversation, question: &str, again: Again) -> Stored {
+    let new = NewInteraction {
+        scope: who.scope(),
+        agent: who.agent(),
+        token: None,
+        id: &id("q-1"),
+        payload: &payload(question),
+        digest: None,
+        again,
+    };
+    store.interaction_store(&new, TTL).await.unwrap()
+}
+
+async fn choose(
+    store: &Store,
+    who: &Conversation,
+    interaction: &str,
+    click: &str,
+    choice: u8,
+) -> Claim {
+    let new = NewClaim {
+        choice: Choice(choice),
+        click: &ClickKey::of(&[click]),
+        card: None,
+        ttl: TTL,
+        lease: LEASE,
+    };
     store
-        .interaction_store(
-            who.scope(),
-            who.agent(),
-            &id("q-1"),
-            &payload(question),
-            TTL,
-            Again::Always,
-        )
+        .interaction_claim(who.scope(), &id(interaction), &new)
         .await
         .unwrap()
 }
 
 async fn claim(store: &Store, who: &Conversation, interaction: &str, click: &str) -> bool {
-    let claimed = store
-        .interaction_claim(
-            who.scope(),
-            &id(interaction),
-            Choice(0),
-            &ClickKey::of(&[click]),
-            TTL,
-        )
-        .await
-        .unwrap();
-    matches!(claimed, Claim::Won { .. })
+    matches!(
+        choose(store, who, interaction, click, 0).await,
+        Claim::Won(..)
+    )
 }
 
 /// The right scope, and one with each of organization, connection and user wrong.
@@ -69,11 +90,48 @@ fn every_store_operation_on_an_interaction_is_tried_in_this_file() {
 }
 
 #[tokio::test]
+async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
+    let world = World::new().await;
+    let (right, wrong) = neighbours(&world).await;
+    let db = world.store().await;
+    // Organization b has no connection slack-a, nor a one named other.
+    for other in &wrong[..2] {
+        assert!(matches!(
+            store(&db, other, "?").await,
+            Stored::UnknownConnection
+        ));
+    }
+    world
+        .sql("insert into revoked_tokens values ('a', 'j', now() + interval '1 hour')")
+        .await;
+    let token = TokenId::parse("j").unwrap();
+    let new = NewInteraction {
+        scope: right.scope(),
+        agent: right.agent(),
+        token: Some(&token),
+        id: &id("q-1"),
+        payload: &payload("?"),
+        digest: None,
+        again: Again::Always,
+    };
+    assert!(matches!(
+        db.interaction_store(&new, TTL).await.unwrap(),
+        Stored::Revoked
+    ));
+    assert_eq!(
+        world
+            .value("select count(*) from pending_interactions")
+            .await,
+        "0"
+    );
+}
+
+#[tokio::test]
 async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_right_they_do() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let db = world.store().await;
-    assert!(matches!(store(&db, &right, "?").await, Stored::New(_)));
+    assert!(matches!(store(&db, &right, "?").await, Stored::New(..)));
     for other in &wrong {
         assert!(!claim(&db, other, "q-1", "c").await, "{other:?}");
         assert!(
@@ -82,11 +140,26 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
                 .unwrap(),
             "{other:?}"
         );
+        let withdrawn = db
+            .interaction_withdraw(other.scope(), other.agent(), &id("q-1"), TTL, LEASE)
+            .await
+            .unwrap();
+        assert!(matches!(withdrawn, Withdrawal::Unknown));
+        db.interaction_posted(
+            other.scope(),
+            &id("q-1"),
+            &CardAddress {
+                channel: "x".into(),
+                message: "y".into(),
+            },
+        )
+        .await
+        .unwrap();
         assert_eq!(
-            db.interaction_withdraw(other.scope(), other.agent(), &id("q-1"))
-                .await
-                .unwrap(),
-            Withdrawal::Unknown
+            world
+                .value("select card is null from pending_interactions")
+                .await,
+            "t"
         );
     }
     assert!(!claim(&db, &right, "q-2", "c").await);
@@ -96,6 +169,17 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
             .unwrap()
     );
     assert!(claim(&db, &right, "q-1", "c").await);
+    let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
+    for other in &wrong {
+        db.interaction_settled(other.scope(), &id("q-1"), &[Owed::Receipt, Owed::Card])
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.value(owed).await, "receipt card");
+    db.interaction_settled(right.scope(), &id("q-1"), &[Owed::Receipt])
+        .await
+        .unwrap();
+    assert_eq!(world.value(owed).await, "card");
     assert!(
         db.interaction_delete(right.scope(), &id("q-1"))
             .await
@@ -117,6 +201,11 @@ async fn storing_the_same_id_under_another_scope_changes_nothing_of_the_first_ro
     store(&db, &right, "mine").await;
     let row = "select row(p.*)::text from pending_interactions p where organization_id = 'a'";
     let before = world.value(row).await;
+    let theirs = world.conversation("b", "shared", "slack-b", "U1").await;
+    world
+        .ok(json!({"command": "put_connection", "organization_id": "a", "id": "other", "platform": "slack",
+            "secret_ref": "postern/org/a/slack"}))
+        .await;
     for other in wrong.iter().skip(1).chain([&other_agent]) {
         assert!(
             matches!(store(&db, other, "theirs").await, Stored::ScopeConflict),
@@ -125,8 +214,8 @@ async fn storing_the_same_id_under_another_scope_changes_nothing_of_the_first_ro
     }
     // Another organization's row of the same id is another row.
     assert!(matches!(
-        store(&db, &wrong[0], "theirs").await,
-        Stored::New(_)
+        store(&db, &theirs, "theirs").await,
+        Stored::New(..)
     ));
     assert_eq!(world.value(row).await, before);
 }
@@ -145,7 +234,7 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
         .await;
     assert!(claim(&db, &right, "q-1", "first").await);
     assert!(!claim(&db, &right, "q-1", "second").await);
-    assert!(matches!(store(&db, &right, "?").await, Stored::Anew(_)));
+    assert!(matches!(store(&db, &right, "?").await, Stored::Anew(..)));
     assert_eq!(
         world
             .value("select created_at from pending_interactions")
@@ -170,19 +259,8 @@ async fn an_unchanged_question_stays_as_it_stands() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
-    let again = async || {
-        db.interaction_store(
-            right.scope(),
-            right.agent(),
-            &id("q-1"),
-            &payload("?"),
-            TTL,
-            Again::WhenChanged,
-        )
-        .await
-        .unwrap()
-    };
-    assert!(matches!(again().await, Stored::New(_)));
+    let again = async || store_as(&db, &right, "?", Again::WhenChanged).await;
+    assert!(matches!(again().await, Stored::New(..)));
     assert!(
         matches!(again().await, Stored::Unchanged(status) if status.outcome == Outcome::Pending)
     );
@@ -213,7 +291,7 @@ async fn of_16_first_stores_at_once_one_is_new_and_none_is_lost() {
     let all = futures_util::future::join_all((0..16).map(|_| store(&db, &right, "?"))).await;
     assert_eq!(
         all.iter()
-            .filter(|stored| matches!(stored, Stored::New(_)))
+            .filter(|stored| matches!(stored, Stored::New(..)))
             .count(),
         1
     );
@@ -249,16 +327,7 @@ async fn an_index_that_is_no_stored_option_claims_nothing() {
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    let claimed = db
-        .interaction_claim(
-            right.scope(),
-            &id("q-1"),
-            Choice(2),
-            &ClickKey::of(&["c"]),
-            TTL,
-        )
-        .await
-        .unwrap();
+    let claimed = choose(&db, &right, "q-1", "c", 2).await;
     assert!(matches!(claimed, Claim::Nothing));
     assert_eq!(
         world
@@ -299,10 +368,11 @@ async fn only_its_own_agent_reads_an_interaction() {
 #[tokio::test]
 async fn what_a_tenant_owns_goes_with_its_organization() {
     let world = World::new().await;
-    let (right, wrong) = neighbours(&world).await;
+    let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    store(&db, &wrong[0], "?").await;
+    let theirs = world.conversation("b", "shared", "slack-b", "U1").await;
+    store(&db, &theirs, "?").await;
     world.placeholder("a", "shared").await;
     world.sql("delete from organizations where id = 'a'").await;
     for table in [

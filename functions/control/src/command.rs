@@ -40,6 +40,11 @@ pub enum Command {
         #[serde(with = "time::serde::rfc3339")]
         expires_at: OffsetDateTime,
     },
+    RevokeGrant {
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+        pattern: String,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +172,7 @@ impl Command {
             | Self::PutProfile(_)
             | Self::RevokeDeployment { .. }
             | Self::RevokeWorkerToken { .. } => Ok(()),
+            Self::RevokeGrant { pattern, .. } => text("pattern", Some(pattern)),
         }
     }
 }

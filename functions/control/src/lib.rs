@@ -87,6 +87,17 @@ impl App {
                     .token_revoke(&organization_id, &jti, expires_at)
                     .await?;
             }
+            Command::RevokeGrant {
+                organization_id,
+                agent_id,
+                pattern,
+            } => {
+                let revoked = self
+                    .store
+                    .grant_revoke(&organization_id, &agent_id, &pattern)
+                    .await?;
+                return Ok(json!({"revoked": revoked}));
+            }
         }
         Ok(json!({"ok": true}))
     }

@@ -2,7 +2,11 @@
 
 use postern::config::{ConfigError, DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::deadline::Deadline;
-use postern::store::Swept;
+use postern::egress::AllowedPrivate;
+use postern::interactions::Interactions;
+use postern::secret::SecretNames;
+use postern::store::StoreError;
+use postern::store::{GivenUp, Swept};
 use postern::{Secrets, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +24,7 @@ const LONGEST_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
 /// All that the sweep can do.
 pub struct App {
-    store: Store,
+    interactions: Interactions,
     pass: Pass,
 }
 
@@ -70,9 +74,13 @@ impl App {
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let pass = Pass::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&SecretsConfig::from_env(env)?).await?);
+        let allowed = AllowedPrivate::from_env(env)?;
+        let secrets_config = SecretsConfig::from_env(env)?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
+        let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
-            store: Store::new(database, secrets)?,
+            interactions: Interactions::new(store, secrets, names, allowed, pass.max_age)?,
             pass,
         })
     }
@@ -95,14 +103,18 @@ impl App {
         for table in Swept::ALL {
             self.table(table, pass, deadline, &mut report).await;
         }
-        match self.store.oldest_age_ms().await {
+        // What is due is tried within the time that the deletes have left.
+        let within = deadline.sooner_by(RESERVED);
+        match self.interactions.deliver_due(within).await {
+            Ok(delivered) => report.delivered = delivered,
+            Err(error) => report.fail(Swept::Deliveries, &error),
+        }
+        if let Err(error) = self.interactions.settle_due(within).await {
+            report.fail(Swept::PendingInteractions, &error);
+        }
+        match self.interactions.store.oldest_age_ms().await {
             Ok(age) => report.oldest_age_ms = age,
-            Err(error) => {
-                report
-                    .failed
-                    .entry(Swept::PendingInteractions.table())
-                    .or_insert(error.to_string());
-            }
+            Err(error) => report.fail(Swept::PendingInteractions, &error),
         }
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let text = serde_json::to_string(&report).unwrap_or_default();
@@ -122,13 +134,19 @@ impl App {
             if deadline.left() < RESERVED {
                 break;
             }
-            match self.store.sweep(table, pass.limit, pass.max_age).await {
-                Ok(count) => {
-                    deleted += count;
-                    may_be_more = count >= u64::from(pass.limit);
+            match self
+                .interactions
+                .store
+                .sweep(table, pass.limit, pass.max_age)
+                .await
+            {
+                Ok(batch) => {
+                    deleted += batch.deleted;
+                    may_be_more = batch.deleted >= u64::from(pass.limit);
+                    batch.given_up.iter().for_each(warn);
                 }
                 Err(error) => {
-                    report.failed.insert(table.table(), error.to_string());
+                    report.fail(table, &error);
                     break;
                 }
             }
@@ -137,8 +155,30 @@ impl App {
             }
         }
         report.remaining |= may_be_more;
-        report.deleted.insert(table.table(), deleted);
+        // Ours alone, so it is told of only where there is something to tell.
+        if table != Swept::WithdrawnInteractions || deleted > 0 {
+            report.deleted.insert(table.table(), deleted);
+        }
     }
+}
+
+impl Report {
+    fn fail(&mut self, table: Swept, error: &StoreError) {
+        self.failed
+            .entry(table.table())
+            .or_insert(error.to_string());
+    }
+}
+
+/// An outcome that never reached its agent.
+fn warn(lost: &GivenUp) {
+    tracing::warn!(
+        event = "delivery_given_up",
+        organization_id = lost.organization_id,
+        interaction_id = lost.interaction_id,
+        attempts = lost.attempts,
+        cause = "it was tried for 24 hours"
+    );
 }
 
 impl Pass {

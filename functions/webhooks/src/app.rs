@@ -1,7 +1,6 @@
 //! Routes, and who may take them.
 
-use crate::platform::Chat;
-use crate::{click, interaction, reply};
+use crate::{click, grant, interaction, reply};
 use http::Method;
 use lambda_http::Error as BoxError;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
@@ -10,23 +9,25 @@ use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::deadline::Deadline;
 use postern::egress::AllowedPrivate;
 use postern::event::{HttpEvent, Incoming};
+use postern::interactions::Interactions;
 use postern::scope::VerifiedWorker;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::telemetry::Metrics;
 use postern::{Code, Error, Secrets, Store, token};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// Most that a body may hold, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
+/// A waiting reader costs a statement a second, and an environment has few connections.
+const MOST_WAITING: usize = 32;
 
 /// All that the webhooks function can do.
 pub struct App {
-    pub(crate) store: Store,
-    pub(crate) secrets: Arc<Secrets>,
-    pub(crate) names: SecretNames,
-    pub(crate) chat: Chat,
-    pub(crate) pending_ttl: Duration,
+    pub(crate) interactions: Interactions,
     pub(crate) ack_budget: Duration,
+    /// Readers that may wait in this environment at once.
+    pub(crate) waiting: Semaphore,
     worker_keys: OperatorSecret,
     metrics: Metrics,
 }
@@ -37,17 +38,16 @@ impl App {
         let secrets_config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
-        let pending_ttl = pending_ttl(env)?;
+        let ttl = pending_ttl(env)?;
         let ack_budget = env.bound("ACK_BUDGET_MS", 2_000)?;
-        let chat = Chat::new(AllowedPrivate::from_env(env)?)?;
+        let allowed = AllowedPrivate::from_env(env)?;
         let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
+        let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
-            store: Store::new(database, Arc::clone(&secrets))?,
-            secrets,
-            names: SecretNames::new(secrets_config.prefix),
-            chat,
-            pending_ttl,
+            interactions: Interactions::new(store, secrets, names, allowed, ttl)?,
             ack_budget,
+            waiting: Semaphore::new(MOST_WAITING),
             worker_keys,
             metrics,
         })
@@ -89,28 +89,39 @@ impl App {
             (["v1", "interactions", id], &Method::DELETE) => {
                 interaction::withdraw(self, incoming, &decoded(id)?).await
             }
+            (["v1", "grants"], &Method::GET) => grant::read(self, incoming).await,
             (["webhooks", connection], &Method::POST) => {
                 click::receive(self, incoming, &decoded(connection)?).await
             }
-            (["v1", "interactions"] | ["v1", "interactions", _] | ["webhooks", _], _) => {
-                Err(Code::MethodNotAllowed.into())
-            }
+            (
+                ["v1", "interactions" | "grants"] | ["v1", "interactions", _] | ["webhooks", _],
+                _,
+            ) => Err(Code::MethodNotAllowed.into()),
             _ => Err(Code::NotFound.into()),
         }
     }
 
     /// The worker that the request's token proves, unless it was revoked.
     pub(crate) async fn worker(&self, incoming: &Incoming) -> Result<VerifiedWorker, Error> {
-        let token = worker_token(incoming)?;
-        let keys = self
-            .secrets
-            .read(self.worker_keys.permit(), Freshness::Cached)
-            .await?;
-        let worker = token::verify(&keys, token)?;
-        if self.store.token_revoked(&worker).await? {
+        let worker = self.unrevoked_or_not(incoming).await?;
+        if self.interactions.store.token_revoked(&worker).await? {
             return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
         }
         Ok(worker)
+    }
+
+    /// The same, for a statement that asks for revocation itself.
+    pub(crate) async fn unrevoked_or_not(
+        &self,
+        incoming: &Incoming,
+    ) -> Result<VerifiedWorker, Error> {
+        let token = worker_token(incoming)?;
+        let keys = self
+            .interactions
+            .secrets
+            .read(self.worker_keys.permit(), Freshness::Cached)
+            .await?;
+        token::verify(&keys, token)
     }
 }
 

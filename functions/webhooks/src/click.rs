@@ -1,17 +1,17 @@
 //! A platform's call: verify, scope, claim, and only then anything else.
 
 use crate::app::App;
-use crate::platform::{Call, Click, OnPlatform};
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use postern::chat::{Acknowledgement, Call, Card, Click, Ending, OnPlatform, Verdict};
 use postern::event::Incoming;
-use postern::scope::ConnectionScope;
-use postern::secret::Freshness;
-use postern::store::Claim;
-use postern::{Code, ConnectionId, Error};
-use std::time::Instant;
+use postern::interactions::Settlement;
+use postern::scope::{ConnectionScope, Scope};
+use postern::store::{Answered, Claim, Late, NewClaim, Owed};
+use postern::{Code, ConnectionId, Error, InteractionId};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 /// `POST /webhooks/{connection_id}`
 pub async fn receive(
@@ -22,15 +22,12 @@ pub async fn receive(
     let started = Instant::now();
     let id = ConnectionId::parse(connection_id).map_err(|_| Code::UnknownConnection)?;
     let connection = app
+        .interactions
         .store
         .connection_claimed(&id)
         .await?
         .ok_or(Code::UnknownConnection)?;
-    let permit = connection
-        .permit(&app.names)
-        .map_err(|error| Error::from(Code::SecretUnavailable).because(error))?;
-    let secret = app.secrets.read(&permit, Freshness::Cached).await?;
-    let platform = app.chat.on(&connection, &secret)?;
+    let platform = app.interactions.on(&connection).await?;
     let proof = platform.verify(
         incoming,
         &connection,
@@ -44,7 +41,8 @@ pub async fn receive(
     }
 }
 
-/// A click that wins is answered before it is settled; one that does not learns nothing.
+/// The claim decides; everything after it is told to chat and to the agent within the budget, and what
+/// is not done by then is the sweep's.
 async fn claim(
     app: &App,
     platform: &OnPlatform<'_>,
@@ -52,39 +50,116 @@ async fn claim(
     click: Click,
     started: Instant,
 ) -> Result<ApiGatewayProxyResponse, Error> {
-    let scope = within.user(click.user);
+    let scope = within.user(click.user.clone());
+    let budget = app.ack_budget.saturating_sub(started.elapsed());
+    let new = NewClaim {
+        choice: click.choice,
+        click: &click.key,
+        card: click.card.as_ref(),
+        ttl: app.interactions.ttl,
+        lease: budget,
+    };
     let claimed = app
+        .interactions
         .store
-        .interaction_claim(
-            &scope,
-            &click.interaction,
-            click.choice,
-            &click.key,
-            app.pending_ttl,
-        )
+        .interaction_claim(&scope, &click.interaction, &new)
         .await?;
-    if let Claim::Won { payload, answer } = claimed {
-        tracing::info!(
-            event = "claimed",
-            organization_id = scope.organization().as_str(),
-            connection_id = scope.connection().as_str(),
-            interaction_id = click.interaction.as_str(),
-        );
-        // The claim stands whatever the platform's API does; only the time for it is bounded.
-        let left = app
-            .ack_budget
-            .saturating_sub(started.elapsed())
-            .mul_f32(0.9);
-        if tokio::time::timeout(left, platform.settle(&click.message, &payload, &answer))
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                event = "settle_failed",
-                what = "receipt and card",
-                cause = "ACK_BUDGET_MS is used up"
-            );
+    let until = started + app.ack_budget.mul_f32(0.8);
+    Ok(match claimed {
+        Claim::Won(answered, delivery) => {
+            log(&scope, &click.interaction);
+            let mut acknowledgement = ended(platform, &scope, &click, &answered);
+            let besides = platform.besides(acknowledgement.besides.take(), until);
+            let edits_card = acknowledgement.edits_card;
+            let settled = settle(app, platform, &scope, &click, &answered, edits_card, until);
+            let delivered = async {
+                if let Some(delivery) = &delivery {
+                    app.interactions.deliver(delivery, until).await;
+                }
+            };
+            let all = futures_util::future::join3(besides, settled, delivered);
+            // The store's statements are within the budget too.
+            let end = started + app.ack_budget.mul_f32(0.95);
+            if tokio::time::timeout_at(end, all).await.is_err() {
+                tracing::warn!(
+                    event = "settle_failed",
+                    cause = "ACK_BUDGET_MS is used up; the sweep goes on"
+                );
+            }
+            answer(acknowledgement)
         }
+        // Its answer may carry the edit, which may have been lost with the first.
+        Claim::Again(answered) => answer(ended(platform, &scope, &click, &answered)),
+        Claim::Late(late) => {
+            let verdict = Verdict::Late(match late {
+                Late::Expired => "This question has expired; your answer was not counted.",
+                Late::Withdrawn => "The agent withdrew this question; your answer was not counted.",
+            });
+            let mut acknowledgement = platform.acknowledge(&click, &verdict);
+            platform
+                .besides(acknowledgement.besides.take(), until)
+                .await;
+            answer(acknowledgement)
+        }
+        Claim::Nothing => answer(platform.acknowledge(&click, &Verdict::Ignored)),
+    })
+}
+
+fn ended(
+    platform: &OnPlatform<'_>,
+    scope: &Scope,
+    click: &Click,
+    answered: &Answered,
+) -> Acknowledgement {
+    let card = Card::of(&click.interaction, scope.user(), &answered.payload);
+    let ending = Ending::answered(&answered.answer);
+    platform.acknowledge(click, &Verdict::Ended(&card, &ending))
+}
+
+/// The receipt, and the card where the answer to the webhook does not carry its edit.
+async fn settle(
+    app: &App,
+    platform: &OnPlatform<'_>,
+    scope: &Scope,
+    click: &Click,
+    answered: &Answered,
+    edits_card: bool,
+    until: Instant,
+) {
+    let Some(card) = &click.card else {
+        return;
+    };
+    let owed: &[Owed] = if edits_card {
+        &[Owed::Receipt]
+    } else {
+        &[Owed::Receipt, Owed::Card]
+    };
+    let settlement = Settlement {
+        answered,
+        card,
+        owed,
+        done: edits_card.then_some(Owed::Card),
+    };
+    let settled = app
+        .interactions
+        .settle(platform, scope, &click.interaction, settlement, until);
+    if let Err(error) = settled.await {
+        tracing::warn!(event = "settle_failed", cause = %error);
     }
-    Ok(reply::empty(StatusCode::OK))
+}
+
+fn log(scope: &Scope, id: &InteractionId) {
+    tracing::info!(
+        event = "claimed",
+        organization_id = scope.organization().as_str(),
+        connection_id = scope.connection().as_str(),
+        interaction_id = id.as_str(),
+    );
+}
+
+fn answer(acknowledgement: Acknowledgement) -> ApiGatewayProxyResponse {
+    match acknowledgement.answer {
+        Some(answer) => reply::json(StatusCode::OK, &answer),
+        None => reply::empty(StatusCode::OK),
+    }
 }

@@ -1,16 +1,15 @@
 //! Asking, reading and withdrawing.
 
 use crate::app::App;
-use crate::platform::{Card, OnPlatform, Posted};
-use crate::question::Question;
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use postern::ask::Ask;
 use postern::deadline::Deadline;
 use postern::event::Incoming;
-use postern::scope::{Conversation, OwnInteraction};
-use postern::secret::Freshness;
-use postern::store::{Again, Outcome, Status, Stored, Withdrawal};
+use postern::interactions::Asked;
+use postern::scope::OwnInteraction;
+use postern::store::{Outcome, Status, Withdrawal};
 use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -23,9 +22,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// `POST /v1/interactions`: store, then post; what cannot be posted is not kept.
+/// `POST /v1/interactions`
 pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
-    let worker = app.worker(incoming).await?;
+    let worker = app.unrevoked_or_not(incoming).await?;
     let conversation = worker
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
@@ -35,76 +34,22 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
             "the header `content-type` must be application/json",
         ));
     }
-    let question = Question::parse(&incoming.body)?;
-    let scope = conversation.scope();
-    let connection = app
-        .store
-        .connection_of(scope)
-        .await?
-        .ok_or(Code::UnknownConnection)?;
-    let secret = app
-        .secrets
-        .read(&connection.permit(&app.names)?, Freshness::Cached)
+    let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
+    let asked = app
+        .interactions
+        .ask(conversation, Some(worker.token()), &ask)
         .await?;
-    let platform = app.chat.on(&connection, &secret)?;
-    let payload = question.payload(conversation);
-    let stored = app
-        .store
-        .interaction_store(
-            scope,
-            conversation.agent(),
-            &question.id,
-            &payload,
-            app.pending_ttl,
-            Again::WhenChanged,
-        )
-        .await?;
-    let (status, code) = match stored {
-        Stored::New(status) => (status, StatusCode::CREATED),
-        Stored::Anew(status) => (status, StatusCode::OK),
-        Stored::Unchanged(status) => {
-            return Ok(reply::json(StatusCode::OK, &shown(&question.id, &status)));
+    Ok(match asked {
+        Asked::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
+        Asked::Anew(status) | Asked::Unchanged(status) => {
+            reply::json(StatusCode::OK, &shown(ask.id(), &status))
         }
-        Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
-        Stored::Expired => return Err(Code::InteractionExpired.into()),
-    };
-    let card = Card::of(&question, conversation);
-    match post(&platform, &card).await {
-        Posted::Done => Ok(reply::json(code, &shown(&question.id, &status))),
-        Posted::Unknown(why) => {
-            tracing::warn!(
-                event = "post_unknown",
-                interaction_id = question.id.as_str(),
-                cause = why
-            );
-            let mut body = shown(&question.id, &status);
+        Asked::Unknown(status) => {
+            let mut body = shown(ask.id(), &status);
             body["posted"] = "unknown".into();
-            Ok(reply::json(StatusCode::ACCEPTED, &body))
+            reply::json(StatusCode::ACCEPTED, &body)
         }
-        Posted::Refused(why) => {
-            undo(app, conversation, &question.id).await;
-            Err(Error::from(Code::PostFailed).because(why))
-        }
-    }
-}
-
-/// The card, and where the platform refuses it, its plain text.
-async fn post(platform: &OnPlatform<'_>, card: &Card) -> Posted {
-    match platform.post(card).await {
-        Posted::Refused(why) => {
-            tracing::warn!(event = "card_refused", cause = why);
-            platform.post_text(card).await
-        }
-        posted => posted,
-    }
-}
-
-/// A question that nobody can see is deleted, so that its id can be used again.
-async fn undo(app: &App, conversation: &Conversation, id: &InteractionId) {
-    if let Err(error) = app.store.interaction_delete(conversation.scope(), id).await {
-        tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
-            "the unposted question stays until the sweep takes it");
-    }
+    })
 }
 
 /// `GET /v1/interactions/{id}?wait=`: how it stands, after waiting for an answer.
@@ -117,7 +62,15 @@ pub async fn read(
     let worker = app.worker(incoming).await?;
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
     let left = deadline.left().saturating_sub(ANSWER_TIME);
-    let until = Instant::now() + wait(&incoming.query)?.min(left);
+    let wait = wait(&incoming.query)?;
+    // Where too many wait already, the answer is how it stands; the agent asks again.
+    let place = app.waiting.try_acquire();
+    let until = Instant::now()
+        + if place.is_ok() {
+            wait.min(left)
+        } else {
+            Duration::ZERO
+        };
     let own = OwnInteraction {
         agent: worker.agent(),
         id: &id,
@@ -126,8 +79,9 @@ pub async fn read(
     loop {
         // No connection is held while waiting.
         let status = app
+            .interactions
             .store
-            .interaction_status(own, app.pending_ttl)
+            .interaction_status(own, app.interactions.ttl)
             .await?
             .ok_or(Code::UnknownInteraction)?;
         let left = until.saturating_duration_since(Instant::now());
@@ -163,12 +117,8 @@ pub async fn withdraw(
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
-    match app
-        .store
-        .interaction_withdraw(conversation.scope(), conversation.agent(), &id)
-        .await?
-    {
-        Withdrawal::Withdrawn => Ok(reply::empty(StatusCode::NO_CONTENT)),
+    match app.interactions.withdraw(conversation, &id).await? {
+        Withdrawal::Withdrawn(_) => Ok(reply::empty(StatusCode::NO_CONTENT)),
         Withdrawal::Answered => Err(Code::InteractionAnswered.into()),
         Withdrawal::Unknown => Err(Code::UnknownInteraction.into()),
     }

@@ -2,9 +2,8 @@
 
 mod app;
 mod click;
+mod grant;
 mod interaction;
-mod platform;
-mod question;
 mod reply;
 
 pub use app::App;

@@ -3,24 +3,28 @@
 use super::{Store, StoreError, malformed};
 use crate::error::Error;
 use crate::id::{ConnectionId, OrganizationId};
-use crate::scope::{ConnectionScope, Scope};
+use crate::scope::ConnectionScope;
 use crate::secret::{Permit, SecretNames};
 use crate::signature::Verified;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::{Row, types::Json, types::Type};
 
-/// A chat platform that this version can speak to.
+/// A chat platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     Slack,
+    Telegram,
+    Discord,
 }
 
 impl Platform {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Slack => "slack",
+            Self::Telegram => "telegram",
+            Self::Discord => "discord",
         }
     }
 }
@@ -45,17 +49,16 @@ impl Connection {
         &self.id
     }
 
+    /// The scope of the store's own row, for what the store itself hands out.
+    pub(super) fn own_scope(&self) -> ConnectionScope {
+        ConnectionScope::new(self.organization.clone(), self.id.clone())
+    }
+
     /// The scope that the platform's verified signature proves; none from another connection's proof.
     pub fn scope(&self, proof: &Verified) -> Option<ConnectionScope> {
-        (*proof.connection() == self.id)
-            .then(|| ConnectionScope::new(self.organization.clone(), self.id.clone()))
+        (*proof.connection() == self.id).then(|| self.own_scope())
     }
 }
-
-const CONNECTION_OF_SCOPE: &str = "
-select id, organization_id, platform, secret_ref, config
-from connections
-where organization_id = $1 and id = $2";
 
 const CONNECTION_CLAIMED: &str = "
 select id, organization_id, platform, secret_ref, config
@@ -63,39 +66,31 @@ from connections
 where id = $1";
 
 impl Store {
-    /// The scope's connection, if its organization owns it; otherwise as if absent.
-    pub async fn connection_of(&self, scope: &Scope) -> Result<Option<Connection>, StoreError> {
-        let parameters: [super::Parameter<'_>; 2] = [
-            (&scope.organization().as_str(), Type::TEXT),
-            (&scope.connection().as_str(), Type::TEXT),
-        ];
-        connection(self.query(CONNECTION_OF_SCOPE, &parameters).await?.first())
-    }
-
     /// The connection that a webhook claims to speak for. Its secret decides whether it does.
     pub async fn connection_claimed(
         &self,
         id: &ConnectionId,
     ) -> Result<Option<Connection>, StoreError> {
-        connection(
-            self.query(CONNECTION_CLAIMED, &[(&id.as_str(), Type::TEXT)])
-                .await?
-                .first(),
-        )
+        let rows = self
+            .query(CONNECTION_CLAIMED, &[(&id.as_str(), Type::TEXT)])
+            .await?;
+        rows.first().map_or(Ok(None), connection)
     }
 }
 
-/// The row, if its platform is one that this version speaks.
-fn connection(row: Option<&Row>) -> Result<Option<Connection>, StoreError> {
-    let Some(row) = row else {
+/// The row's first five columns, if there is a connection.
+pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
+    let Some(id) = row.try_get::<_, Option<&str>>(0)? else {
         return Ok(None);
     };
     let platform = match row.try_get(2)? {
         "slack" => Platform::Slack,
-        _ => return Ok(None),
+        "telegram" => Platform::Telegram,
+        "discord" => Platform::Discord,
+        other => return Err(malformed(format_args!("platform {other}"))),
     };
     Ok(Some(Connection {
-        id: ConnectionId::parse(row.try_get::<_, &str>(0)?).map_err(malformed)?,
+        id: ConnectionId::parse(id).map_err(malformed)?,
         organization: OrganizationId::parse(row.try_get::<_, &str>(1)?).map_err(malformed)?,
         platform,
         secret_ref: row.try_get(3)?,

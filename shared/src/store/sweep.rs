@@ -12,15 +12,34 @@ pub enum Swept {
     Grants,
     Deliveries,
     RevokedTokens,
+    /// What withdrawn interactions leave behind.
+    WithdrawnInteractions,
+}
+
+/// What one batch took.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub deleted: u64,
+    /// Deliveries among them that never arrived.
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A delivery that was tried for a day and never arrived.
+#[derive(Debug)]
+pub struct GivenUp {
+    pub organization_id: String,
+    pub interaction_id: String,
+    pub attempts: i32,
 }
 
 impl Swept {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::PendingInteractions,
         Self::Placeholders,
         Self::Grants,
         Self::Deliveries,
         Self::RevokedTokens,
+        Self::WithdrawnInteractions,
     ];
 
     pub const fn table(self) -> &'static str {
@@ -30,6 +49,7 @@ impl Swept {
             Self::Grants => "grants",
             Self::Deliveries => "deliveries",
             Self::RevokedTokens => "revoked_tokens",
+            Self::WithdrawnInteractions => "withdrawn_interactions",
         }
     }
 
@@ -44,25 +64,61 @@ impl Swept {
             Self::Placeholders | Self::Grants => ("expires_at < now()", "expires_at"),
             // An outcome is tried for a day and then given up.
             Self::Deliveries => ("created_at < now() - interval '24 hours'", "created_at"),
+            Self::WithdrawnInteractions => (
+                "withdrawn_at < now() - $2 * interval '1 millisecond'",
+                "withdrawn_at",
+            ),
             // Past its expiry and the verifiers' leeway a token is refused without its row.
             Self::RevokedTokens => ("expires_at < now() - interval '1 minute'", "expires_at"),
+        }
+    }
+
+    /// What goes with the deleted rows, in the same statement, and what is told of them.
+    const fn tail(self) -> &'static str {
+        match self {
+            // A question that nobody answered ends as expired.
+            Self::PendingInteractions => {
+                "
+    returning organization_id, id, entry_payload ->> 'callback_url' as url, claimed_at
+), expired as (
+    insert into deliveries (organization_id, id, interaction_id, url, payload)
+    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), id, url,
+        jsonb_build_object('type', 'interaction.expired',
+            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+            'data', jsonb_build_object('id', id, 'status', 'expired'))
+    from deleted
+    where claimed_at is null and url is not null
+)
+select count(*) from deleted"
+            }
+            Self::Deliveries => {
+                "
+    returning organization_id, interaction_id, attempts, delivered_at is null and given_up_at is null as given_up
+)
+select (select count(*) from deleted), lost.*
+from (select) as one
+left join (select organization_id, interaction_id, attempts from deleted where given_up) as lost on true"
+            }
+            Self::Placeholders | Self::Grants | Self::RevokedTokens | Self::WithdrawnInteractions => {
+                "
+    returning 1
+)
+select count(*) from deleted"
+            }
         }
     }
 
     /// Takes at most $1 rows. `= any (array(...))` takes the limit literally, where `in (select ...
     /// limit n)` may run as a join that takes more; a row that another run holds is that run's.
     fn statement(self) -> String {
-        let (table, (stale, age)) = (self.table(), self.stale());
+        let (table, (stale, age), tail) = (self.table(), self.stale(), self.tail());
         format!(
             "
 with deleted as (
     delete from {table}
     where ctid = any (array(
         select ctid from {table} where {stale} order by {age} limit $1 for update skip locked
-    ))
-    returning 1
-)
-select count(*) from deleted"
+    )){tail}"
         )
     }
 }
@@ -72,13 +128,13 @@ select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::i
 from pending_interactions";
 
 impl Store {
-    /// One batch of one table, its own transaction: at most `limit` rows; how many went.
+    /// One batch of one table, its own transaction: at most `limit` rows.
     pub async fn sweep(
         &self,
         table: Swept,
         limit: u32,
         max_age: Duration,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Batch, StoreError> {
         let rows = self
             .query(
                 &table.statement(),
@@ -88,11 +144,22 @@ impl Store {
                 ],
             )
             .await?;
-        let count: i64 = rows
-            .first()
-            .ok_or_else(|| malformed("no row"))?
-            .try_get(0)?;
-        u64::try_from(count).map_err(malformed)
+        let first = rows.first().ok_or_else(|| malformed("no row"))?;
+        let count: i64 = first.try_get(0)?;
+        let mut batch = Batch {
+            deleted: u64::try_from(count).map_err(malformed)?,
+            given_up: Vec::new(),
+        };
+        for row in rows.iter().filter(|row| row.len() > 1) {
+            if let Some(organization_id) = row.try_get(1)? {
+                batch.given_up.push(GivenUp {
+                    organization_id,
+                    interaction_id: row.try_get(2)?,
+                    attempts: row.try_get(3)?,
+                });
+            }
+        }
+        Ok(batch)
     }
 
     /// The age in milliseconds of the oldest pending interaction there is; 0 where there is none.

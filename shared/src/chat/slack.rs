@@ -1,27 +1,28 @@
 //! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
 
-use super::{API_TIMEOUT, Call, Card, Click, Message, Posted, button, malformed_secret};
-use bytes::Bytes;
-use http::{HeaderValue, Request, header};
-use http_body_util::{BodyExt, Full, Limited};
+use super::api::{ApiCall, Reply, refused};
+use super::card::cut;
+use super::{
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, api_base, button,
+    button_id, malformed_secret,
+};
+use crate::error::{Code, Error};
+use crate::event::Incoming;
+use crate::id::{ConnectionId, UserId};
+use crate::signature::{OneOrMany, SlackRequest, Verified};
+use crate::store::{CardAddress, ClickKey};
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode;
-use postern::egress::{Egress, SendError};
-use postern::event::Incoming;
-use postern::signature::{SlackRequest, Verified};
-use postern::store::{ClickKey, Connection};
-use postern::{Code, Error, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 const API: &str = "https://slack.com/api";
-/// Slack's answers are small; a larger one is not Slack's.
-const ANSWER_LIMIT: usize = 1 << 20;
-const LONGEST_FALLBACK: usize = 3000;
+const LONGEST_TEXT: usize = 3000;
+const LONGEST_LABEL: usize = 75;
 
 /// One workspace.
-pub struct Slack<'a> {
-    egress: &'a Egress<Full<Bytes>>,
+pub struct Slack {
     secret: ConnectionSecret,
     api: String,
 }
@@ -32,47 +33,31 @@ struct ConnectionSecret {
     signing_secret: OneOrMany,
 }
 
-/// A list while a secret is being rotated.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(SecretString),
-    Many(Vec<SecretString>),
-}
+impl Slack {
+    pub fn new(config: &Value, secret: &SecretString) -> Result<Self, Error> {
+        let secret =
+            serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
+        let api = api_base(config, API);
+        Ok(Self { secret, api })
+    }
 
-impl OneOrMany {
-    fn as_slice(&self) -> &[SecretString] {
-        match self {
-            Self::One(secret) => std::slice::from_ref(secret),
-            Self::Many(secrets) => secrets,
+    fn call(&self, method: &'static str, body: Value) -> ApiCall {
+        ApiCall {
+            name: method,
+            method: Method::POST,
+            url: format!("{}/{method}", self.api).into(),
+            authorization: Some(format!("Bearer {}", self.secret.bot_token.expose_secret()).into()),
+            body,
+            repeatable: false,
         }
     }
 }
 
-impl<'a> Slack<'a> {
-    pub fn new(
-        egress: &'a Egress<Full<Bytes>>,
-        connection: &Connection,
-        secret: &SecretString,
-    ) -> Result<Self, Error> {
-        let secret =
-            serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
-        let api = connection
-            .config
-            .get("api_base_url")
-            .and_then(Value::as_str)
-            .unwrap_or(API);
-        Ok(Self {
-            egress,
-            secret,
-            api: api.trim_end_matches('/').to_owned(),
-        })
-    }
-
-    pub fn verify(
+impl ChatPlatform for Slack {
+    fn verify(
         &self,
         incoming: &Incoming,
-        connection: &Connection,
+        connection: &ConnectionId,
         now: i64,
     ) -> Result<Verified, Error> {
         SlackRequest {
@@ -80,10 +65,10 @@ impl<'a> Slack<'a> {
             signature: incoming.header("x-slack-signature"),
             body: &incoming.body,
         }
-        .verify(connection.id(), self.secret.signing_secret.as_slice(), now)
+        .verify(connection, self.secret.signing_secret.as_slice(), now)
     }
 
-    pub fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
+    fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error> {
         if incoming.is("application/json") {
             let event: Value =
                 serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
@@ -109,56 +94,14 @@ impl<'a> Slack<'a> {
             };
         };
         let payload: Value = serde_json::from_slice(&payload).map_err(|_| Code::InvalidJson)?;
-        same_workspace(&payload, &connection.config)?;
+        same_workspace(&payload, config)?;
         Ok(click(&payload).map_or(Call::Other, Call::Click))
     }
 
-    pub async fn post(&self, card: &Card) -> Posted {
-        let mut message = self.message(card);
-        message["blocks"] = blocks(card);
-        self.call("chat.postMessage", &message).await
-    }
-
-    pub async fn post_text(&self, card: &Card) -> Posted {
-        self.call("chat.postMessage", &self.message(card)).await
-    }
-
-    pub async fn settle(&self, message: &Message, payload: &Value, answer: &Value) {
-        let question = payload["question"].as_str().unwrap_or_default();
-        let value = answer["value"].as_str().unwrap_or_default();
-        let user = answer["user_id"].as_str().unwrap_or_default();
-        let outcome = format!("{} answered: {}", mention(user), escape(value));
-        let receipt = json!({
-            "channel": message.channel, "thread_ts": message.id, "text": outcome, "unfurl_links": false,
-        });
-        let card = json!({
-            "channel": message.channel,
-            "ts": message.id,
-            "text": escape(question),
-            "blocks": [plain(question), {"type": "context", "elements": [{"type": "mrkdwn", "text": outcome}]}],
-        });
-        let both = futures_util::future::join(
-            self.call("chat.postMessage", &receipt),
-            self.call("chat.update", &card),
-        );
-        let (receipt, card) = both.await;
-        for (what, posted) in [("receipt", receipt), ("card", card)] {
-            if let Posted::Refused(why) | Posted::Unknown(why) = posted {
-                tracing::warn!(event = "settle_failed", what, cause = why);
-            }
-        }
-    }
-
-    fn message(&self, card: &Card) -> Value {
-        let options: Vec<String> = card
-            .options
-            .iter()
-            .map(|option| format!("\u{2022} {}", escape(option)))
-            .collect();
-        let text = format!("{}\n{}", escape(&card.question), options.join("\n"));
+    fn post(&self, card: &Card, form: Form) -> ApiCall {
         let mut message = json!({
             "channel": card.channel,
-            "text": text.chars().take(LONGEST_FALLBACK).collect::<String>(),
+            "text": cut(&escape(&card.plain()), LONGEST_TEXT, |_| 1),
             "unfurl_links": false,
             "unfurl_media": false,
         });
@@ -166,52 +109,66 @@ impl<'a> Slack<'a> {
         if is_timestamp(&card.conversation) {
             message["thread_ts"] = card.conversation.as_str().into();
         }
-        message
+        if form == Form::Buttons {
+            message["blocks"] = blocks(card);
+        }
+        self.call("chat.postMessage", message)
     }
 
-    async fn call(&self, method: &str, body: &Value) -> Posted {
-        match tokio::time::timeout(API_TIMEOUT, self.exchange(method, body)).await {
-            Ok(posted) => posted,
-            Err(_) => Posted::Unknown(format!("{method}: no answer in time")),
+    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+        let text = ending.sentence(mention, escape);
+        let body = json!({"channel": at.channel, "thread_ts": at.message, "text": text, "unfurl_links": false});
+        self.call("chat.postMessage", body)
+    }
+
+    fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
+        let mut blocks = texts(card);
+        let outcome = ending.sentence(mention, escape);
+        blocks.push(context(&outcome));
+        let body = json!({
+            "channel": at.channel,
+            "ts": at.message,
+            "text": cut(&format!("{}\n{outcome}", escape(&card.text)), LONGEST_TEXT, |_| 1),
+            "blocks": blocks,
+        });
+        self.call("chat.update", body)
+    }
+
+    fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
+        // Slack shows a private note only by a call, and only where the card is.
+        let besides = match (verdict, &click.card) {
+            (Verdict::Late(why), Some(card)) => Some(self.call(
+                "chat.postEphemeral",
+                json!({"channel": card.channel, "user": click.user, "text": why}),
+            )),
+            _ => None,
+        };
+        Acknowledgement {
+            answer: None,
+            edits_card: false,
+            besides,
         }
     }
 
-    async fn exchange(&self, method: &str, body: &Value) -> Posted {
-        let refused = |why: String| Posted::Refused(format!("{method}: {why}"));
-        let unknown = |why: String| Posted::Unknown(format!("{method}: {why}"));
-        let Ok(mut token) =
-            HeaderValue::from_str(&format!("Bearer {}", self.secret.bot_token.expose_secret()))
-        else {
-            return refused("the bot token cannot stand in a header".into());
-        };
-        token.set_sensitive(true);
-        let request = Request::post(format!("{}/{method}", self.api))
-            .header(header::AUTHORIZATION, token)
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(Full::from(body.to_string()));
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return refused(error.to_string()),
-        };
-        let response = match self.egress.send(request).await {
-            Ok(response) => response,
-            Err(SendError::Refused(error)) => return refused(error.cause().unwrap_or_default()),
-            Err(SendError::Broken(error)) => return unknown(error.cause().unwrap_or_default()),
-        };
-        if !response.status().is_success() {
-            return refused(format!("status {}", response.status().as_u16()));
+    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
+        let answer = serde_json::from_slice::<Answer>(body);
+        if !status.is_success() {
+            let error = answer.ok().and_then(|answer| answer.error);
+            return refused(status, error.as_deref());
         }
-        let answer = match Limited::new(response.into_body(), ANSWER_LIMIT)
-            .collect()
-            .await
-        {
-            Ok(answer) => answer.to_bytes(),
-            Err(error) => return unknown(error.to_string()),
-        };
-        match serde_json::from_slice::<Answer>(&answer) {
-            Ok(Answer { ok: true, .. }) => Posted::Done,
-            Ok(Answer { error, .. }) => refused(error.unwrap_or_default()),
-            Err(_) => unknown("the answer is not Slack's".into()),
+        match answer {
+            Ok(Answer {
+                ok: true,
+                channel,
+                ts,
+                ..
+            }) => Reply::Done(
+                channel
+                    .zip(ts)
+                    .map(|(channel, message)| CardAddress { channel, message }),
+            ),
+            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_default()),
+            Err(_) => Reply::Unknown("the answer is not Slack's".into()),
         }
     }
 }
@@ -221,6 +178,10 @@ struct Answer {
     ok: bool,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    channel: Option<String>,
+    #[serde(default)]
+    ts: Option<String>,
 }
 
 /// One signing secret serves many workspaces, so the payload must name this connection's own.
@@ -253,14 +214,10 @@ fn click(payload: &Value) -> Option<Click> {
     let user = payload["user"]["id"].as_str()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let container = &payload["container"];
-    let channel = text(&container["channel_id"])
-        .or_else(|| text(&payload["channel"]["id"]))
-        .unwrap_or_default();
-    let message = text(&container["message_ts"])
-        .or_else(|| text(&payload["message"]["ts"]))
-        .unwrap_or_default();
+    let channel = text(&container["channel_id"]).or_else(|| text(&payload["channel"]["id"]));
+    let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
     let key = match action["action_ts"].as_str() {
-        Some(at) => ClickKey::of(&[at, &message, action_id, user]),
+        Some(at) => ClickKey::of(&[at, message.as_deref().unwrap_or_default(), action_id, user]),
         None => ClickKey::of(&[&payload.to_string()]),
     };
     Some(Click {
@@ -268,10 +225,10 @@ fn click(payload: &Value) -> Option<Click> {
         interaction,
         choice,
         key,
-        message: Message {
-            channel,
-            id: message,
-        },
+        card: channel
+            .zip(message)
+            .map(|(channel, message)| CardAddress { channel, message }),
+        id: String::new(),
     })
 }
 
@@ -289,7 +246,20 @@ fn field(body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
 
 /// Tenants' text is plain text, so no markup or mention in it is ever read as one.
 fn plain(text: &str) -> Value {
+    let text = cut(text, LONGEST_TEXT, |_| 1);
     json!({"type": "section", "text": {"type": "plain_text", "text": text, "emoji": false}})
+}
+
+fn context(markup: &str) -> Value {
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, LONGEST_TEXT, |_| 1)}]})
+}
+
+fn texts(card: &Card) -> Vec<Value> {
+    [Some(card.text.as_str()), card.detail.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(plain)
+        .collect()
 }
 
 fn blocks(card: &Card) -> Value {
@@ -300,17 +270,16 @@ fn blocks(card: &Card) -> Value {
         .map(|(index, option)| {
             json!({
                 "type": "button",
-                "text": {"type": "plain_text", "text": option, "emoji": false},
-                "action_id": format!("question:{}:{index}", card.id),
+                "text": {"type": "plain_text", "text": cut(option, LONGEST_LABEL, |_| 1), "emoji": false},
+                "action_id": button_id(&card.id, index),
                 "value": index.to_string(),
             })
         })
         .collect();
-    json!([
-        plain(&card.question),
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": format!("For {}", mention(card.user.as_str()))}]},
-        {"type": "actions", "block_id": format!("question:{}", card.id), "elements": buttons},
-    ])
+    let mut blocks = texts(card);
+    blocks.push(context(&format!("For {}", mention(card.user.as_str()))));
+    blocks.push(json!({"type": "actions", "block_id": format!("question:{}", card.id), "elements": buttons}));
+    blocks.into()
 }
 
 /// The person, as a mention where the id is one of Slack's.
@@ -342,17 +311,13 @@ fn is_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postern::InteractionId;
+    use crate::id::InteractionId;
 
     fn card(question: &str) -> Card {
-        Card {
-            id: InteractionId::parse("q-1").unwrap(),
-            user: UserId::parse("U1").unwrap(),
-            channel: "C1".into(),
-            conversation: "1700000000.000100".into(),
-            question: question.into(),
-            options: vec!["<!channel>".into(), "No".into()],
-        }
+        let payload = json!({"kind": "question", "question": question, "options": ["<!channel>", "No"],
+            "channel_id": "C1", "conversation_id": "1700000000.000100"});
+        let id = InteractionId::parse("q-1").unwrap();
+        Card::of(&id, &UserId::parse("U1").unwrap(), &payload)
     }
 
     #[test]
@@ -376,7 +341,7 @@ mod tests {
             (
                 click.user.as_str(),
                 click.choice.0,
-                click.message.id.as_str()
+                click.card.unwrap().message.as_str()
             ),
             ("U1", 1, "1.2")
         );

@@ -1,0 +1,227 @@
+//! Calls of platforms' APIs, and the three things that may become of one.
+
+use super::{
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord, slack,
+    telegram,
+};
+use crate::egress::{Egress, SendError};
+use crate::error::Error;
+use crate::event::Incoming;
+use crate::signature::Verified;
+use crate::store::{CardAddress, Connection, Platform};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Longest that a platform's API may take before a call counts as unknown.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+/// A platform's answers are small; a larger one is not the platform's.
+const ANSWER_LIMIT: usize = 1 << 20;
+
+/// A call of a platform's API. Its address may hold a token, so it is never shown.
+pub struct ApiCall {
+    /// What it is called in a log.
+    pub(super) name: &'static str,
+    pub(super) method: Method,
+    pub(super) url: SecretString,
+    pub(super) authorization: Option<SecretString>,
+    pub(super) body: Value,
+    /// Whether the platform takes the same call twice as one.
+    pub(super) repeatable: bool,
+}
+
+/// What an answer of a platform's API means.
+pub(crate) enum Reply {
+    Done(Option<CardAddress>),
+    Refused(String),
+    /// It is not the platform's.
+    Unknown(String),
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Posted {
+    /// It happened; where the message is, if the platform said so.
+    Done(Option<CardAddress>),
+    /// It did not happen.
+    Refused(String),
+    /// It may have happened: nothing came back after it was sent.
+    Unknown(String),
+}
+
+/// The way to every platform's API.
+pub struct Chat {
+    egress: Arc<Egress<Full<Bytes>>>,
+}
+
+impl Chat {
+    pub fn new(egress: Arc<Egress<Full<Bytes>>>) -> Self {
+        Self { egress }
+    }
+
+    /// The connection's platform, with its secret.
+    ///
+    /// # Errors
+    /// `secret_unavailable` when the secret is not of the platform's form.
+    pub fn on(
+        &self,
+        connection: &Connection,
+        secret: &SecretString,
+    ) -> Result<OnPlatform<'_>, Error> {
+        let config = &connection.config;
+        let platform: Box<dyn ChatPlatform> = match connection.platform {
+            Platform::Slack => Box::new(slack::Slack::new(config, secret)?),
+            Platform::Telegram => Box::new(telegram::Telegram::new(config, secret)?),
+            Platform::Discord => Box::new(discord::Discord::new(config, secret)?),
+        };
+        Ok(OnPlatform {
+            egress: &self.egress,
+            platform,
+        })
+    }
+}
+
+/// A platform as one connection sees it.
+pub struct OnPlatform<'a> {
+    egress: &'a Egress<Full<Bytes>>,
+    platform: Box<dyn ChatPlatform>,
+}
+
+impl OnPlatform<'_> {
+    /// Whether the platform made this call, before anything in it is parsed.
+    pub fn verify(
+        &self,
+        incoming: &Incoming,
+        connection: &Connection,
+        now: i64,
+    ) -> Result<Verified, Error> {
+        self.platform.verify(incoming, connection.id(), now)
+    }
+
+    /// What the verified call asks for.
+    pub fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
+        self.platform.read(incoming, &connection.config)
+    }
+
+    /// Posts the card, and where the platform refuses it, its plain text.
+    pub async fn post(&self, card: &Card) -> Posted {
+        let until = Instant::now() + 2 * API_TIMEOUT;
+        match self
+            .send(self.platform.post(card, Form::Buttons), until)
+            .await
+        {
+            Posted::Refused(why) => {
+                tracing::warn!(event = "card_refused", cause = why);
+                self.send(self.platform.post(card, Form::Text), until).await
+            }
+            posted => posted,
+        }
+    }
+
+    pub async fn receipt(
+        &self,
+        at: &CardAddress,
+        card: &Card,
+        ending: &Ending,
+        until: Instant,
+    ) -> Posted {
+        self.send(self.platform.receipt(at, card, ending), until)
+            .await
+    }
+
+    pub async fn edit(
+        &self,
+        at: &CardAddress,
+        card: &Card,
+        ending: &Ending,
+        until: Instant,
+    ) -> Posted {
+        self.send(self.platform.edit(at, card, ending), until).await
+    }
+
+    pub fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
+        self.platform.acknowledge(click, verdict)
+    }
+
+    /// Makes the call that an acknowledgement wants besides. Nothing depends on it.
+    pub async fn besides(&self, call: Option<ApiCall>, until: Instant) {
+        if let Some(call) = call
+            && let Posted::Refused(why) | Posted::Unknown(why) = self.send(call, until).await
+        {
+            tracing::info!(event = "note_failed", cause = why);
+        }
+    }
+
+    async fn send(&self, call: ApiCall, until: Instant) -> Posted {
+        let first = self.bounded(&call, until).await;
+        match first {
+            Posted::Unknown(_) if call.repeatable && Instant::now() < until => {
+                self.bounded(&call, until).await
+            }
+            posted => posted,
+        }
+    }
+
+    async fn bounded(&self, call: &ApiCall, until: Instant) -> Posted {
+        let until = until.min(Instant::now() + API_TIMEOUT);
+        match tokio::time::timeout_at(until, self.exchange(call)).await {
+            Ok(posted) => posted,
+            Err(_) => Posted::Unknown(format!("{}: no answer in time", call.name)),
+        }
+    }
+
+    async fn exchange(&self, call: &ApiCall) -> Posted {
+        let refused = |why: String| Posted::Refused(format!("{}: {why}", call.name));
+        let unknown = |why: String| Posted::Unknown(format!("{}: {why}", call.name));
+        let request = match request(call) {
+            Ok(request) => request,
+            Err(why) => return refused(why.to_owned()),
+        };
+        let response = match self.egress.send(request).await {
+            Ok(response) => response,
+            Err(SendError::Refused(error)) => return refused(error.cause().unwrap_or_default()),
+            Err(SendError::Broken(error)) => return unknown(error.cause().unwrap_or_default()),
+        };
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect();
+        match body.await {
+            Ok(body) => match self.platform.reply(status, &body.to_bytes()) {
+                Reply::Done(at) => Posted::Done(at),
+                Reply::Refused(why) => refused(why),
+                Reply::Unknown(why) => unknown(why),
+            },
+            Err(_) if !status.is_success() => refused(format!("status {}", status.as_u16())),
+            Err(error) => unknown(error.to_string()),
+        }
+    }
+}
+
+fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
+    let mut request = Request::builder()
+        .method(&call.method)
+        .uri(call.url.expose_secret())
+        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(header::USER_AGENT, USER_AGENT);
+    if let Some(token) = &call.authorization {
+        let mut token = HeaderValue::from_str(token.expose_secret())
+            .map_err(|_| "the bot token cannot stand in a header")?;
+        token.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, token);
+    }
+    request
+        .body(Full::from(call.body.to_string()))
+        .map_err(|_| "the API's address is not valid")
+}
+
+/// Discord refuses clients that do not name themselves so.
+const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// A refusal by status: the platform's own words, where it has some.
+pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
+    let words = words.unwrap_or_default();
+    Reply::Refused(format!("status {} {words}", status.as_u16()))
+}

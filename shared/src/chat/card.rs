@@ -1,0 +1,209 @@
+//! An interaction as it is shown, before any platform's markup.
+
+use crate::approval;
+use crate::id::{InteractionId, UserId};
+use serde_json::Value;
+
+/// Most of an approval's arguments that a card shows, in characters.
+const LONGEST_DETAIL: usize = 1500;
+
+/// An interaction as it is shown: made from what is stored, so that it can be drawn again.
+#[derive(Debug)]
+pub struct Card {
+    pub(super) id: InteractionId,
+    pub(super) user: UserId,
+    pub(super) channel: String,
+    pub(super) conversation: String,
+    pub(super) text: String,
+    /// An approval's arguments.
+    pub(super) detail: Option<String>,
+    pub(super) options: Vec<String>,
+    /// The same for the same posting, another for the next.
+    pub(super) nonce: String,
+}
+
+/// How an interaction ended.
+#[derive(Debug)]
+pub enum Ending {
+    Answered {
+        user: String,
+        value: String,
+    },
+    Withdrawn,
+    Expired,
+    /// Its question was changed and asked again.
+    AskedAnew,
+}
+
+impl Ending {
+    /// Of a stored answer.
+    pub fn answered(answer: &Value) -> Self {
+        let text = |name: &str| answer[name].as_str().unwrap_or_default();
+        Self::Answered {
+            user: text("user_id").to_owned(),
+            value: shown(text("value")),
+        }
+    }
+
+    /// The ending in a sentence of the platform's own markup: `who` and `what` are already in it.
+    pub(super) fn sentence(
+        &self,
+        mention: impl Fn(&str) -> String,
+        escape: impl Fn(&str) -> String,
+    ) -> String {
+        match self {
+            Self::Answered { user, value } => {
+                format!("{} answered: {}", mention(user), escape(value))
+            }
+            Self::Withdrawn => "The agent withdrew this question.".into(),
+            Self::Expired => "This question has expired.".into(),
+            Self::AskedAnew => "This question was changed and asked again.".into(),
+        }
+    }
+}
+
+impl Card {
+    /// Of a stored payload.
+    pub fn of(id: &InteractionId, user: &UserId, payload: &Value) -> Self {
+        let text = |name: &str| payload[name].as_str().unwrap_or_default();
+        let (question, detail, options) = if payload["kind"] == "approval" {
+            let question = format!("May the agent call {}?", text("tool"));
+            (question, Some(arguments(payload)), approval::options())
+        } else {
+            let options = payload["options"].as_array().into_iter().flatten();
+            let options = options.filter_map(Value::as_str).map(shown).collect();
+            (shown(text("question")), None, options)
+        };
+        Self {
+            id: id.clone(),
+            user: user.clone(),
+            channel: text("channel_id").to_owned(),
+            conversation: text("conversation_id").to_owned(),
+            text: question,
+            detail,
+            options,
+            nonce: String::new(),
+        }
+    }
+
+    /// The card of one posting: a repeated post of it is the same post.
+    pub fn posting(mut self, nonce: &str) -> Self {
+        nonce.clone_into(&mut self.nonce);
+        self
+    }
+
+    /// The whole as plain text: the question, its arguments, its options.
+    pub(super) fn plain(&self) -> String {
+        let options: Vec<String> = self
+            .options
+            .iter()
+            .map(|option| format!("\u{2022} {option}"))
+            .collect();
+        [
+            Some(self.text.clone()),
+            self.detail.clone(),
+            Some(options.join("\n")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
+    }
+
+    /// Whether the conversation is another place than the channel itself.
+    pub(super) fn has_conversation_of_its_own(&self) -> bool {
+        self.conversation != self.channel
+    }
+}
+
+/// The arguments, one to a line; what does not fit is said to be missing, and the digest is of all.
+fn arguments(payload: &Value) -> String {
+    let args = &payload["args"];
+    let pretty = serde_json::to_string_pretty(args).unwrap_or_default();
+    let pretty = shown(&pretty);
+    let digest = approval::digest(payload["tool"].as_str().unwrap_or_default(), args);
+    let digest = digest.get(..12).unwrap_or_default();
+    let left = pretty.chars().count().saturating_sub(LONGEST_DETAIL);
+    if left == 0 {
+        return format!("{pretty}\ndigest {digest}");
+    }
+    format!(
+        "{}\n\u{2026} {left} more characters are not shown\ndigest {digest}",
+        cut(&pretty, LONGEST_DETAIL, |_| 1)
+    )
+}
+
+/// Tenants' text without the controls that would show it in another order than it is in.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// At most `most` of the text by the measure of its characters, with an ellipsis where it is cut.
+pub(super) fn cut(text: &str, most: usize, measure: impl Fn(char) -> usize) -> String {
+    if text.chars().map(&measure).sum::<usize>() <= most {
+        return text.to_owned();
+    }
+    let mut used = measure('\u{2026}');
+    let mut kept: String = text
+        .chars()
+        .take_while(|c| {
+            used += measure(*c);
+            used <= most
+        })
+        .collect();
+    kept.push('\u{2026}');
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn card(payload: &Value) -> Card {
+        let id = InteractionId::parse("q-1").unwrap();
+        Card::of(&id, &UserId::parse("U1").unwrap(), payload)
+    }
+
+    #[test]
+    fn a_text_is_cut_by_its_measure_with_an_ellipsis() {
+        assert_eq!(cut("abc", 3, |_| 1), "abc");
+        assert_eq!(cut("abcd", 3, |_| 1), "ab\u{2026}");
+        assert_eq!(
+            cut("\u{1f600}\u{1f600}", 3, char::len_utf16),
+            "\u{1f600}\u{2026}"
+        );
+        assert_eq!(
+            cut("\u{1f600}\u{1f600}", 4, char::len_utf16),
+            "\u{1f600}\u{1f600}"
+        );
+    }
+
+    #[test]
+    fn an_approval_shows_its_arguments_bounded_and_says_what_it_leaves_out() {
+        let small =
+            card(&json!({"kind": "approval", "tool": "git/push", "args": {"branch": "main"}}));
+        assert_eq!(small.options, ["1h", "24h", "always", "deny"]);
+        assert!(small.text.contains("git/push"));
+        assert!(small.detail.unwrap().contains("\"branch\": \"main\""));
+        let large =
+            card(&json!({"kind": "approval", "tool": "git/push", "args": {"x": "y".repeat(5000)}}));
+        let detail = large.detail.unwrap();
+        assert!(detail.chars().count() < 1700 && detail.contains("more characters are not shown"));
+    }
+
+    #[test]
+    fn controls_that_reorder_text_are_shown_as_what_they_are() {
+        let card =
+            card(&json!({"kind": "question", "question": "a\u{202e}b", "options": ["\u{2066}x"]}));
+        assert_eq!(
+            (card.text.as_str(), card.options[0].as_str()),
+            ("a\u{fffd}b", "\u{fffd}x")
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
+
+use super::api::{ApiCall, Reply, refused};
+use super::card::cut;
+use super::{
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, api_base, button,
+    button_id, malformed_secret,
+};
+use crate::error::{Code, Error};
+use crate::event::Incoming;
+use crate::id::{ConnectionId, UserId};
+use crate::signature::{OneOrMany, TelegramRequest, Verified};
+use crate::store::{CardAddress, ClickKey};
+use http::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const API: &str = "https://api.telegram.org";
+/// A message's longest text, in UTF-16 code units as Telegram counts them.
+const LONGEST_TEXT: usize = 4096;
+/// Telegram names no limit for a button's label; longer ones are not shown whole anywhere.
+const LONGEST_LABEL: usize = 64;
+
+/// One bot.
+pub struct Telegram {
+    secret: ConnectionSecret,
+    api: String,
+}
+
+#[derive(Deserialize)]
+struct ConnectionSecret {
+    bot_token: SecretString,
+    secret_token: OneOrMany,
+}
+
+impl Telegram {
+    pub fn new(config: &Value, secret: &SecretString) -> Result<Self, Error> {
+        let secret =
+            serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
+        let api = api_base(config, API);
+        Ok(Self { secret, api })
+    }
+
+    fn call(&self, method: &'static str, body: Value) -> ApiCall {
+        let token = self.secret.bot_token.expose_secret();
+        ApiCall {
+            name: method,
+            method: Method::POST,
+            url: format!("{}/bot{token}/{method}", self.api).into(),
+            authorization: None,
+            body,
+            repeatable: false,
+        }
+    }
+}
+
+impl ChatPlatform for Telegram {
+    fn verify(
+        &self,
+        incoming: &Incoming,
+        connection: &ConnectionId,
+        _: i64,
+    ) -> Result<Verified, Error> {
+        TelegramRequest {
+            secret_token: incoming.header("x-telegram-bot-api-secret-token"),
+        }
+        .verify(connection, self.secret.secret_token.as_slice())
+    }
+
+    fn read(&self, incoming: &Incoming, _: &Value) -> Result<Call, Error> {
+        let update: Value =
+            serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
+        Ok(click(&update["callback_query"]).map_or(Call::Other, Call::Click))
+    }
+
+    fn post(&self, card: &Card, form: Form) -> ApiCall {
+        let mut message = json!({"chat_id": chat(&card.channel)});
+        let text = match form {
+            Form::Buttons => {
+                message["reply_markup"] = json!({"inline_keyboard": keyboard(card)});
+                texts(card)
+            }
+            Form::Text => card.plain(),
+        };
+        write(&mut message, &text, Some(card.user.as_str()));
+        // A forum's topic is a number of its own; a conversation of another form is the platform
+        // engineer's name for it, and means nothing to Telegram.
+        if card.has_conversation_of_its_own()
+            && card.channel.starts_with("-100")
+            && let Ok(topic @ 1..) = card.conversation.parse::<i64>()
+        {
+            message["message_thread_id"] = topic.into();
+        }
+        self.call("sendMessage", message)
+    }
+
+    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+        let mut body = json!({
+            "chat_id": chat(&at.channel),
+            "reply_parameters": {"message_id": number(&at.message), "allow_sending_without_reply": true},
+        });
+        write(&mut body, &ending.sentence(person, str::to_owned), None);
+        self.call("sendMessage", body)
+    }
+
+    fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
+        self.call("editMessageText", edited(at, card, ending))
+    }
+
+    /// The answer to the webhook may itself be a call of a method, so the edit costs none of its own.
+    fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
+        let mut noted = json!({"callback_query_id": click.id});
+        let as_answer = |mut call: Value, method: &str| {
+            call["method"] = method.into();
+            Some(call)
+        };
+        match (verdict, &click.card) {
+            (Verdict::Ended(card, ending), Some(at)) => Acknowledgement {
+                answer: as_answer(edited(at, card, ending), "editMessageText"),
+                edits_card: true,
+                besides: Some(self.call("answerCallbackQuery", noted)),
+            },
+            (Verdict::Late(why), _) => {
+                noted["text"] = (*why).into();
+                Acknowledgement {
+                    answer: as_answer(noted, "answerCallbackQuery"),
+                    edits_card: false,
+                    besides: None,
+                }
+            }
+            (Verdict::Ignored | Verdict::Ended(..), _) => Acknowledgement {
+                answer: as_answer(noted, "answerCallbackQuery"),
+                edits_card: false,
+                besides: None,
+            },
+        }
+    }
+
+    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
+        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        let words = answer["description"].as_str();
+        match answer["ok"].as_bool() {
+            // An edit that changes nothing was made before.
+            _ if words.is_some_and(|words| words.contains("message is not modified")) => {
+                Reply::Done(None)
+            }
+            _ if !status.is_success() => refused(status, words),
+            Some(true) => {
+                let message = &answer["result"];
+                let id = |value: &Value| value.as_i64().map(|id| id.to_string());
+                let at = id(&message["chat"]["id"]).zip(id(&message["message_id"]));
+                Reply::Done(at.map(|(channel, message)| CardAddress { channel, message }))
+            }
+            Some(false) => Reply::Refused(words.unwrap_or_default().to_owned()),
+            None => Reply::Unknown("the answer is not Telegram's".into()),
+        }
+    }
+}
+
+/// The click, if the update is one on a button of ours.
+fn click(query: &Value) -> Option<Click> {
+    let (interaction, choice) = button(query["data"].as_str()?)?;
+    let id = query["id"].as_str()?;
+    let user = query["from"]["id"].as_i64()?.to_string();
+    // A message that is too old to be accessible still says where it is.
+    let message = &query["message"];
+    let at = message["chat"]["id"]
+        .as_i64()
+        .zip(message["message_id"].as_i64());
+    Some(Click {
+        user: UserId::parse(user).ok()?,
+        interaction,
+        choice,
+        key: ClickKey::of(&[id]),
+        card: at.map(|(chat, message)| CardAddress {
+            channel: chat.to_string(),
+            message: message.to_string(),
+        }),
+        id: id.to_owned(),
+    })
+}
+
+/// Without a parse mode Telegram reads no markup in a text.
+fn write(message: &mut Value, text: &str, person: Option<&str>) {
+    let mut text = text.to_owned();
+    if let Some(person) = person {
+        text = cut(&text, LONGEST_TEXT - 64, char::len_utf16);
+        text.push_str("\n\nFor ");
+        let offset: usize = text.chars().map(char::len_utf16).sum();
+        if person.len() <= 20 && person.bytes().all(|byte| byte.is_ascii_digit()) {
+            message["entities"] = json!([{"type": "text_link", "offset": offset, "length": person.len(),
+                "url": format!("tg://user?id={person}")}]);
+        }
+        text.push_str(person);
+    }
+    message["text"] = cut(&text, LONGEST_TEXT, char::len_utf16).into();
+    message["link_preview_options"] = json!({"is_disabled": true});
+}
+
+fn texts(card: &Card) -> String {
+    match &card.detail {
+        Some(detail) => format!("{}\n\n{detail}", card.text),
+        None => card.text.clone(),
+    }
+}
+
+fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
+    let ending = ending.sentence(person, str::to_owned);
+    let room = LONGEST_TEXT
+        - cut(&ending, 200, char::len_utf16)
+            .chars()
+            .map(char::len_utf16)
+            .sum::<usize>()
+        - 2;
+    let mut body = json!({
+        "chat_id": chat(&at.channel),
+        "message_id": number(&at.message),
+        "reply_markup": {"inline_keyboard": []},
+    });
+    let text = cut(&texts(card), room, char::len_utf16);
+    write(
+        &mut body,
+        &format!("{text}\n\n{}", cut(&ending, 200, char::len_utf16)),
+        None,
+    );
+    body
+}
+
+fn person(user: &str) -> String {
+    user.to_owned()
+}
+
+/// One button to a line: labels are long.
+fn keyboard(card: &Card) -> Vec<Value> {
+    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, LONGEST_LABEL, char::len_utf16), "callback_data": button_id(&card.id, index)}]);
+    card.options.iter().enumerate().map(button).collect()
+}
+
+/// A chat is a number, or a channel's `@name`.
+fn chat(channel: &str) -> Value {
+    channel
+        .parse::<i64>()
+        .map_or_else(|_| channel.into(), Value::from)
+}
+
+fn number(message: &str) -> Value {
+    chat(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::InteractionId;
+
+    fn telegram() -> Telegram {
+        let secret = r#"{"bot_token": "1:x", "secret_token": ["a", "b"]}"#;
+        Telegram::new(&Value::Null, &secret.into()).unwrap()
+    }
+
+    fn card(question: &str, channel: &str, conversation: &str) -> Card {
+        let payload = json!({"kind": "question", "question": question, "options": ["*a*", "x".repeat(75)],
+            "channel_id": channel, "conversation_id": conversation});
+        let id = InteractionId::parse("q".repeat(48)).unwrap();
+        Card::of(&id, &UserId::parse("111").unwrap(), &payload)
+    }
+
+    #[test]
+    fn a_card_stays_within_telegrams_limits_and_has_no_markup() {
+        let call = telegram().post(
+            &card(&"\u{1f600}".repeat(3000), "111", "111"),
+            Form::Buttons,
+        );
+        let text = call.body["text"].as_str().unwrap();
+        assert!(text.chars().map(char::len_utf16).sum::<usize>() <= LONGEST_TEXT);
+        assert!(text.ends_with("For 111") && text.contains('\u{2026}'));
+        assert!(call.body.get("parse_mode").is_none());
+        let rows = call.body["reply_markup"]["inline_keyboard"]
+            .as_array()
+            .unwrap();
+        assert_eq!(rows[0][0]["text"], "*a*");
+        assert!(rows[1][0]["text"].as_str().unwrap().ends_with('\u{2026}'));
+        assert!(
+            rows.iter()
+                .all(|row| row[0]["callback_data"].as_str().unwrap().len() <= 64)
+        );
+        let edit = edited(
+            &CardAddress {
+                channel: "1".into(),
+                message: "2".into(),
+            },
+            &card(&"x".repeat(3000), "1", "1"),
+            &Ending::Answered {
+                user: "1".into(),
+                value: "\u{1f600}".repeat(4000),
+            },
+        );
+        assert!(
+            edit["text"]
+                .as_str()
+                .unwrap()
+                .chars()
+                .map(char::len_utf16)
+                .sum::<usize>()
+                <= LONGEST_TEXT
+        );
+    }
+
+    #[test]
+    fn a_topic_is_a_number_in_a_forum_and_nowhere_else() {
+        let topic = |channel, conversation| {
+            let call = telegram().post(&card("?", channel, conversation), Form::Buttons);
+            call.body["message_thread_id"].clone()
+        };
+        assert_eq!(topic("-1001", "7"), 7);
+        for (channel, conversation) in [
+            ("111", "7"),
+            ("-1001", "release-42"),
+            ("-1001", "-1001"),
+            ("-1001", "0"),
+        ] {
+            assert!(
+                topic(channel, conversation).is_null(),
+                "{channel} {conversation}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_click_is_read_also_on_a_message_that_is_no_longer_accessible() {
+        let query = json!({"id": "77", "from": {"id": 111}, "data": "question:q-1:1",
+            "message": {"chat": {"id": -5, "type": "group"}, "message_id": 9, "date": 0}});
+        let read = click(&query).unwrap();
+        assert_eq!(
+            (read.user.as_str(), read.choice.0, read.id.as_str()),
+            ("111", 1, "77")
+        );
+        assert_eq!(
+            read.card,
+            Some(CardAddress {
+                channel: "-5".into(),
+                message: "9".into()
+            })
+        );
+        for (pointer, value) in [
+            ("/data", json!("x")),
+            ("/from/id", json!("111")),
+            ("/id", json!(7)),
+            ("/data", Value::Null),
+        ] {
+            let mut other = query.clone();
+            *other.pointer_mut(pointer).unwrap() = value;
+            assert!(click(&other).is_none(), "{pointer}");
+        }
+        assert!(click(&Value::Null).is_none());
+    }
+}

@@ -1,0 +1,238 @@
+//! Outcomes delivered to agents, signed as Standard Webhooks (standardwebhooks.com): at least once,
+//! under one `webhook-id`, with growing pauses, for a day.
+
+use crate::egress::Egress;
+use crate::secret::{Freshness, SecretNames, Secrets};
+use crate::store::{Delivery, Store, StoreError};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use secrecy::{ExposeSecret, SecretString};
+use standardwebhooks::{
+    HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+/// Longest that a receiver may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
+/// A delivery's whole life; what asks for a longer pause asks for none at all.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    Done,
+    /// It is tried again later.
+    Later,
+    /// It is not tried again.
+    Over,
+}
+
+enum Attempt {
+    Accepted,
+    /// The receiver wants no more (410).
+    Gone,
+    Failed {
+        why: String,
+        retry_after: Duration,
+    },
+}
+
+/// Carries outcomes to callback addresses, behind the same guard as upstreams.
+pub struct Courier {
+    store: Arc<Store>,
+    secrets: Arc<Secrets>,
+    names: SecretNames,
+    egress: Arc<Egress<Full<Bytes>>>,
+}
+
+impl Courier {
+    pub fn new(
+        store: Arc<Store>,
+        secrets: Arc<Secrets>,
+        names: SecretNames,
+        egress: Arc<Egress<Full<Bytes>>>,
+    ) -> Self {
+        Self {
+            store,
+            secrets,
+            names,
+            egress,
+        }
+    }
+
+    /// Tries a delivery once and writes down what became of it. An attempt that is cut off at `until`
+    /// is not written down: its lease ends, and then it is due again.
+    ///
+    /// # Errors
+    /// The store's, where what became of it could not be written; it is then tried again.
+    pub async fn deliver(
+        &self,
+        delivery: &Delivery,
+        until: Instant,
+    ) -> Result<Delivered, StoreError> {
+        let bound = until.min(Instant::now() + ATTEMPT_TIMEOUT);
+        let cut_off = bound == until;
+        let attempt = match tokio::time::timeout_at(bound, self.attempt(delivery)).await {
+            Ok(attempt) => attempt,
+            Err(_) if cut_off => return Ok(Delivered::Later),
+            Err(_) => failed("no answer in time"),
+        };
+        match attempt {
+            Attempt::Accepted => {
+                self.store.delivery_done(delivery).await?;
+                Ok(Delivered::Done)
+            }
+            Attempt::Gone => {
+                warn("delivery_given_up", delivery, "the receiver answered 410");
+                self.store.delivery_given_up(delivery).await?;
+                Ok(Delivered::Over)
+            }
+            Attempt::Failed { why, retry_after } => {
+                warn("delivery_failed", delivery, &why);
+                let pause = pause(delivery.attempts());
+                self.store
+                    .delivery_failed(delivery, pause, retry_after)
+                    .await?;
+                Ok(Delivered::Later)
+            }
+        }
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> Attempt {
+        let permit = self.names.of_callbacks(delivery.organization());
+        let secret = match self.secrets.read(&permit, Freshness::Cached).await {
+            Ok(secret) => secret,
+            Err(error) => return failed(error.cause().unwrap_or_default()),
+        };
+        let request = match signed(
+            delivery,
+            &secret,
+            OffsetDateTime::now_utc().unix_timestamp(),
+        ) {
+            Ok(request) => request,
+            Err(why) => return failed(why),
+        };
+        let response = match self.egress.send(request).await {
+            Ok(response) => response,
+            Err(error) => return failed(error.into_error().cause().unwrap_or_default()),
+        };
+        match response.status() {
+            status if status.is_success() => Attempt::Accepted,
+            StatusCode::GONE => Attempt::Gone,
+            status => Attempt::Failed {
+                why: format!("status {}", status.as_u16()),
+                retry_after: retry_after(
+                    response.headers().get(header::RETRY_AFTER),
+                    SystemTime::now(),
+                ),
+            },
+        }
+    }
+}
+
+fn failed(why: impl Into<String>) -> Attempt {
+    Attempt::Failed {
+        why: why.into(),
+        retry_after: Duration::ZERO,
+    }
+}
+
+fn warn(event: &'static str, delivery: &Delivery, cause: &str) {
+    tracing::warn!(
+        event,
+        organization_id = delivery.organization().as_str(),
+        interaction_id = delivery.interaction().as_str(),
+        attempts = delivery.attempts(),
+        cause
+    );
+}
+
+/// The request, signed with each of the organization's keys: one, or a JSON list while it is rotated.
+fn signed(
+    delivery: &Delivery,
+    secret: &SecretString,
+    now: i64,
+) -> Result<Request<Full<Bytes>>, &'static str> {
+    const MALFORMED: &str = "the organization's callback-signing secret is not whsec_ and base64";
+    let keys: Vec<SecretString> = match serde_json::from_str(secret.expose_secret()) {
+        Ok(keys) => keys,
+        Err(_) => vec![secret.clone()],
+    };
+    let body = delivery.payload().to_string();
+    let mut signatures = Vec::with_capacity(keys.len());
+    for key in &keys {
+        let webhook = Webhook::new(key.expose_secret().trim()).map_err(|_| MALFORMED)?;
+        let signature = webhook.sign(delivery.id(), now, body.as_bytes());
+        signatures.push(signature.map_err(|_| MALFORMED)?);
+    }
+    if signatures.is_empty() {
+        return Err(MALFORMED);
+    }
+    Request::post(delivery.url())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(
+            header::USER_AGENT,
+            concat!("postern/", env!("CARGO_PKG_VERSION")),
+        )
+        .header(HEADER_WEBHOOK_ID, delivery.id())
+        .header(HEADER_WEBHOOK_TIMESTAMP, now)
+        .header(HEADER_WEBHOOK_SIGNATURE, signatures.join(" "))
+        .body(Full::from(body))
+        .map_err(|_| "the callback address is not valid")
+}
+
+/// The pause after so many attempts, before jitter: 5 s, 25 s, 2 min, 10 min, 52 min, 4 h.
+fn pause(attempts: u32) -> Duration {
+    let factor = 5_u32.saturating_pow(attempts.saturating_sub(1));
+    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3).
+fn retry_after(value: Option<&HeaderValue>, now: SystemTime) -> Duration {
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+        return Duration::ZERO;
+    };
+    let asked = match value.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()
+            .and_then(|at| at.duration_since(now).ok())
+            .unwrap_or_default(),
+    };
+    asked.min(LIFE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        let pauses: Vec<u64> = (0..8).map(|attempts| pause(attempts).as_secs()).collect();
+        assert_eq!(pauses, [5, 5, 25, 125, 625, 3125, 14400, 14400]);
+        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let asked = |value: &str| {
+            let value = HeaderValue::from_str(value).unwrap();
+            retry_after(Some(&value), now).as_secs()
+        };
+        assert_eq!(asked("120"), 120);
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), 60);
+        assert_eq!(asked("Sun, 06 Nov 1994 08:48:37 GMT"), 0);
+        assert_eq!((asked("soon"), asked("-1")), (0, 0));
+        assert_eq!(asked("99999999999"), LIFE.as_secs());
+        assert_eq!(retry_after(None, now), Duration::ZERO);
+    }
+}

@@ -1,0 +1,64 @@
+//! What people allowed an agent, or denied it.
+
+use super::{Parameter, Store, StoreError};
+use crate::id::{AgentId, OrganizationId};
+use crate::scope::AgentScope;
+use time::OffsetDateTime;
+use tokio_postgres::types::Type;
+
+/// How a pattern stands for an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Until then; without end where there is none.
+    Allowed(Option<OffsetDateTime>),
+    Denied,
+    /// Nobody has decided, or the grant is over.
+    None,
+}
+
+const GRANT_STATUS: &str = "
+select denied, expires_at
+from grants
+where organization_id = $1 and agent_id = $2 and pattern = $3 and (expires_at is null or expires_at > now())
+order by denied desc
+limit 1";
+
+const GRANT_REVOKE: &str = "
+delete from grants
+where organization_id = $1 and agent_id = $2 and pattern = $3
+returning pattern";
+
+impl Store {
+    /// How the pattern stands for the agent; another agent's and another organization's never count.
+    pub async fn grant(&self, agent: &AgentScope, pattern: &str) -> Result<Grant, StoreError> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&agent.organization().as_str(), Type::TEXT),
+            (&agent.agent().as_str(), Type::TEXT),
+            (&pattern, Type::TEXT),
+        ];
+        let rows = self.query(GRANT_STATUS, &parameters).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Grant::None);
+        };
+        Ok(if row.try_get(0)? {
+            Grant::Denied
+        } else {
+            Grant::Allowed(row.try_get(1)?)
+        })
+    }
+
+    /// Takes a grant or a denial back; how many there were.
+    pub async fn grant_revoke(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+        pattern: &str,
+    ) -> Result<usize, StoreError> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.as_str(), Type::TEXT),
+            (&pattern, Type::TEXT),
+        ];
+        Ok(self.query(GRANT_REVOKE, &parameters).await?.len())
+    }
+}
