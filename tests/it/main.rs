@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
+mod approvals;
+mod callbacks;
+mod chats;
 mod cold_start;
 mod control;
+mod crashes;
 mod isolation;
+mod model;
 mod proxy;
 mod proxy_forwarding;
 mod proxy_telemetry;

@@ -6,9 +6,11 @@ use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::scope::Conversation;
 use postern::{Secrets, Store, token};
 use postern_stack::{
-    Front, Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack, StreamingInvocation,
-    Upstream, binaries,
+    Discord, Front, Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack,
+    StreamingInvocation, Telegram, Upstream, binaries,
+    discord::{self, DiscordClick},
     slack::{Click, click_body, sign},
+    telegram::{self, TelegramClick},
 };
 use serde_json::{Value, json};
 use std::{
@@ -19,6 +21,10 @@ use std::{
 use tokio::sync::OnceCell;
 
 pub const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub const SECRET_TOKEN: &str = "Telegram_secret-token";
+pub const DISCORD_SEED: [u8; 32] = [7; 32];
+/// The key that signs organization a's outcomes.
+pub const CALLBACK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const REAL_KEY: &str = "sk-real-of-org-a-0123456789";
 
 // RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.
@@ -51,6 +57,8 @@ pub struct World {
     pub secrets: SecretsManager,
     pub upstream: Upstream,
     pub slack: Slack,
+    pub telegram: Telegram,
+    pub discord: Discord,
     env: Vec<(String, String)>,
     superuser: String,
     proxy: OnceCell<Function>,
@@ -114,6 +122,8 @@ impl World {
         let secrets = SecretsManager::start().await.unwrap();
         let upstream = Upstream::start().await.unwrap();
         let slack = Slack::start().await.unwrap();
+        let telegram = Telegram::start().await.unwrap();
+        let discord = Discord::start().await.unwrap();
         secrets.put("postern/database", postgres.secret_json(&database));
         secrets.put("postern/jwks", PUBLIC_KEYS);
         secrets.put("postern/signing", PRIVATE_KEY);
@@ -137,12 +147,15 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let slack_authority = slack
-            .api_base_url()
-            .replace("http://", "")
-            .replace("/api", "");
-        let upstream_authority = upstream.url().replace("http://", "");
-        env[4].1 = format!("{upstream_authority},{slack_authority},127.0.0.2");
+        let private = [
+            upstream.url(),
+            slack.api_base_url(),
+            telegram.api_base_url(),
+            discord.api_base_url(),
+        ];
+        let authority = |url: &String| url.split('/').nth(2).unwrap_or_default().to_owned();
+        let private: Vec<String> = private.iter().map(authority).collect();
+        env[4].1 = format!("{},127.0.0.2", private.join(","));
         for (name, value) in extra {
             env.retain(|(own, _)| own != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
@@ -153,6 +166,8 @@ impl World {
             secrets,
             upstream,
             slack,
+            telegram,
+            discord,
             env,
             superuser,
             proxy: cell(),
@@ -302,16 +317,34 @@ impl World {
                 self.ok(json!({"command": "put_agent", "organization_id": org, "agent_id": agent}))
                     .await;
             }
-            let secret =
-                json!({"bot_token": format!("xoxb-{org}"), "signing_secret": SIGNING_SECRET});
-            self.secrets
-                .put(&format!("postern/org/{org}/slack"), secret.to_string());
-            self.ok(json!({"command": "put_connection", "organization_id": org, "id": format!("slack-{org}"),
-                "platform": "slack", "secret_ref": format!("postern/org/{org}/slack"),
-                "config": {"api_base_url": self.slack.api_base_url()}}))
-                .await;
+            let chats = [
+                (
+                    "slack",
+                    json!({"bot_token": format!("xoxb-{org}"), "signing_secret": SIGNING_SECRET}),
+                    self.slack.api_base_url(),
+                ),
+                (
+                    "telegram",
+                    json!({"bot_token": format!("1:{org}"), "secret_token": [SECRET_TOKEN, "Former"]}),
+                    self.telegram.api_base_url(),
+                ),
+                (
+                    "discord",
+                    json!({"bot_token": org, "public_key": discord::public_key(&DISCORD_SEED).unwrap(), "application_id": "900"}),
+                    self.discord.api_base_url(),
+                ),
+            ];
+            for (platform, secret, api) in chats {
+                let secret_ref = format!("postern/org/{org}/{platform}");
+                self.secrets.put(&secret_ref, secret.to_string());
+                self.ok(json!({"command": "put_connection", "organization_id": org, "id": format!("{platform}-{org}"),
+                    "platform": platform, "secret_ref": secret_ref, "config": {"api_base_url": api}}))
+                    .await;
+            }
         }
         self.secrets.put("postern/org/a/openai", REAL_KEY);
+        self.secrets
+            .put("postern/org/a/callback-signing", CALLBACK_KEY);
     }
 
     /// A placeholder of an organization's agent, with that organization's openai key.
@@ -343,6 +376,23 @@ impl World {
     /// A worker token of the agent `agent-{org}` in a conversation with a person.
     pub async fn conversing(&self, org: &str, user: &str) -> String {
         self.token(org, &format!("agent-{org}"), talk(org, user))
+            .await
+    }
+
+    /// A worker token of the agent `agent-a` that talks to a person over one of a's connections.
+    pub async fn talking(&self, platform: &str, user: &str, channel: &str) -> String {
+        self.token(
+            "a",
+            "agent-a",
+            json!({"connection_id": format!("{platform}-a"), "user_id": user,
+            "channel_id": channel, "conversation_id": channel}),
+        )
+        .await
+    }
+
+    pub async fn withdraw(&self, token: &str, id: &str) -> Answer {
+        let request = HttpRequest::new("DELETE", &format!("/v1/interactions/{id}"));
+        self.call_webhooks(request.header("x-postern-worker-token", token))
             .await
     }
 
@@ -505,6 +555,47 @@ pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpReq
         .header("content-type", "application/x-www-form-urlencoded")
         .header("x-slack-request-timestamp", &at.to_string())
         .header("x-slack-signature", &sign(secret, at, &body))
+        .body(body)
+}
+
+/// A press in the sample Telegram, as it comes to a connection.
+pub fn telegram_press(connection: &str, user: i64, data: &str, query: &str) -> HttpRequest {
+    let click = TelegramClick {
+        callback_query_id: query.into(),
+        user_id: user,
+        chat_id: user,
+        message_id: 9,
+        data: data.into(),
+    };
+    HttpRequest::post_json(
+        &format!("/webhooks/{connection}"),
+        &telegram::update(&click),
+    )
+    .header("x-telegram-bot-api-secret-token", SECRET_TOKEN)
+}
+
+/// A press in the sample Discord, as it comes to a connection.
+pub fn discord_press(connection: &str, user: &str, custom_id: &str, id: &str) -> HttpRequest {
+    let click = DiscordClick {
+        interaction_id: id.into(),
+        guild: true,
+        user_id: user.into(),
+        channel_id: "333".into(),
+        message_id: "444".into(),
+        custom_id: custom_id.into(),
+    };
+    let body = discord::interaction(&click).to_string().into_bytes();
+    discord_signed(connection, body, unix_now())
+}
+
+pub fn discord_signed(connection: &str, body: Vec<u8>, at: i64) -> HttpRequest {
+    HttpRequest::new("POST", &format!("/webhooks/{connection}"))
+        .header("content-type", "application/json")
+        .header("x-signature-timestamp", &at.to_string())
+        .header(
+            "x-signature-ed25519",
+            &discord::sign(&DISCORD_SEED, at, &body).unwrap(),
+        )
         .body(body)
 }
 

@@ -1,7 +1,7 @@
 //! A question's whole life, through the function's own routes.
 
 use crate::support::{SIGNING_SECRET, World, press, question, signed, talk, unix_now};
-use postern_stack::{HttpRequest, SecretsMode, SlackMode};
+use postern_stack::{ChatMode, HttpRequest, SecretsMode};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -83,9 +83,9 @@ async fn a_question_reaches_chat_one_click_claims_it_and_the_agent_reads_the_ans
 #[tokio::test]
 async fn a_card_and_its_text_that_are_refused_leave_no_row() {
     for mode in [
-        SlackMode::Refuse,
-        SlackMode::Status(500),
-        SlackMode::Status(429),
+        ChatMode::Refuse,
+        ChatMode::Status(500),
+        ChatMode::Status(429),
     ] {
         let world = World::new().await;
         world.tenants().await;
@@ -95,7 +95,7 @@ async fn a_card_and_its_text_that_are_refused_leave_no_row() {
         assert_eq!((asked.status, asked.code().as_str()), (502, "post_failed"));
         assert_eq!(world.slack.calls().len(), 2, "the card, then the text");
         assert_eq!(rows(&world).await, "0");
-        world.slack.set_mode(SlackMode::Up);
+        world.slack.set_mode(ChatMode::Up);
         assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
     }
 }
@@ -105,7 +105,7 @@ async fn a_refused_card_is_followed_by_plain_text() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    world.slack.set_mode(SlackMode::RefuseBlocks);
+    world.slack.set_mode(ChatMode::RefuseCards);
     assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
     let calls = world.slack.calls();
     assert!(
@@ -120,7 +120,7 @@ async fn a_post_that_may_have_happened_keeps_its_row_and_a_click_proves_the_card
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    world.slack.set_mode(SlackMode::Reset);
+    world.slack.set_mode(ChatMode::Reset);
     let asked = world.ask(&token, &question("q-1")).await;
     assert_eq!(
         (asked.status, &asked.json()["posted"]),
@@ -128,7 +128,7 @@ async fn a_post_that_may_have_happened_keeps_its_row_and_a_click_proves_the_card
         "{asked:?}"
     );
     assert_eq!(world.slack.calls().len(), 1, "it is not posted again");
-    world.slack.set_mode(SlackMode::Up);
+    world.slack.set_mode(ChatMode::Up);
     world.click("slack-a", &press("U1", "question:q-1:0")).await;
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
 }
@@ -345,7 +345,7 @@ async fn the_claim_is_acknowledged_in_time_though_slack_hangs() {
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
-    world.slack.set_mode(SlackMode::Hang);
+    world.slack.set_mode(ChatMode::Hang);
     let started = Instant::now();
     assert_eq!(
         world

@@ -1,24 +1,32 @@
 //! The whole bundle on one machine: what AWS, Postgres, providers and Slack are to it, on loopback.
 
 pub mod binaries;
+pub mod discord;
 pub mod event;
 pub mod front;
 pub mod guard;
 pub mod postgres;
+pub mod receiver;
 pub mod runtime_api;
 pub mod secrets_manager;
 pub mod slack;
+pub mod telegram;
 pub mod upstream;
 
+mod chat;
 mod server;
 
+pub use chat::{ChatCall, ChatMode};
+pub use discord::Discord;
 pub use event::HttpRequest;
 pub use front::Front;
 pub use guard::Guard;
 pub use postgres::Postgres;
+pub use receiver::{Receiver, ReceiverMode};
 pub use runtime_api::{Function, Invocation, StreamBody, StreamingInvocation};
 pub use secrets_manager::{SecretsManager, SecretsMode};
-pub use slack::{Slack, SlackMode};
+pub use slack::Slack;
+pub use telegram::Telegram;
 pub use upstream::Upstream;
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

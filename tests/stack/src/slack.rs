@@ -1,121 +1,68 @@
 //! A sample Slack: the Web API methods that are used, and properly signed clicks.
 
 use crate::Result;
-use crate::server::{Body, LOOPBACK, Server, json, whole};
+use crate::chat::{Api, ChatCall, ChatMode, Sample, State};
 use aws_lc_rs::hmac;
-use http::{Request, Response};
-use http_body_util::BodyExt;
+use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// How it behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlackMode {
-    Up,
-    /// 200 with `ok: false`.
-    Refuse,
-    /// Refuses blocks and takes plain text.
-    RefuseBlocks,
-    Status(u16),
-    /// Reads the request and never answers.
-    Hang,
-    /// Reads the request and closes the connection.
-    Reset,
-}
-
-/// A call that it received.
-#[derive(Debug, Clone)]
-pub struct SlackCall {
-    pub method: String,
-    pub token: String,
-    pub body: Value,
-}
-
-struct State {
-    calls: Vec<SlackCall>,
-    mode: SlackMode,
-}
 
 /// The running sample.
-pub struct Slack {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub struct Slack(Sample);
 
 impl Slack {
     pub async fn start() -> Result<Self> {
-        let state = Arc::new(Mutex::new(State {
-            calls: Vec::new(),
-            mode: SlackMode::Up,
-        }));
-        let shared = Arc::clone(&state);
-        let server = Server::start(LOOPBACK, move |request| {
-            answer(Arc::clone(&shared), request)
-        })
-        .await?;
-        Ok(Self { server, state })
+        Ok(Self(Sample::start::<WebApi>().await?))
     }
 
     pub fn api_base_url(&self) -> String {
-        format!("{}/api", self.server.url())
+        format!("{}/api", self.0.url())
     }
 
-    pub fn calls(&self) -> Vec<SlackCall> {
-        lock(&self.state).calls.clone()
+    pub fn calls(&self) -> Vec<ChatCall> {
+        self.0.calls()
     }
 
-    pub fn set_mode(&self, mode: SlackMode) {
-        lock(&self.state).mode = mode;
+    pub fn set_mode(&self, mode: ChatMode) {
+        self.0.set_mode(mode);
     }
 }
 
-async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Body>> {
-    let method = request.uri().path().trim_start_matches("/api/").to_owned();
-    let token = request
-        .headers()
-        .get("authorization")
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token = token.unwrap_or_default().to_owned();
-    let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
-    let channel = body["channel"].clone();
-    let with_blocks = body.get("blocks").is_some();
-    let (mode, count) = {
-        let mut state = lock(&state);
-        state.calls.push(SlackCall {
-            method: method.clone(),
-            token: token.clone(),
-            body,
-        });
-        (state.mode, state.calls.len())
-    };
-    let refuse = |error: &str| json(200, &json!({"ok": false, "error": error}));
-    match mode {
-        SlackMode::Refuse => return refuse("channel_not_found"),
-        SlackMode::RefuseBlocks if with_blocks => return refuse("invalid_blocks"),
-        SlackMode::Status(status) => {
-            return Ok(Response::builder()
-                .status(status)
-                .header("retry-after", "1")
-                .body(whole("no"))?);
+struct WebApi;
+
+impl Api for WebApi {
+    fn name(request: &Request<Incoming>) -> (String, String) {
+        let method = request.uri().path().trim_start_matches("/api/").to_owned();
+        let token = request
+            .headers()
+            .get("authorization")
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        (method, token.unwrap_or_default().to_owned())
+    }
+
+    fn refusal() -> (u16, Value) {
+        (200, json!({"ok": false, "error": "channel_not_found"}))
+    }
+
+    fn has_buttons(body: &Value) -> bool {
+        body.get("blocks").is_some()
+    }
+
+    fn answer(call: &ChatCall, state: &mut State) -> (u16, Value) {
+        let refuse = |error: &str| (200, json!({"ok": false, "error": error}));
+        if !call.token.starts_with("xoxb-") {
+            return refuse("not_authed");
         }
-        SlackMode::Hang => std::future::pending().await,
-        SlackMode::Reset => return Err("reset".into()),
-        SlackMode::Up | SlackMode::RefuseBlocks => {}
-    }
-    if !token.starts_with("xoxb-") {
-        return refuse("not_authed");
-    }
-    match method.as_str() {
-        "chat.postMessage" | "chat.update" | "chat.postEphemeral" => json(
-            200,
-            &json!({"ok": true, "channel": channel, "ts": format!("1700000000.{count:06}")}),
-        ),
-        _ => refuse("unknown_method"),
+        match call.method.as_str() {
+            "chat.postMessage" | "chat.update" | "chat.postEphemeral" => {
+                let count = state.calls.len();
+                (
+                    200,
+                    json!({"ok": true, "channel": call.body["channel"], "ts": format!("1700000000.{count:06}")}),
+                )
+            }
+            _ => refuse("unknown_method"),
+        }
     }
 }
 

@@ -1,0 +1,309 @@
+//! Outcomes delivered to agents: signed, at least once, by the sweep where the click could not.
+
+use crate::support::{CALLBACK_KEY, World, press, question};
+use http::HeaderMap;
+use postern_stack::{Receiver, ReceiverMode, receiver::Received};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use std::time::{Duration, Instant};
+
+fn with_callback(id: &str, url: &str) -> Value {
+    let mut body = question(id);
+    body["callback_url"] = url.into();
+    body
+}
+
+fn verifies(received: &Received) -> bool {
+    let verifier = Webhook::new(CALLBACK_KEY).unwrap();
+    verifier.verify(&received.body, &received.headers).is_ok()
+}
+
+/// A question of organization a's with a callback, and its asker's token.
+async fn asked(world: &World, receiver: &Receiver) -> String {
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    let answer = world
+        .ask(&token, &with_callback("q-1", &receiver.url()))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    token
+}
+
+async fn click(world: &World) {
+    let answer = world.click("slack-a", &press("U1", "question:q-1:0")).await;
+    assert_eq!((answer.status, answer.text()), (200, String::new()));
+}
+
+async fn make_due(world: &World) {
+    world
+        .sql("update deliveries set next_attempt_at = now()")
+        .await;
+}
+
+#[tokio::test]
+async fn an_answer_is_delivered_with_the_click_signed_and_once() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let token = asked(&world, &receiver).await;
+    click(&world).await;
+    click(&world).await;
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    assert!(verifies(&received[0]));
+    assert!(received[0].id().starts_with("msg_") && !received[0].id().contains('.'));
+    let read = world.read(&token, "q-1").await.json();
+    let body = received[0].json();
+    assert_eq!(
+        (&body["type"], &body["data"]),
+        (
+            &json!("interaction.answered"),
+            &json!({"id": "q-1", "status": "answered", "answer": read["answer"]})
+        )
+    );
+    assert_eq!(body["timestamp"], read["answer"]["answered_at"]);
+    let mut tampered = received[0].clone();
+    tampered.body[0] ^= 1;
+    assert!(!verifies(&tampered));
+    assert_eq!(
+        world
+            .value("select delivered_at is not null from deliveries")
+            .await,
+        "t"
+    );
+    make_due(&world).await;
+    assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 0);
+}
+
+#[tokio::test]
+async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_same_id() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    asked(&world, &receiver).await;
+    receiver.set_mode(ReceiverMode::Status(500));
+    click(&world).await;
+    let pause = "select extract(epoch from next_attempt_at - now())::int from deliveries";
+    let first: i32 = world.value(pause).await.parse().unwrap();
+    assert!((1..=8).contains(&first), "{first}");
+    assert_eq!(
+        world.sweep(json!({})).await.unwrap()["delivered"],
+        0,
+        "it is not due"
+    );
+    let mut pauses = vec![first];
+    for _ in 0..3 {
+        make_due(&world).await;
+        assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 0);
+        pauses.push(world.value(pause).await.parse().unwrap());
+    }
+    assert!(
+        pauses[1] > 10 && pauses[2] > 60 && pauses[3] > 300,
+        "{pauses:?}"
+    );
+    receiver.set_mode(ReceiverMode::Busy(7200));
+    make_due(&world).await;
+    world.sweep(json!({})).await.unwrap();
+    let asked_for: i32 = world.value(pause).await.parse().unwrap();
+    assert!(asked_for >= 7190, "{asked_for}");
+    receiver.set_mode(ReceiverMode::Up);
+    make_due(&world).await;
+    assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 1);
+    let received = receiver.received();
+    assert_eq!(received.len(), 6);
+    assert!(
+        received.iter().all(|one| one.id() == received[0].id()
+            && one.body == received[0].body
+            && verifies(one))
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_or_redirects_is_not_followed_nor_asked_again() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let elsewhere = Receiver::start().await.unwrap();
+    asked(&world, &receiver).await;
+    receiver.set_mode(ReceiverMode::Redirect(elsewhere.url()));
+    click(&world).await;
+    assert!(elsewhere.received().is_empty(), "a redirect was followed");
+    receiver.set_mode(ReceiverMode::Status(410));
+    make_due(&world).await;
+    world.sweep(json!({})).await.unwrap();
+    receiver.set_mode(ReceiverMode::Up);
+    make_due(&world).await;
+    assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 0);
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
+    let (world, receiver) = (
+        World::with_env(&[("ACK_BUDGET_MS", "700")]).await,
+        Receiver::start().await.unwrap(),
+    );
+    asked(&world, &receiver).await;
+    receiver.set_mode(ReceiverMode::Hang);
+    let started = Instant::now();
+    click(&world).await;
+    assert!(
+        started.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        started.elapsed()
+    );
+    receiver.set_mode(ReceiverMode::Up);
+    // Its lease was the budget, so it is due by itself.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 1);
+    assert_eq!(receiver.received()[0].id(), receiver.received()[1].id());
+}
+
+#[tokio::test]
+async fn an_expired_and_a_withdrawn_question_are_outcomes_too_and_each_only_once() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let token = asked(&world, &receiver).await;
+    world
+        .ask(&token, &with_callback("q-2", &receiver.url()))
+        .await;
+    world
+        .ask(&token, &with_callback("q-3", &receiver.url()))
+        .await;
+    world.click("slack-a", &press("U1", "question:q-3:0")).await;
+    assert_eq!(world.withdraw(&token, "q-2").await.status, 204);
+    assert_eq!(
+        world.withdraw(&token, "q-2").await.code(),
+        "unknown_interaction"
+    );
+    assert_eq!(
+        world.withdraw(&token, "q-3").await.code(),
+        "interaction_answered"
+    );
+    world
+        .sql("update pending_interactions set created_at = now() - interval '25 hours'")
+        .await;
+    let report = world.sweep(json!({})).await.unwrap();
+    assert_eq!(
+        (
+            &report["deleted"]["pending_interactions"],
+            &report["delivered"]
+        ),
+        (&json!(2), &json!(1))
+    );
+    let mut outcomes: Vec<(String, Value)> = receiver
+        .received()
+        .iter()
+        .map(|one| {
+            assert!(verifies(one));
+            let body = one.json();
+            let id = body["data"]["id"].as_str().unwrap().to_owned();
+            assert_eq!(
+                body["type"],
+                format!("interaction.{}", body["data"]["status"].as_str().unwrap())
+            );
+            (id, body["data"]["status"].clone())
+        })
+        .collect();
+    outcomes.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        outcomes,
+        [
+            ("q-1".into(), json!("expired")),
+            ("q-2".into(), json!("withdrawn")),
+            ("q-3".into(), json!("answered"))
+        ]
+    );
+}
+
+#[tokio::test]
+async fn after_a_day_an_outcome_is_given_up_with_a_warning() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    asked(&world, &receiver).await;
+    receiver.set_mode(ReceiverMode::Status(500));
+    click(&world).await;
+    world.sql("update deliveries set created_at = now() - interval '24 hours 1 second', next_attempt_at = now()").await;
+    let report = world.sweep(json!({})).await.unwrap();
+    assert_eq!(
+        (&report["deleted"]["deliveries"], &report["delivered"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(receiver.received().len(), 1, "it is not tried again");
+    let logs = world.sweep_function().await.logs().join("\n");
+    let warned = logs
+        .lines()
+        .find(|line| line.contains("delivery_given_up"))
+        .unwrap();
+    assert!(
+        warned.contains("WARN") && warned.contains("q-1"),
+        "{warned}"
+    );
+}
+
+#[tokio::test]
+async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_gets_nothing() {
+    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let token = asked(&world, &receiver).await;
+    for inside in [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/",
+        "ftp://example.com/",
+    ] {
+        let answer = world.ask(&token, &with_callback("q-2", inside)).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "invalid_request"),
+            "{inside}"
+        );
+        assert!(answer.text().contains("callback_url"));
+    }
+    // A name is checked where it is resolved.
+    let by_name = format!(
+        "https://localhost:{}/",
+        receiver
+            .url()
+            .split(':')
+            .nth(2)
+            .unwrap()
+            .trim_end_matches("/callback")
+    );
+    assert_eq!(
+        world
+            .ask(&token, &with_callback("q-3", &by_name))
+            .await
+            .status,
+        201
+    );
+    world.click("slack-a", &press("U1", "question:q-3:0")).await;
+    assert_eq!(world.value("select delivered_at is null and attempts = 1 from deliveries where interaction_id = 'q-3'").await, "t");
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is_rotated() {
+    let (world, receiver) = (
+        World::with_env(&[("SECRETS_CACHE_TTL_MS", "0")]).await,
+        Receiver::start().await.unwrap(),
+    );
+    asked(&world, &receiver).await;
+    // Organization b has no key of its own, so nothing of its goes out.
+    let other = world.conversing("b", "U1").await;
+    world
+        .ask(&other, &with_callback("q-1", &receiver.url()))
+        .await;
+    world.click("slack-b", &press("U1", "question:q-1:0")).await;
+    assert!(
+        receiver.received().is_empty(),
+        "it was signed with another organization's key"
+    );
+    let new = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    world.secrets.put(
+        "postern/org/a/callback-signing",
+        json!([new, CALLBACK_KEY]).to_string(),
+    );
+    click(&world).await;
+    let received = &receiver.received()[0];
+    assert!(verifies(received));
+    let headers: &HeaderMap = &received.headers;
+    assert!(
+        Webhook::new(new)
+            .unwrap()
+            .verify(&received.body, headers)
+            .is_ok()
+    );
+}

@@ -1,0 +1,517 @@
+//! What Slack has a test of in `webhooks`, on the other platforms too; and what is common to all.
+
+use crate::support::{
+    SECRET_TOKEN, World, discord_press, discord_signed, press, question, telegram_press, unix_now,
+};
+use postern_stack::{ChatMode, HttpRequest};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const MARKUP: &str = "*b* _i_ <!channel> @everyone <@1> [x](https://evil.example) `c`";
+
+#[tokio::test]
+async fn on_telegram_the_answer_to_the_click_takes_the_buttons_away() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.talking("telegram", "111", "111").await;
+    let mut asked = question("q-1");
+    asked["question"] = MARKUP.into();
+    assert_eq!(world.ask(&token, &asked).await.status, 201);
+    let card = &world.telegram.calls()[0];
+    assert_eq!(
+        (card.method.as_str(), card.token.as_str()),
+        ("sendMessage", "1:a")
+    );
+    assert_eq!(card.body["chat_id"], 111);
+    assert!(card.body["text"].as_str().unwrap().starts_with(MARKUP));
+    assert!(
+        card.body.get("parse_mode").is_none(),
+        "the text would be read as markup"
+    );
+    assert_eq!(
+        card.body["reply_markup"]["inline_keyboard"][1][0]["callback_data"],
+        "question:q-1:1"
+    );
+
+    let stranger = telegram_press("telegram-a", 222, "question:q-1:0", "c0");
+    let learned = world.call_webhooks(stranger).await;
+    assert_eq!(
+        (learned.status, learned.json()),
+        (
+            200,
+            json!({"method": "answerCallbackQuery", "callback_query_id": "c0"})
+        )
+    );
+    let click = telegram_press("telegram-a", 111, "question:q-1:1", "c1");
+    let answer = world.call_webhooks(click.clone()).await;
+    let edit = answer.json();
+    assert_eq!(
+        (
+            answer.status,
+            &edit["method"],
+            &edit["message_id"],
+            &edit["reply_markup"]
+        ),
+        (
+            200,
+            &json!("editMessageText"),
+            &json!(9),
+            &json!({"inline_keyboard": []})
+        )
+    );
+    assert!(edit["text"].as_str().unwrap().ends_with("111 answered: No"));
+    let mut methods: Vec<String> = world.telegram.calls()[1..]
+        .iter()
+        .map(|call| call.method.clone())
+        .collect();
+    methods.sort();
+    assert_eq!(
+        methods,
+        ["answerCallbackQuery", "sendMessage"],
+        "the note and the receipt; no edit of its own"
+    );
+    let read = world.read(&token, "q-1").await.json();
+    assert_eq!(
+        (&read["answer"]["index"], &read["answer"]["user_id"]),
+        (&json!(1), &json!("111"))
+    );
+
+    // Telegram delivers again what was not answered in time.
+    let again = world.call_webhooks(click).await;
+    assert_eq!(
+        (again.status, &again.json()["method"]),
+        (200, &json!("editMessageText"))
+    );
+    assert_eq!(world.read(&token, "q-1").await.json(), read);
+    assert_eq!(world.telegram.calls().len(), 3, "nothing is sent again");
+    assert_eq!(
+        world
+            .value("select unsettled = '{}' and settle_at is null from pending_interactions")
+            .await,
+        "t"
+    );
+}
+
+#[tokio::test]
+async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.talking("discord", "222", "333").await;
+    let mut asked = question("q-1");
+    asked["question"] = MARKUP.into();
+    asked["options"] = json!(["<@1>", "No"]);
+    assert_eq!(world.ask(&token, &asked).await.status, 201);
+    let card = &world.discord.calls()[0];
+    assert_eq!(
+        (card.method.as_str(), card.token.as_str()),
+        ("POST /channels/333/messages", "a")
+    );
+    assert_eq!(
+        card.body["allowed_mentions"],
+        json!({"parse": [], "users": ["222"]})
+    );
+    let shown = card.body["embeds"][0]["description"].as_str().unwrap();
+    assert!(
+        shown.starts_with("\\*b\\* \\_i\\_ \\<!channel\\> \\@everyone"),
+        "{shown}"
+    );
+    assert_eq!(
+        card.body["components"][0]["components"][1]["custom_id"],
+        "question:q-1:1"
+    );
+
+    let stranger = world
+        .call_webhooks(discord_press("discord-a", "223", "question:q-1:0", "1"))
+        .await;
+    assert_eq!(
+        (stranger.status, stranger.json()),
+        (200, json!({"type": 6}))
+    );
+    let answer = world
+        .call_webhooks(discord_press("discord-a", "222", "question:q-1:0", "2"))
+        .await;
+    let edit = answer.json();
+    assert_eq!(
+        (answer.status, &edit["type"], &edit["data"]["components"]),
+        (200, &json!(7), &json!([]))
+    );
+    let shown = edit["data"]["embeds"][0]["description"].as_str().unwrap();
+    assert!(shown.ends_with("<@222> answered: \\<\\@1\\>"), "{shown}");
+    assert_eq!(
+        world.discord.calls().len(),
+        2,
+        "the card and the receipt; no edit of its own"
+    );
+    assert_eq!(
+        world.read(&token, "q-1").await.json()["answer"]["value"],
+        "<@1>"
+    );
+    let second = world
+        .call_webhooks(discord_press("discord-a", "222", "question:q-1:1", "3"))
+        .await;
+    assert_eq!(
+        second.json(),
+        json!({"type": 6}),
+        "a second click learns nothing"
+    );
+    assert_eq!(
+        world.read(&token, "q-1").await.json()["answer"]["value"],
+        "<@1>"
+    );
+}
+
+#[tokio::test]
+async fn discords_check_of_the_address_is_answered_and_only_with_a_signature() {
+    let world = World::new().await;
+    world.tenants().await;
+    let ping = br#"{"type":1,"id":"1","version":1}"#.to_vec();
+    let answer = world
+        .call_webhooks(discord_signed("discord-a", ping.clone(), unix_now()))
+        .await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"type": 1})));
+    let click = discord_press("discord-a", "222", "question:q-1:0", "1");
+    let forged = [
+        discord_signed("discord-a", ping.clone(), unix_now()).body(b"{\"type\":1}".to_vec()),
+        discord_signed("discord-a", ping.clone(), unix_now() - 301),
+        discord_signed("discord-a", ping.clone(), unix_now() + 310),
+        HttpRequest::new("POST", "/webhooks/discord-a").body(ping),
+        HttpRequest {
+            body: click.body[1..].to_vec(),
+            ..click
+        },
+    ];
+    for request in forged {
+        let answer = world.call_webhooks(request).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "invalid_signature")
+        );
+    }
+}
+
+#[tokio::test]
+async fn telegrams_secret_token_is_wanted_and_a_former_one_still_counts() {
+    let world = World::new().await;
+    world.tenants().await;
+    let bare = |token: Option<&str>| {
+        let mut request = telegram_press("telegram-a", 111, "question:q-1:0", "c");
+        request
+            .headers
+            .retain(|(name, _)| !name.starts_with("x-telegram"));
+        match token {
+            Some(token) => request.header("x-telegram-bot-api-secret-token", token),
+            None => request,
+        }
+    };
+    for wrong in [None, Some(""), Some("telegram_secret-token"), Some("x")] {
+        assert_eq!(
+            world.call_webhooks(bare(wrong)).await.code(),
+            "invalid_signature",
+            "{wrong:?}"
+        );
+    }
+    for right in [SECRET_TOKEN, "Former"] {
+        assert_eq!(world.call_webhooks(bare(Some(right))).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_verified_body_of_another_shape_changes_nothing() {
+    let world = World::new().await;
+    world.tenants().await;
+    let bodies = [
+        "{}",
+        "[]",
+        "null",
+        "7",
+        r#"{"type":3}"#,
+        r#"{"callback_query":{"data":{}}}"#,
+        r#"{"type":99,"data":[]}"#,
+    ];
+    for body in bodies {
+        let mut telegram = telegram_press("telegram-a", 1, "x", "c");
+        telegram.body = body.into();
+        for request in [
+            telegram,
+            discord_signed("discord-a", body.into(), unix_now()),
+        ] {
+            let answer = world.call_webhooks(request).await;
+            assert_eq!(
+                (answer.status, answer.text()),
+                (200, String::new()),
+                "{body}"
+            );
+        }
+    }
+    for body in ["{", "", "\u{0}"] {
+        let mut telegram = telegram_press("telegram-a", 1, "x", "c");
+        telegram.body = body.into();
+        for request in [
+            telegram,
+            discord_signed("discord-a", body.into(), unix_now()),
+        ] {
+            assert_eq!(
+                world.call_webhooks(request).await.code(),
+                "invalid_json",
+                "{body:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_discord_is_asked_for_again_and_makes_no_second_card() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.talking("discord", "222", "333").await;
+    world.discord.set_mode(ChatMode::ResetOnce);
+    let asked = world.ask(&token, &question("q-1")).await;
+    assert_eq!(asked.status, 201, "{asked:?}");
+    assert_eq!(
+        (world.discord.calls().len(), world.discord.messages().len()),
+        (2, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_telegram_and_discord_refuse_is_said_in_plain_text_or_not_kept() {
+    let world = World::new().await;
+    world.tenants().await;
+    let telegram = world.talking("telegram", "111", "111").await;
+    let discord = world.talking("discord", "222", "333").await;
+    let set = |mode| {
+        world.telegram.set_mode(mode);
+        world.discord.set_mode(mode);
+    };
+    set(ChatMode::RefuseCards);
+    for (token, id) in [(&telegram, "t-1"), (&discord, "d-1")] {
+        assert_eq!(world.ask(token, &question(id)).await.status, 201);
+    }
+    assert!(world.telegram.calls()[1].body.get("reply_markup").is_none());
+    assert!(world.discord.calls()[1].body.get("components").is_none());
+    for mode in [
+        ChatMode::Refuse,
+        ChatMode::Status(429),
+        ChatMode::Status(500),
+    ] {
+        set(mode);
+        for (token, id) in [(&telegram, "t-2"), (&discord, "d-2")] {
+            assert_eq!(world.ask(token, &question(id)).await.code(), "post_failed");
+        }
+    }
+    set(ChatMode::Reset);
+    for (token, id) in [(&telegram, "t-3"), (&discord, "d-3")] {
+        let asked = world.ask(token, &question(id)).await;
+        assert_eq!(
+            (asked.status, &asked.json()["posted"]),
+            (202, &json!("unknown"))
+        );
+    }
+    assert_eq!(
+        world
+            .value("select string_agg(id, ' ' order by id) from pending_interactions")
+            .await,
+        "d-1 d-3 t-1 t-3"
+    );
+}
+
+#[tokio::test]
+async fn of_64_clicks_at_once_one_answers_and_there_is_one_receipt() {
+    let world = World::with_env(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
+    world.tenants().await;
+    let token = world.talking("discord", "222", "333").await;
+    world.ask(&token, &question("q-1")).await;
+    let clicks = (0..64).map(|n| {
+        let button = format!("question:q-1:{}", n % 2);
+        world.call_webhooks(discord_press("discord-a", "222", &button, &n.to_string()))
+    });
+    let answers = futures_util::future::join_all(clicks).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let edits = answers
+        .iter()
+        .filter(|answer| answer.json()["type"] == 7)
+        .count();
+    assert_eq!(edits, 1);
+    assert_eq!(world.discord.calls().len(), 2, "the card and one receipt");
+}
+
+#[tokio::test]
+async fn a_withdrawn_card_says_so_and_a_late_click_is_told_why() {
+    let world = World::new().await;
+    world.tenants().await;
+    let slack = world.conversing("a", "U1").await;
+    let telegram = world.talking("telegram", "111", "111").await;
+    let discord = world.talking("discord", "222", "333").await;
+    for (token, id) in [(&slack, "s-1"), (&telegram, "t-1"), (&discord, "d-1")] {
+        assert_eq!(world.ask(token, &question(id)).await.status, 201);
+        assert_eq!(world.withdraw(token, id).await.status, 204);
+        assert_eq!(world.read(token, id).await.code(), "unknown_interaction");
+    }
+    let update = &world.slack.calls()[1];
+    assert_eq!(
+        (update.method.as_str(), &update.body["ts"]),
+        ("chat.update", &json!("1700000000.000001"))
+    );
+    assert!(update.body.to_string().contains("withdrew"));
+    let edit = &world.telegram.calls()[1];
+    assert_eq!(
+        (edit.method.as_str(), &edit.body["message_id"]),
+        ("editMessageText", &json!(101))
+    );
+    let patch = &world.discord.calls()[1];
+    assert_eq!(
+        patch.method,
+        "PATCH /channels/333/messages/700000000000000000"
+    );
+    assert_eq!(patch.body["components"], json!([]));
+
+    let late = world.click("slack-a", &press("U1", "question:s-1:0")).await;
+    assert_eq!((late.status, late.text()), (200, String::new()));
+    let note = world.slack.calls().pop().unwrap();
+    assert_eq!(
+        (note.method.as_str(), &note.body["user"]),
+        ("chat.postEphemeral", &json!("U1"))
+    );
+    let late = world
+        .call_webhooks(telegram_press("telegram-a", 111, "question:t-1:0", "c"))
+        .await
+        .json();
+    assert_eq!(late["method"], "answerCallbackQuery");
+    assert!(
+        late["text"].as_str().unwrap().contains("withdrew")
+            && late["text"].as_str().unwrap().len() <= 200
+    );
+    let late = world
+        .call_webhooks(discord_press("discord-a", "222", "question:d-1:0", "1"))
+        .await
+        .json();
+    assert_eq!(
+        (&late["type"], &late["data"]["flags"]),
+        (&json!(4), &json!(64))
+    );
+    // Somebody else's late click still learns nothing.
+    let other = world
+        .call_webhooks(discord_press("discord-a", "223", "question:d-1:0", "2"))
+        .await;
+    assert_eq!(other.json(), json!({"type": 6}));
+
+    world.ask(&discord, &question("d-2")).await;
+    world
+        .sql("update pending_interactions set created_at = now() - interval '25 hours'")
+        .await;
+    let late = world
+        .call_webhooks(discord_press("discord-a", "222", "question:d-2:0", "3"))
+        .await
+        .json();
+    assert!(
+        late["data"]["content"]
+            .as_str()
+            .unwrap()
+            .contains("expired"),
+        "{late}"
+    );
+    assert_eq!(
+        world.read(&discord, "d-2").await.json()["status"],
+        "expired"
+    );
+}
+
+#[tokio::test]
+async fn a_card_that_was_asked_anew_loses_its_buttons() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.talking("discord", "222", "333").await;
+    world.ask(&token, &question("q-1")).await;
+    world.sql("select pg_sleep(0.05)").await;
+    let mut changed = question("q-1");
+    changed["options"] = json!(["No", "Yes"]);
+    assert_eq!(world.ask(&token, &changed).await.status, 200);
+    let calls = world.discord.calls();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert_eq!(
+        calls[2].method,
+        "PATCH /channels/333/messages/700000000000000000"
+    );
+    assert_eq!(
+        (&calls[2].body["components"], world.discord.messages().len()),
+        (&json!([]), 2)
+    );
+}
+
+#[tokio::test]
+async fn a_click_is_acknowledged_in_time_though_its_chat_hangs_and_the_sweep_finishes() {
+    let world = World::with_env(&[("ACK_BUDGET_MS", "700")]).await;
+    world.tenants().await;
+    let slack = world.conversing("a", "U1").await;
+    world.ask(&slack, &question("q-1")).await;
+    world.slack.set_mode(ChatMode::Hang);
+    let started = Instant::now();
+    assert_eq!(
+        world
+            .click("slack-a", &press("U1", "question:q-1:0"))
+            .await
+            .status,
+        200
+    );
+    assert!(
+        started.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        started.elapsed()
+    );
+    // The receipt may have arrived, so it is not sent again; the card is still owed.
+    let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
+    assert_eq!(world.value(owed).await, "card");
+    world.slack.set_mode(ChatMode::Up);
+    world
+        .sql("update pending_interactions set settle_at = now()")
+        .await;
+    world.sweep(json!({})).await.unwrap();
+    let update = world.slack.calls().pop().unwrap();
+    assert_eq!(
+        (update.method.as_str(), &update.body["ts"]),
+        ("chat.update", &json!("1700000000.0001"))
+    );
+    assert!(update.body.to_string().contains("answered: Yes"));
+    assert_eq!(world.value(owed).await, "");
+    let calls = world.slack.calls().len();
+    world.sweep(json!({})).await.unwrap();
+    assert_eq!(world.slack.calls().len(), calls, "it is done once");
+}
+
+#[tokio::test]
+async fn a_receipt_that_was_refused_is_sent_by_the_sweep() {
+    let world = World::new().await;
+    world.tenants().await;
+    let slack = world.conversing("a", "U1").await;
+    world.ask(&slack, &question("q-1")).await;
+    world.slack.set_mode(ChatMode::Refuse);
+    world.click("slack-a", &press("U1", "question:q-1:0")).await;
+    world.slack.set_mode(ChatMode::Up);
+    let before = world.slack.calls().len();
+    world
+        .sql("update pending_interactions set settle_at = now()")
+        .await;
+    world.sweep(json!({})).await.unwrap();
+    let mut methods: Vec<String> = world.slack.calls()[before..]
+        .iter()
+        .map(|call| call.method.clone())
+        .collect();
+    methods.sort();
+    assert_eq!(methods, ["chat.postMessage", "chat.update"]);
+}
+
+#[tokio::test]
+async fn once_its_card_is_posted_nothing_undoes_a_question() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    // Whatever is written after the post fails.
+    world
+        .sql(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
+             create trigger refuse before update on pending_interactions for each row execute function refuse()",
+        )
+        .await;
+    assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
+    assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
+}

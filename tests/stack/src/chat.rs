@@ -1,0 +1,131 @@
+//! What the sample chats share: how they behave, and what they were asked.
+
+use crate::Result;
+use crate::server::{Body, LOOPBACK, Server, whole};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a sample chat behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChatMode {
+    Up,
+    /// The platform's own refusal.
+    Refuse,
+    /// Refuses a message with buttons and takes plain text.
+    RefuseCards,
+    Status(u16),
+    /// Reads the request and never answers.
+    Hang,
+    /// Reads the request and closes the connection.
+    Reset,
+    /// Does what the first request asks and closes the connection; is up again after it.
+    ResetOnce,
+}
+
+/// A call that it received.
+#[derive(Debug, Clone)]
+pub struct ChatCall {
+    pub method: String,
+    pub token: String,
+    pub body: Value,
+}
+
+pub(crate) struct State {
+    pub calls: Vec<ChatCall>,
+    pub mode: ChatMode,
+    /// Messages that were created.
+    pub messages: Vec<Value>,
+}
+
+/// A platform's API: what it makes of a request, and what it answers when it is up.
+pub(crate) trait Api: Send + Sync + 'static {
+    /// The method's name and the caller's token.
+    fn name(request: &Request<Incoming>) -> (String, String);
+    fn refusal() -> (u16, Value);
+    fn has_buttons(body: &Value) -> bool;
+    fn answer(call: &ChatCall, state: &mut State) -> (u16, Value);
+}
+
+/// A running sample.
+pub(crate) struct Sample {
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sample {
+    pub async fn start<A: Api>() -> Result<Self> {
+        let state = Arc::new(Mutex::new(State {
+            calls: Vec::new(),
+            mode: ChatMode::Up,
+            messages: Vec::new(),
+        }));
+        let shared = Arc::clone(&state);
+        let serve = move |request| serve::<A>(Arc::clone(&shared), request);
+        let server = Server::start(LOOPBACK, serve).await?;
+        Ok(Self { server, state })
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    pub fn calls(&self) -> Vec<ChatCall> {
+        lock(&self.state).calls.clone()
+    }
+
+    pub fn messages(&self) -> Vec<Value> {
+        lock(&self.state).messages.clone()
+    }
+
+    pub fn set_mode(&self, mode: ChatMode) {
+        lock(&self.state).mode = mode;
+    }
+}
+
+async fn serve<A: Api>(
+    state: Arc<Mutex<State>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>> {
+    let (method, token) = A::name(&request);
+    let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    let call = ChatCall {
+        method,
+        token,
+        body,
+    };
+    let (mode, (status, answer)) = {
+        let mut state = lock(&state);
+        state.calls.push(call.clone());
+        let mode = state.mode;
+        let answer = match mode {
+            ChatMode::Refuse => A::refusal(),
+            ChatMode::RefuseCards if A::has_buttons(&call.body) => A::refusal(),
+            ChatMode::Up | ChatMode::RefuseCards | ChatMode::ResetOnce => {
+                A::answer(&call, &mut state)
+            }
+            ChatMode::Status(status) => (status, "no".into()),
+            ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
+        };
+        if mode == ChatMode::ResetOnce {
+            state.mode = ChatMode::Up;
+        }
+        (mode, answer)
+    };
+    match mode {
+        ChatMode::Hang => std::future::pending().await,
+        ChatMode::Reset | ChatMode::ResetOnce => return Err("reset".into()),
+        _ => {}
+    }
+    Ok(Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .header("retry-after", "1")
+        .body(whole(answer.to_string()))?)
+}

@@ -1,0 +1,150 @@
+//! A sample Discord: the HTTP API's messages with their bounds, and signed interactions.
+
+use crate::Result;
+use crate::chat::{Api, ChatCall, ChatMode, Sample, State};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use http::Request;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+/// The running sample.
+pub struct Discord(Sample);
+
+impl Discord {
+    pub async fn start() -> Result<Self> {
+        Ok(Self(Sample::start::<HttpApi>().await?))
+    }
+
+    /// What stands for `https://discord.com/api/v10`.
+    pub fn api_base_url(&self) -> String {
+        format!("{}/api/v10", self.0.url())
+    }
+
+    /// Their methods are as `POST /channels/1/messages`.
+    pub fn calls(&self) -> Vec<ChatCall> {
+        self.0.calls()
+    }
+
+    /// The messages that were really created.
+    pub fn messages(&self) -> Vec<Value> {
+        self.0.messages()
+    }
+
+    pub fn set_mode(&self, mode: ChatMode) {
+        self.0.set_mode(mode);
+    }
+}
+
+struct HttpApi;
+
+impl Api for HttpApi {
+    fn name(request: &Request<Incoming>) -> (String, String) {
+        let path = request.uri().path().trim_start_matches("/api/v10");
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        let token = header("authorization").and_then(|value| value.strip_prefix("Bot "));
+        // A client that does not name itself is blocked.
+        let named = header("user-agent").is_some_and(|agent| agent.starts_with("DiscordBot ("));
+        let token = if named { token.unwrap_or_default() } else { "" };
+        (format!("{} {path}", request.method()), token.to_owned())
+    }
+
+    fn refusal() -> (u16, Value) {
+        (404, json!({"message": "Unknown Channel", "code": 10003}))
+    }
+
+    fn has_buttons(body: &Value) -> bool {
+        body.get("components").is_some()
+    }
+
+    fn answer(call: &ChatCall, state: &mut State) -> (u16, Value) {
+        if call.token.is_empty() {
+            return (401, json!({"message": "401: Unauthorized", "code": 0}));
+        }
+        if !within_bounds(&call.body) {
+            return (400, json!({"message": "Invalid Form Body", "code": 50035}));
+        }
+        let mut path = call.method.split('/').skip(2);
+        let channel = path.next().unwrap_or_default();
+        if call.method.starts_with("PATCH ") {
+            let id = path.nth(1).unwrap_or_default();
+            return (200, json!({"id": id, "channel_id": channel}));
+        }
+        let same = |message: &&Value| {
+            call.body["enforce_nonce"] == true && message["nonce"] == call.body["nonce"]
+        };
+        if let Some(first) = state.messages.iter().find(same) {
+            return (200, first.clone());
+        }
+        let id = (700_000_000_000_000_000 + state.messages.len()).to_string();
+        let message = json!({"id": id, "channel_id": channel, "content": call.body["content"], "nonce": call.body["nonce"]});
+        state.messages.push(message.clone());
+        (200, message)
+    }
+}
+
+/// Discord's published bounds of a message.
+fn within_bounds(body: &Value) -> bool {
+    let length = |value: &Value| value.as_str().unwrap_or_default().chars().count();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let rows = list(&body["components"]);
+    let button =
+        |button: &Value| length(&button["label"]) <= 80 && length(&button["custom_id"]) <= 100;
+    let row = |row: &Value| {
+        let buttons = list(&row["components"]);
+        (1..=5).contains(&buttons.len()) && buttons.iter().all(button)
+    };
+    let embed = |embed: &Value| length(&embed["description"]) <= 4096;
+    length(&body["content"]) <= 2000
+        && list(&body["embeds"]).iter().all(embed)
+        && rows.len() <= 5
+        && rows.iter().all(row)
+        && length(&body["nonce"]) <= 25
+        && (length(&body["content"]) > 0 || !list(&body["embeds"]).is_empty())
+}
+
+/// A press on a button.
+#[derive(Debug, Clone)]
+pub struct DiscordClick {
+    pub interaction_id: String,
+    /// In a server; else in a direct message.
+    pub guild: bool,
+    pub user_id: String,
+    pub channel_id: String,
+    pub message_id: String,
+    pub custom_id: String,
+}
+
+/// The interaction that Discord sends for it.
+pub fn interaction(click: &DiscordClick) -> Value {
+    let user = json!({"id": click.user_id, "username": "somebody", "discriminator": "0"});
+    let mut interaction = json!({
+        "type": 3, "version": 1, "id": click.interaction_id, "application_id": "900", "token": "a-long-token",
+        "channel_id": click.channel_id,
+        "message": {"id": click.message_id, "channel_id": click.channel_id, "content": "card"},
+        "data": {"custom_id": click.custom_id, "component_type": 2},
+    });
+    if click.guild {
+        interaction["guild_id"] = "800".into();
+        interaction["member"] = json!({"user": user});
+    } else {
+        interaction["user"] = user;
+    }
+    interaction
+}
+
+/// The application's public key, in hexadecimal.
+pub fn public_key(seed: &[u8; 32]) -> Result<String> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed)?;
+    Ok(hex(pair.public_key().as_ref()))
+}
+
+/// `X-Signature-Ed25519` of a body at a time in Unix seconds.
+pub fn sign(seed: &[u8; 32], timestamp: i64, body: &[u8]) -> Result<String> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed)?;
+    let signed = [timestamp.to_string().as_bytes(), body].concat();
+    Ok(hex(pair.sign(&signed).as_ref()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
