@@ -1,8 +1,9 @@
 //! Outcomes delivered to agents: signed, at least once, by the sweep where the click could not.
 
-use crate::support::{CALLBACK_KEY, World, press, question};
+use crate::support::{ANYWHERE, CALLBACK_KEY, World, press, question};
 use http::HeaderMap;
 use postern_stack::{Receiver, ReceiverMode, receiver::Received};
+
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use std::time::{Duration, Instant};
@@ -42,7 +43,10 @@ async fn make_due(world: &World) {
 
 #[tokio::test]
 async fn an_answer_is_delivered_with_the_click_signed_and_once() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
     let token = asked(&world, &receiver).await;
     click(&world).await;
     click(&world).await;
@@ -75,7 +79,10 @@ async fn an_answer_is_delivered_with_the_click_signed_and_once() {
 
 #[tokio::test]
 async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_same_id() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Status(500));
     click(&world).await;
@@ -116,8 +123,11 @@ async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_
 
 #[tokio::test]
 async fn a_receiver_that_is_gone_or_redirects_is_not_followed_nor_asked_again() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
-    let elsewhere = Receiver::start().await.unwrap();
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
+    let elsewhere = Receiver::start_on(ANYWHERE).await.unwrap();
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Redirect(elsewhere.url()));
     click(&world).await;
@@ -135,7 +145,7 @@ async fn a_receiver_that_is_gone_or_redirects_is_not_followed_nor_asked_again() 
 async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
     let (world, receiver) = (
         World::with_env(&[("ACK_BUDGET_MS", "700")]).await,
-        Receiver::start().await.unwrap(),
+        Receiver::start_on(ANYWHERE).await.unwrap(),
     );
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Hang);
@@ -155,7 +165,10 @@ async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
 
 #[tokio::test]
 async fn an_expired_and_a_withdrawn_question_are_outcomes_too_and_each_only_once() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
     let token = asked(&world, &receiver).await;
     world
         .ask(&token, &with_callback("q-2", &receiver.url()))
@@ -211,7 +224,10 @@ async fn an_expired_and_a_withdrawn_question_are_outcomes_too_and_each_only_once
 
 #[tokio::test]
 async fn after_a_day_an_outcome_is_given_up_with_a_warning() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Status(500));
     click(&world).await;
@@ -235,7 +251,10 @@ async fn after_a_day_an_outcome_is_given_up_with_a_warning() {
 
 #[tokio::test]
 async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_gets_nothing() {
-    let (world, receiver) = (World::new().await, Receiver::start().await.unwrap());
+    let (world, receiver) = (
+        World::new().await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
     let token = asked(&world, &receiver).await;
     for inside in [
         "http://example.com/",
@@ -278,7 +297,7 @@ async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_g
 async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is_rotated() {
     let (world, receiver) = (
         World::with_env(&[("SECRETS_CACHE_TTL_MS", "0")]).await,
-        Receiver::start().await.unwrap(),
+        Receiver::start_on(ANYWHERE).await.unwrap(),
     );
     asked(&world, &receiver).await;
     // Organization b has no key of its own, so nothing of its goes out.

@@ -1,7 +1,8 @@
 //! SIGKILL at every step between a click and its delivery: no answer is lost and none is applied twice.
 
-use crate::support::{World, press, question, telegram_press};
+use crate::support::{ANYWHERE, World, press, question, telegram_press};
 use postern_stack::{ChatMode, Receiver, ReceiverMode};
+
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +12,7 @@ const CLICK: &str = "question:q-1:1";
 async fn asked(env: &[(&str, &str)]) -> (Arc<World>, Receiver, String) {
     let world = World::with_env(env).await;
     world.tenants().await;
-    let receiver = Receiver::start().await.unwrap();
+    let receiver = Receiver::start_on(ANYWHERE).await.unwrap();
     let token = world.talking("telegram", "111", "111").await;
     let mut body = question("q-1");
     body["callback_url"] = receiver.url().into();

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod callbacks;
+mod chat_libraries;
 mod chats;
 mod cold_start;
 mod control;

@@ -12,23 +12,23 @@ use std::{
 };
 use tokio::{process::Command, sync::OnceCell};
 
-const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
+pub const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
 /// What an installation is made of; it is made anew when one of these has changed.
 const MADE_OF: [&str; 3] = ["requirements.txt", "package.json", "package-lock.json"];
 const INSTALLING: Duration = Duration::from_secs(600);
-const RUNNING: Duration = Duration::from_secs(120);
+pub const RUNNING: Duration = Duration::from_secs(120);
 const NO_PYTHON: &str = "the SDK suites need Python 3 with its venv module; install it (Debian: apt-get install python3 python3-venv)";
 
 /// The installed SDKs, with the Python and the Node that run them.
-struct Sdks {
+pub struct Sdks {
     folder: PathBuf,
-    python: PathBuf,
+    pub python: PathBuf,
     node: PathBuf,
 }
 
 static SDKS: OnceCell<std::result::Result<Sdks, String>> = OnceCell::const_new();
 
-async fn sdks() -> &'static Sdks {
+pub async fn sdks() -> &'static Sdks {
     let installed = SDKS
         .get_or_init(async || installed().await.map_err(|error| error.to_string()))
         .await;
@@ -116,7 +116,7 @@ async fn install(folder: &Path) -> Result<()> {
 }
 
 /// Runs a command to its end; all that it said if that is not a good one.
-async fn done(command: &mut Command, within: Duration) -> Result<Output> {
+pub async fn done(command: &mut Command, within: Duration) -> Result<Output> {
     let shown: Vec<_> = std::iter::once(command.as_std().get_program())
         .chain(command.as_std().get_args())
         .map(|word| word.to_string_lossy().into_owned())

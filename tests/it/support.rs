@@ -25,6 +25,8 @@ pub const SECRET_TOKEN: &str = "Telegram_secret-token";
 pub const DISCORD_SEED: [u8; 32] = [7; 32];
 /// The key that signs organization a's outcomes.
 pub const CALLBACK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// An address of loopback whose every port the functions may call.
+pub const ANYWHERE: [u8; 4] = [127, 0, 0, 2];
 pub const REAL_KEY: &str = "sk-real-of-org-a-0123456789";
 
 // RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.

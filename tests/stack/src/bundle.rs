@@ -1,21 +1,18 @@
 //! Everything that the bundle needs, started in order, ended by being dropped.
 
+use crate::press::{Chat, DISCORD_SEED, SECRET_TOKEN, SIGNING_SECRET, press};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::{Router, extract::Query, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::{
-    Front, Function, Invocation, Postgres, Result, SecretsManager, Slack, Upstream, binaries,
-    slack::{Click, click_body, sign},
+    Discord, Front, Function, Invocation, Postgres, Receiver, Result, SecretsManager, Slack,
+    Telegram, Upstream, binaries, discord,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
-pub const SIGNING_SECRET: &str = "sample-slack-signing-secret";
 pub const REAL_KEY: &str = "sk-real-key-that-no-agent-ever-sees";
 const DATABASE: &str = "postern";
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
@@ -27,6 +24,9 @@ pub struct Bundle {
     pub postgres: Postgres,
     pub upstream: Upstream,
     pub slack: Slack,
+    pub telegram: Telegram,
+    pub discord: Discord,
+    pub receiver: Receiver,
     _secrets: SecretsManager,
     pub sweep: Arc<Function>,
     control: Function,
@@ -61,8 +61,21 @@ impl Bundle {
         println!("  sample provider  {}, speaks like OpenAI", upstream.url());
         let slack = Slack::start().await?;
         println!("  sample Slack     {}", slack.api_base_url());
+        let telegram = Telegram::start().await?;
+        println!("  sample Telegram  {}", telegram.api_base_url());
+        let discord = Discord::start().await?;
+        println!("  sample Discord   {}", discord.api_base_url());
+        let receiver = Receiver::start_on([127, 0, 0, 1]).await?;
+        println!("  agent's callback {}", receiver.url());
         fill(&secrets, &postgres.secret_json(DATABASE))?;
-        let env = environment(&secrets, &upstream, &slack);
+        let private = [
+            upstream.url(),
+            slack.api_base_url(),
+            telegram.api_base_url(),
+            discord.api_base_url(),
+            receiver.url(),
+        ];
+        let env = environment(&secrets, &upstream, &private);
         let proxy = Arc::new(Function::start("proxy", &built.of("proxy"), &env, 4).await?);
         let webhooks = Arc::new(Function::start("webhooks", &built.of("webhooks"), &env, 4).await?);
         let sweep = Arc::new(Function::start("sweep", &built.of("sweep"), &env, 1).await?);
@@ -78,6 +91,9 @@ impl Bundle {
             postgres,
             upstream,
             slack,
+            telegram,
+            discord,
+            receiver,
             _secrets: secrets,
             sweep,
             control,
@@ -128,9 +144,9 @@ impl Bundle {
     pub fn print_what_to_try(&self) {
         println!(
             "
-It stays up until Ctrl-C. To press a button of a card in the sample Slack:
+It stays up until Ctrl-C. To press a button of a card in a sample chat (slack, telegram with user 111, discord with user 222):
 
-  curl '{}/press?user=U-ALICE&button=question:deploy-2:0'
+  curl '{}/press?chat=slack&user=U-ALICE&button=question:deploy-2:0'
 
 The sweep runs every five minutes, as the EventBridge rule does.",
             self.pressing
@@ -155,28 +171,29 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
     secrets.put("postern/org/acme/openai", REAL_KEY);
     let slack = json!({"bot_token": "xoxb-sample-bot-token", "signing_secret": SIGNING_SECRET});
     secrets.put("postern/org/acme/slack", slack.to_string());
+    let telegram = json!({"bot_token": "1:sample-bot-token", "secret_token": SECRET_TOKEN});
+    secrets.put("postern/org/acme/telegram", telegram.to_string());
+    let discord = json!({"bot_token": "sample-bot-token", "application_id": "900", "public_key": discord::public_key(&DISCORD_SEED)?});
+    secrets.put("postern/org/acme/discord", discord.to_string());
+    let signing: [u8; 32] =
+        aws_lc_rs::rand::generate(&aws_lc_rs::rand::SystemRandom::new())?.expose();
+    let signing = format!(
+        "whsec_{}",
+        base64::engine::general_purpose::STANDARD.encode(signing)
+    );
+    secrets.put("postern/org/acme/callback-signing", signing);
     Ok(())
 }
 
 fn environment(
     secrets: &SecretsManager,
     upstream: &Upstream,
-    slack: &Slack,
+    private: &[String],
 ) -> Vec<(String, String)> {
-    let authority = |url: &str| {
-        url.trim_start_matches("http://")
-            .split('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let authority = |url: &String| url.split('/').nth(2).unwrap_or_default().to_owned();
+    let private: Vec<String> = private.iter().map(authority).collect();
     let provider = json!([{"slug": "openai", "provider_id": "openai", "base_url": upstream.url(),
         "auth": {"header": "authorization", "scheme": "Bearer"}}]);
-    let private = format!(
-        "{},{}",
-        authority(&upstream.url()),
-        authority(&slack.api_base_url())
-    );
     [
         ("DATABASE_SECRET_ID", "postern/database".to_owned()),
         (
@@ -188,7 +205,7 @@ fn environment(
             "postern/worker-token-signing-key".to_owned(),
         ),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
-        ("ALLOW_PRIVATE_UPSTREAMS", private),
+        ("ALLOW_PRIVATE_UPSTREAMS", private.join(",")),
         ("PROVIDERS", provider.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -211,42 +228,10 @@ fn sweep_on_a_timer(sweep: Arc<Function>) -> JoinHandle<()> {
     })
 }
 
-/// A press on a button in the sample Slack, signed as Slack signs it; what Postern answered.
-pub async fn press(
-    base: &str,
-    connection: &str,
-    user: &str,
-    button: &str,
-) -> Result<crate::http_client::Reply> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let body = click_body(Click {
-        team_id: "T-ACME".into(),
-        api_app_id: "A-POSTERN".into(),
-        user_id: user.into(),
-        channel_id: "C-DEPLOYS".into(),
-        message_ts: "1700000000.0001".into(),
-        action_id: button.into(),
-        value: String::new(),
-        action_ts: format!("{}.{:06}", now.as_secs(), now.subsec_micros()),
-    });
-    let timestamp = i64::try_from(now.as_secs())?;
-    let signature = sign(SIGNING_SECRET, timestamp, body.as_bytes());
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("x-slack-request-timestamp", &timestamp.to_string()),
-        ("x-slack-signature", &signature),
-    ];
-    crate::http_client::send(
-        "POST",
-        &format!("{base}/webhooks/{connection}"),
-        &headers,
-        &body,
-    )
-    .await
-}
-
 #[derive(Deserialize)]
 struct PressQuery {
+    #[serde(default)]
+    chat: Chat,
     user: String,
     button: String,
 }
@@ -257,23 +242,19 @@ async fn serve_presses(base: String) -> Result<(String, JoinHandle<()>)> {
     let address = format!("http://{}", listener.local_addr()?);
     let pressed = async move |Query(query): Query<PressQuery>| match press(
         &base,
-        "acme-slack",
+        query.chat,
         &query.user,
         &query.button,
     )
     .await
     {
-        Ok(reply) => format!(
-            "Postern answered Slack with {} {}\n",
-            reply.status,
-            reply.text()
-        ),
+        Ok(reply) => format!("Postern answered with {} {}\n", reply.status, reply.text()),
         Err(error) => format!("the press did not arrive: {error}\n"),
     };
     let app = Router::new().route("/press", any(pressed));
     let serving = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
-            eprintln!("sample Slack's buttons: {error}");
+            eprintln!("the samples' buttons: {error}");
         }
     });
     Ok((address, serving))

@@ -42,7 +42,8 @@ async fn route(
 ) -> Result<Response<Body>> {
     let path = request.uri().path().to_owned();
     let event = event(request).await?;
-    if path.starts_with("/v1/interactions") || path.starts_with("/webhooks/") {
+    let of_webhooks = ["/v1/interactions", "/v1/grants", "/webhooks/"];
+    if of_webhooks.iter().any(|prefix| path.starts_with(prefix)) {
         return buffered(webhooks.invoke(event, INTEGRATION_TIMEOUT).await?);
     }
     if path.contains("/api/proxy") || path == "/health" {

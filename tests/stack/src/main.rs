@@ -2,6 +2,7 @@
 
 mod bundle;
 mod http_client;
+mod press;
 mod tour;
 
 use bundle::Bundle;

@@ -1,7 +1,7 @@
 //! An agent's callback address.
 
 use crate::Result;
-use crate::server::{Body, LOOPBACK, Server, whole};
+use crate::server::{Body, Server, whole};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -61,16 +61,15 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl Receiver {
-    pub async fn start() -> Result<Self> {
+    /// On any free port of this address of loopback.
+    pub async fn start_on(address: [u8; 4]) -> Result<Self> {
         let state = Arc::new(Mutex::new(State {
             received: Vec::new(),
             mode: ReceiverMode::Up,
         }));
         let shared = Arc::clone(&state);
-        // Any address of loopback, so that a test may allow them all.
-        let address = ([127, 0, 0, 2], LOOPBACK.port()).into();
         let answer = move |request| answer(Arc::clone(&shared), request);
-        let server = Server::start(address, answer).await?;
+        let server = Server::start((address, 0).into(), answer).await?;
         Ok(Self { server, state })
     }
 

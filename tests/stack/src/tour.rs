@@ -1,8 +1,9 @@
 //! The guided tour: each step says what was sent, what came back and what it proves, and checks it.
 
-use crate::bundle::{Bundle, REAL_KEY, press};
+use crate::bundle::{Bundle, REAL_KEY};
 use crate::http_client::{Reply, send};
-use postern_stack::Result;
+use crate::press::{Chat, press};
+use postern_stack::{ReceiverMode, Result};
 use serde_json::{Value, json};
 
 /// Counts what passed.
@@ -59,6 +60,8 @@ pub async fn play(bundle: &mut Bundle) -> Result<bool> {
     isolated(&mut tour, bundle, &placeholder).await?;
     outage(&mut tour, bundle, &placeholder).await?;
     let token = asked(&mut tour, bundle).await?;
+    approved(&mut tour, bundle).await?;
+    called_back(&mut tour, bundle).await?;
     swept(&mut tour, bundle).await?;
     tour.end_step();
     println!(
@@ -95,10 +98,16 @@ async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
             .command(json!({"command": "put_agent", "organization_id": org, "agent_id": agent}))
             .await?;
     }
-    bundle
-        .command(json!({"command": "put_connection", "organization_id": "acme", "id": "acme-slack", "platform": "slack",
-            "secret_ref": "postern/org/acme/slack", "config": {"api_base_url": bundle.slack.api_base_url()}}))
-        .await?;
+    for (chat, api) in [
+        ("slack", bundle.slack.api_base_url()),
+        ("telegram", bundle.telegram.api_base_url()),
+        ("discord", bundle.discord.api_base_url()),
+    ] {
+        bundle
+            .command(json!({"command": "put_connection", "organization_id": "acme", "id": format!("acme-{chat}"), "platform": chat,
+                "secret_ref": format!("postern/org/acme/{chat}"), "config": {"api_base_url": api}}))
+            .await?;
+    }
     let mint = json!({"command": "mint_placeholder", "organization_id": "acme", "agent_id": "coder",
         "env_var_name": "OPENAI_API_KEY", "deployment_name": "coder-1",
         "secret_ref": "postern/org/acme/openai", "allowed_hosts": ["127.0.0.1"]});
@@ -279,7 +288,7 @@ async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
 
     let stranger = press(
         &bundle.base,
-        "acme-slack",
+        Chat::Slack,
         "U-MALLORY",
         "question:deploy-1:0",
     )
@@ -292,20 +301,116 @@ async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
         status(bundle, &token).await?["status"] == "pending",
         "somebody else's click changes nothing, and learns nothing",
     );
-    press(&bundle.base, "acme-slack", "U-ALICE", "question:deploy-1:0").await?;
+    press(&bundle.base, Chat::Slack, "U-ALICE", "question:deploy-1:0").await?;
     let answered = status(bundle, &token).await?;
     println!("   click   Alice clicks Yes\n   back    {answered}");
     tour.proves(
         answered["answer"]["value"] == "Yes" && answered["answer"]["user_id"] == "U-ALICE",
         "Alice's click claims it, and the agent reads her answer",
     );
-    press(&bundle.base, "acme-slack", "U-ALICE", "question:deploy-1:1").await?;
+    press(&bundle.base, Chat::Slack, "U-ALICE", "question:deploy-1:1").await?;
     println!("   click   Alice clicks No as well");
     tour.proves(
         status(bundle, &token).await? == answered,
         "the second click is ignored",
     );
     Ok(token)
+}
+
+/// A worker token of acme's agent in a conversation.
+async fn talking(bundle: &Bundle, chat: &str, user: &str, channel: &str) -> Result<String> {
+    let minted = bundle
+        .command(
+            json!({"command": "mint_worker_token", "organization_id": "acme", "agent_id": "coder",
+            "deployment_name": "coder-1", "connection_id": format!("acme-{chat}"), "user_id": user,
+            "channel_id": channel, "conversation_id": channel}),
+        )
+        .await?;
+    Ok(minted["token"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn ask(tour: &Tour, bundle: &Bundle, token: &str, question: &str) -> Result<Reply> {
+    let url = format!("{}/v1/interactions", bundle.base);
+    tour.sent(&format!("POST {url}  {question}"));
+    let headers = [
+        ("x-postern-worker-token", token),
+        ("content-type", "application/json"),
+    ];
+    let reply = send("POST", &url, &headers, question).await?;
+    tour.back(&reply);
+    Ok(reply)
+}
+
+async fn approved(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
+    tour.step("The agent wants to call a tool: Bob approves it in Telegram for an hour");
+    let token = talking(bundle, "telegram", "111", "111").await?;
+    let approval = r#"{"id":"push-1","kind":"approval","tool":"git/push","args":{"branch":"main","force":false}}"#;
+    let reply = ask(tour, bundle, &token, approval).await?;
+    let shown = bundle.telegram.calls().iter().any(|call| {
+        call.body["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("\"branch\": \"main\""))
+    });
+    tour.proves(
+        reply.status == 201 && shown,
+        "the card shows the tool, its arguments and the four decisions",
+    );
+    let click = press(&bundle.base, Chat::Telegram, "111", "question:push-1:0").await?;
+    println!(
+        "   click   Bob clicks 1h: Telegram gets {} {}",
+        click.status,
+        click.json()["method"]
+    );
+    tour.proves(
+        click.json()["method"] == "editMessageText",
+        "the answer to the click takes the card's buttons away, without a call of its own",
+    );
+    let url = format!("{}/v1/grants?pattern=/mcp/git/tools/push", bundle.base);
+    tour.sent(&format!("GET {url}"));
+    let grant = send("GET", &url, &[("x-postern-worker-token", &token)], "").await?;
+    tour.back(&grant);
+    tour.proves(
+        grant.json()["status"] == "allowed",
+        "the decision is a grant of that organization's agent, with its end",
+    );
+    Ok(())
+}
+
+async fn called_back(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
+    tour.step("Carol answers in Discord, and the agent is called back, though its first try fails");
+    let token = talking(bundle, "discord", "222", "333").await?;
+    let question = json!({"id": "name-1", "kind": "question", "question": "Which *name*? @everyone", "options": ["postern", "gate"],
+        "callback_url": bundle.receiver.url()});
+    ask(tour, bundle, &token, &question.to_string()).await?;
+    bundle.receiver.set_mode(ReceiverMode::Status(500));
+    let click = press(&bundle.base, Chat::Discord, "222", "question:name-1:0").await?;
+    println!(
+        "   click   Carol clicks postern, while the agent answers 500: Discord gets {} type {}",
+        click.status,
+        click.json()["type"]
+    );
+    tour.proves(
+        click.status == 200 && click.json()["type"] == 7,
+        "the click is acknowledged, and its answer is kept whatever the agent does",
+    );
+    bundle.receiver.set_mode(ReceiverMode::Up);
+    bundle
+        .sql("update deliveries set next_attempt_at = now()")
+        .await?;
+    let report = bundle.sweep(json!({})).await?;
+    let received = bundle.receiver.received();
+    for one in &received {
+        println!(
+            "   there   webhook-id {} signed {}",
+            one.id(),
+            one.header("webhook-signature")
+        );
+    }
+    tour.proves(
+        report["delivered"] == 1 && received.len() == 2 && received[0].id() == received[1].id(),
+        "the sweep delivered it, signed, under the same webhook-id",
+    );
+    Ok(())
 }
 
 async fn swept(tour: &mut Tour, bundle: &Bundle) -> Result<()> {

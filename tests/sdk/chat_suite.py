@@ -1,0 +1,344 @@
+"""The chat platforms and an agent's callback address, played with the platforms' own libraries: every
+click is made and signed by them, every card is checked by them, every delivery is verified by
+the official verifier."""
+
+import datetime
+import hashlib
+import http.server
+import json
+import os
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import telegram
+import telegram.constants
+from nacl.signing import SigningKey
+from slack_sdk.models.blocks import Block
+from slack_sdk.signature import SignatureVerifier
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+BASE = os.environ["POSTERN_BASE_URL"]
+PORT = int(os.environ["CHAT_PORT"])
+TOKENS = {name: os.environ[f"TOKEN_{name.upper()}"] for name in ("slack", "telegram", "discord")}
+SIGNER = SignatureVerifier(os.environ["SLACK_SIGNING_SECRET"])
+TELEGRAM_TOKEN = os.environ["TELEGRAM_SECRET_TOKEN"]
+DISCORD_KEY = SigningKey(bytes.fromhex(os.environ["DISCORD_SEED"]))
+CALLBACK_KEY = os.environ["CALLBACK_KEY"]
+CALLBACK = f"http://127.0.0.2:{PORT}/callback"
+
+USERS = {"slack": "U1", "telegram": "111", "discord": "222"}
+MARKUP = "*bold* _i_ ~s~ `c` ||sp|| <!channel> <@U9> @everyone [x](https://evil.example) & more"
+
+CALLS = []
+DELIVERIES = []
+
+
+class Platforms(http.server.BaseHTTPRequestHandler):
+    """All three platforms' APIs, and the callback address."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/callback":
+            DELIVERIES.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            return {}
+        body = json.loads(body)
+        CALLS.append((self.path, body))
+        if self.path.startswith("/slack/"):
+            return {"ok": True, "channel": body["channel"], "ts": f"1700000000.{len(CALLS):06}"}
+        if self.path.startswith("/telegram/"):
+            if self.path.endswith("answerCallbackQuery"):
+                return {"ok": True, "result": True}
+            return {"ok": True, "result": {"message_id": len(CALLS), "chat": {"id": body["chat_id"]}}}
+        return {"id": str(10**17 + len(CALLS)), "channel_id": self.path.split("/")[3]}
+
+    def do_POST(self):
+        answer = json.dumps(self.answer()).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_PATCH = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+def call(method, path, body=None, headers=None):
+    """Postern's answer: its status and its body, parsed where there is one."""
+    request = urllib.request.Request(BASE + path, data=body, method=method, headers=headers or {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        text = answer.read()
+        return answer.status, json.loads(text) if text else None
+
+
+def agent(platform, method, path, body=None):
+    headers = {"x-postern-worker-token": TOKENS[platform], "content-type": "application/json"}
+    return call(method, path, json.dumps(body).encode() if body is not None else None, headers)
+
+
+def card(platform):
+    """The last card that was posted."""
+    posts = {"slack": "/slack/chat.postMessage", "telegram": "/telegram/bot123:lib/sendMessage"}
+    path = posts.get(platform, "/discord/channels/333/messages")
+    return [body for at, body in CALLS if at == path][-1]
+
+
+def ask(platform, interaction, **more):
+    body = {"id": interaction, "kind": "question", "question": MARKUP, "options": ["Yes", MARKUP[:75], "No"]}
+    body.update(more)
+    return agent(platform, "POST", "/v1/interactions", body)
+
+
+def slack_click(user, button, at=None, action_ts="1700000001.000001"):
+    payload = {
+        "type": "block_actions", "user": {"id": user, "team_id": "T1"}, "api_app_id": "A1", "team": {"id": "T1"},
+        "container": {"type": "message", "message_ts": "1700000000.000200", "channel_id": "C1"},
+        "channel": {"id": "C1"}, "message": {"ts": "1700000000.000200"},
+        "actions": [{"type": "button", "action_id": button, "block_id": "b", "action_ts": action_ts}],
+    }
+    body = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
+    return body, slack_headers(body, at)
+
+
+def slack_headers(body, at=None, signer=SIGNER):
+    at = str(int(at or time.time()))
+    return {
+        "content-type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": at,
+        "X-Slack-Signature": signer.generate_signature(timestamp=at, body=body),
+    }
+
+
+def telegram_click(user, button, query="q1"):
+    user = telegram.User(id=int(user), first_name="Somebody", is_bot=False)
+    chat = telegram.Chat(id=111, type=telegram.Chat.PRIVATE)
+    message = telegram.Message(message_id=7, date=datetime.datetime.now(datetime.timezone.utc), chat=chat, text="card")
+    clicked = telegram.CallbackQuery(id=query, from_user=user, chat_instance="1", message=message, data=button)
+    body = telegram.Update(update_id=1, callback_query=clicked).to_json().encode()
+    return body, {"content-type": "application/json", "X-Telegram-Bot-Api-Secret-Token": TELEGRAM_TOKEN}
+
+
+def discord_click(user, button, interaction="5000", at=None):
+    body = json.dumps({
+        "type": 3, "version": 1, "id": interaction, "application_id": "900", "token": "t", "channel_id": "333",
+        "guild_id": "1", "member": {"user": {"id": user, "username": "somebody"}},
+        "message": {"id": "444", "channel_id": "333"}, "data": {"custom_id": button, "component_type": 2},
+    }).encode()
+    return body, discord_headers(body, at)
+
+
+def discord_headers(body, at=None, key=DISCORD_KEY):
+    at = str(int(at or time.time()))
+    return {
+        "content-type": "application/json",
+        "X-Signature-Timestamp": at,
+        "X-Signature-Ed25519": key.sign(at.encode() + body).signature.hex(),
+    }
+
+
+CLICKS = {"slack": slack_click, "telegram": telegram_click, "discord": discord_click}
+
+
+def click(platform, user, button, *more):
+    body, headers = CLICKS[platform](user, button, *more)
+    return call("POST", f"/webhooks/lib-{platform}", body, headers)
+
+
+def buttons(platform, posted):
+    """The buttons' ids, read by the platform's library where it has a reader."""
+    if platform == "slack":
+        blocks = Block.parse_all(posted["blocks"])
+        assert len(blocks) == len(posted["blocks"]), "a block is none of Slack's"
+        for block in blocks:
+            block.validate_json()
+        return [element.to_dict()["action_id"] for element in blocks[-1].elements]
+    if platform == "telegram":
+        limits = telegram.constants.InlineKeyboardButtonLimit
+        assert len(posted["text"].encode("utf-16-le")) // 2 <= telegram.constants.MessageLimit.MAX_TEXT_LENGTH
+        keyboard = telegram.InlineKeyboardMarkup.de_json(posted["reply_markup"], None).inline_keyboard
+        pressed = [button.callback_data for row in keyboard for button in row]
+        assert all(limits.MIN_CALLBACK_DATA <= len(one.encode()) <= limits.MAX_CALLBACK_DATA for one in pressed)
+        return pressed
+    rows = posted["components"]
+    assert len(rows) <= 5 and all(row["type"] == 1 and len(row["components"]) <= 5 for row in rows)
+    return [button["custom_id"] for row in rows for button in row["components"]]
+
+
+class Cards(unittest.TestCase):
+    def test_cards_are_what_the_platforms_libraries_take(self):
+        for platform in CLICKS:
+            with self.subTest(platform):
+                self.assertEqual(ask(platform, f"card-{platform}")[0], 201)
+                expected = [f"question:card-{platform}:{index}" for index in range(3)]
+                self.assertEqual(buttons(platform, card(platform)), expected)
+                longest = {"question": "\U0001f600" * 3000, "options": ["\u00e9" * 75] * 25}
+                self.assertEqual(ask(platform, f"{platform}-" + "x" * 39, **longest)[0], 201)
+                self.assertEqual(len(buttons(platform, card(platform))), 25)
+                tool = {"kind": "approval", "tool": "git/push", "args": {"text": MARKUP * 40}}
+                self.assertEqual(ask(platform, f"tool-{platform}", **tool)[0], 201)
+                self.assertEqual(len(buttons(platform, card(platform))), 4)
+
+    def test_tenants_markup_is_no_markup(self):
+        for platform in CLICKS:
+            ask(platform, f"markup-{platform}")
+        slack = card("slack")
+        for block in slack["blocks"]:
+            texts = [block.get("text"), *(element.get("text") for element in block.get("elements", []))]
+            for text in texts:
+                shown = json.dumps(text)
+                self.assertTrue("evil" not in shown or text["type"] == "plain_text", shown)
+        self.assertNotIn("<!channel>", slack["text"])
+        posted = card("telegram")
+        self.assertNotIn("parse_mode", posted)
+        self.assertTrue(posted["text"].startswith(MARKUP))
+        posted = card("discord")
+        self.assertEqual(posted["allowed_mentions"]["parse"], [])
+        self.assertTrue(posted["enforce_nonce"] and len(posted["nonce"]) <= 25)
+        self.assertIn(r"\*bold\* \_i\_ \~s\~ \`c\` \|\|sp\|\| \<!channel\> \<\@U9\>", posted["embeds"][0]["description"])
+
+
+class Clicks(unittest.TestCase):
+    def test_a_click_of_the_asked_answers_and_nobody_elses_does(self):
+        for platform in CLICKS:
+            with self.subTest(platform):
+                interaction = f"click-{platform}"
+                ask(platform, interaction)
+                strangers = {"slack": "U2", "telegram": "112", "discord": "223"}
+                nothing = {
+                    "slack": None,
+                    "telegram": {"method": "answerCallbackQuery", "callback_query_id": "stranger"},
+                    "discord": {"type": 6},
+                }
+                more = {"slack": (), "telegram": ("stranger",), "discord": ("1",)}[platform]
+                answer = click(platform, strangers[platform], f"question:{interaction}:0", *more)
+                self.assertEqual(answer, (200, nothing[platform]))
+                self.assertEqual(agent(platform, "GET", f"/v1/interactions/{interaction}")[1]["status"], "pending")
+
+                body, headers = CLICKS[platform](USERS[platform], f"question:{interaction}:2")
+                status, answer = call("POST", f"/webhooks/lib-{platform}", body, headers)
+                self.assertEqual(status, 200)
+                if platform == "telegram":
+                    self.assertEqual((answer["method"], answer["reply_markup"]), ("editMessageText", {"inline_keyboard": []}))
+                elif platform == "discord":
+                    self.assertEqual((answer["type"], answer["data"]["components"]), (7, []))
+                else:
+                    self.assertIsNone(answer)
+                read = agent(platform, "GET", f"/v1/interactions/{interaction}")[1]
+                self.assertEqual((read["status"], read["answer"]["index"]), ("answered", 2))
+                self.assertEqual((read["answer"]["value"], read["answer"]["user_id"]), ("No", USERS[platform]))
+
+                retried = {**headers, "X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+                self.assertEqual(call("POST", f"/webhooks/lib-{platform}", body, retried)[0], 200)
+                self.assertEqual(agent(platform, "GET", f"/v1/interactions/{interaction}")[1], read)
+
+    def test_discords_ping_is_answered(self):
+        body = json.dumps({"type": 1, "id": "1", "version": 1}).encode()
+        self.assertEqual(call("POST", "/webhooks/lib-discord", body, discord_headers(body)), (200, {"type": 1}))
+
+    def test_what_the_platform_did_not_sign_is_refused(self):
+        now = time.time()
+        forged = []
+        for platform in ("slack", "discord"):
+            make = CLICKS[platform]
+            body, headers = make(USERS[platform], "question:x:0")
+            resigned = {
+                "slack": slack_headers(body, signer=SignatureVerifier("another")),
+                "discord": discord_headers(body, key=SigningKey.generate()),
+            }[platform]
+            forged += [
+                (platform, body + b" ", headers),
+                (platform, body[:-1], headers),
+                (platform, b"", headers),
+                (platform, body, resigned),
+                *((platform, body, {name: v for name, v in headers.items() if name != left}) for left in headers if left != "content-type"),
+            ]
+            for off in (-400, 400):
+                at = now + off
+                forged.append((platform, body, slack_headers(body, at) if platform == "slack" else discord_headers(body, at)))
+        body, headers = telegram_click("111", "question:x:0")
+        for token in (None, "", "Wrong", TELEGRAM_TOKEN + "x", TELEGRAM_TOKEN.lower()):
+            own = {name: v for name, v in headers.items() if not name.startswith("X-Telegram")}
+            if token is not None:
+                own["X-Telegram-Bot-Api-Secret-Token"] = token
+            forged.append(("telegram", body, own))
+        self.assertGreater(len(forged), 20)
+        for platform, body, headers in forged:
+            status, answer = call("POST", f"/webhooks/lib-{platform}", body, headers)
+            self.assertEqual((status, answer["error"]["code"]), (401, "invalid_signature"), (platform, headers))
+
+
+class Outcomes(unittest.TestCase):
+    def delivered(self, interaction):
+        found = [one for one in DELIVERIES if json.loads(one[1])["data"]["id"] == interaction]
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def test_an_answer_is_delivered_as_the_official_verifier_wants_it(self):
+        for platform in CLICKS:
+            with self.subTest(platform):
+                interaction = f"callback-{platform}"
+                self.assertEqual(ask(platform, interaction, callback_url=CALLBACK)[0], 201)
+                click(platform, USERS[platform], f"question:{interaction}:0", *([] if platform == "slack" else [f"77{platform}"]))
+                headers, body = self.delivered(interaction)
+                verified = Webhook(CALLBACK_KEY).verify(body, headers)
+                read = agent(platform, "GET", f"/v1/interactions/{interaction}")[1]
+                self.assertEqual(verified["type"], "interaction.answered")
+                self.assertEqual(verified["data"], {"id": interaction, "status": "answered", "answer": read["answer"]})
+
+    def test_what_was_tampered_with_or_is_old_does_not_verify(self):
+        ask("slack", "tampered", callback_url=CALLBACK)
+        click("slack", "U1", "question:tampered:0")
+        headers, body = self.delivered("tampered")
+        verifier = Webhook(CALLBACK_KEY)
+        verifier.verify(body, headers)
+        old = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=6)
+        aged = {
+            **headers,
+            "webhook-timestamp": str(int(old.timestamp())),
+            "webhook-signature": verifier.sign(headers["webhook-id"], old, body.decode()),
+        }
+        wrong = [
+            (body.replace(b"Yes", b"No!"), headers),
+            (body, {**headers, "webhook-id": headers["webhook-id"] + "0"}),
+            (body, {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) + 1)}),
+            (body, {**headers, "webhook-signature": "v1,AAAA"}),
+            (body, aged),
+        ]
+        for body, headers in wrong:
+            with self.assertRaises(WebhookVerificationError):
+                verifier.verify(body, headers)
+
+    def test_a_withdrawal_is_an_outcome(self):
+        ask("discord", "withdrawn", callback_url=CALLBACK)
+        self.assertEqual(agent("discord", "DELETE", "/v1/interactions/withdrawn")[0], 204)
+        headers, body = self.delivered("withdrawn")
+        verified = Webhook(CALLBACK_KEY).verify(body, headers)
+        self.assertEqual((verified["type"], verified["data"]["status"]), ("interaction.withdrawn", "withdrawn"))
+
+    def test_an_approval_is_bound_to_what_was_shown(self):
+        args = {"b": [1, True, None], "a": "\u20ac <!channel>", "n": -7}
+        ask("telegram", "approved", kind="approval", tool="github/create_issue", args=args)
+        click("telegram", "111", "question:approved:0", "approve")
+        answer = agent("telegram", "GET", "/v1/interactions/approved")[1]["answer"]
+        canonical = json.dumps({"tool": "github/create_issue", "args": args}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        self.assertEqual((answer["value"], answer["digest"]), ("1h", hashlib.sha256(canonical.encode()).hexdigest()))
+        pattern = urllib.parse.quote("/mcp/github/tools/create_issue", safe="")
+        self.assertEqual(agent("telegram", "GET", f"/v1/grants?pattern={pattern}")[1]["status"], "allowed")
+
+
+if __name__ == "__main__":
+    server = http.server.ThreadingHTTPServer(("127.0.0.2", PORT), Platforms)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    unittest.main(verbosity=0)
