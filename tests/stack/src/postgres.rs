@@ -33,6 +33,7 @@ pub struct Postgres {
     user: Option<(u32, u32)>,
     guard: Option<Guard>,
     lines: Lines,
+    durable: bool,
 }
 
 impl Drop for Postgres {
@@ -45,6 +46,15 @@ impl Drop for Postgres {
 impl Postgres {
     /// Finds, installs or fetches Postgres, and starts one.
     pub async fn start() -> Result<Self> {
+        Self::begin(false).await
+    }
+
+    /// The same, with every commit on disk, as in production: for measuring.
+    pub async fn start_durable() -> Result<Self> {
+        Self::begin(true).await
+    }
+
+    async fn begin(durable: bool) -> Result<Self> {
         remove_leftovers();
         let bin = find().await?;
         let user = unprivileged_user()?;
@@ -72,6 +82,7 @@ impl Postgres {
             user,
             guard: None,
             lines: Lines::default(),
+            durable,
         };
         postgres.initialise()?;
         postgres.start_again().await?;
@@ -135,14 +146,15 @@ impl Postgres {
     pub async fn start_again(&mut self) -> Result<()> {
         let data = self.folder.join("data").to_string_lossy().into_owned();
         let mut arguments = vec!["-D".to_owned(), data];
+        let durable = if self.durable { "on" } else { "off" };
         let settings = [
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".into(),
             format!("unix_socket_directories={}", self.folder.to_string_lossy()),
             "max_connections=300".into(),
-            "fsync=off".into(),
-            "synchronous_commit=off".into(),
-            "full_page_writes=off".into(),
+            format!("fsync={durable}"),
+            format!("synchronous_commit={durable}"),
+            format!("full_page_writes={durable}"),
             "logging_collector=off".into(),
         ];
         for setting in settings {
