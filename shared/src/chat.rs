@@ -59,8 +59,8 @@ pub(crate) enum Form {
 #[derive(Debug)]
 pub enum Call {
     Click(Click),
-    /// The platform checks the address; this is its answer.
-    Challenge(Value),
+    /// Answered with this alone: a check of the address, or a click on a button that is none of ours.
+    Answered(Value),
     /// Nothing of ours.
     Other,
 }

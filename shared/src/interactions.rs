@@ -29,6 +29,8 @@ const TAKEN: u32 = 64;
 const AT_ONCE: usize = 16;
 const LEASE: Duration = Duration::from_secs(90);
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// Less time than this is not worth beginning with.
+const WORTHWHILE: Duration = Duration::from_millis(500);
 
 /// What asking came to.
 #[derive(Debug)]
@@ -309,7 +311,7 @@ impl Interactions {
     /// The store's; what was taken is due again when its lease ends.
     pub async fn deliver_due(&self, deadline: Deadline) -> Result<u64, StoreError> {
         let mut delivered = 0;
-        while deadline.left() > ATTEMPT {
+        while deadline.left() > WORTHWHILE {
             let due = self.store.deliveries_due(TAKEN, LEASE).await?;
             let full = due.len() == TAKEN as usize;
             let tried = stream::iter(due).map(|delivery| async move {
@@ -333,7 +335,7 @@ impl Interactions {
     /// # Errors
     /// The store's; what was taken is due again later.
     pub async fn settle_due(&self, deadline: Deadline) -> Result<(), StoreError> {
-        while deadline.left() > ATTEMPT {
+        while deadline.left() > WORTHWHILE {
             let due = self.store.interactions_unsettled(TAKEN).await?;
             let full = due.len() == TAKEN as usize;
             let tried = stream::iter(due).map(|unsettled| async move {

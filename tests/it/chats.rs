@@ -224,7 +224,7 @@ async fn a_verified_body_of_another_shape_changes_nothing() {
         "[]",
         "null",
         "7",
-        r#"{"type":3}"#,
+        r#"{"type":2}"#,
         r#"{"callback_query":{"data":{}}}"#,
         r#"{"type":99,"data":[]}"#,
     ];
@@ -242,6 +242,22 @@ async fn a_verified_body_of_another_shape_changes_nothing() {
                 "{body}"
             );
         }
+    }
+    // A button that is none of ours is acknowledged, so that nobody sees it spin.
+    for button in [
+        "other",
+        "question:q-1:100",
+        "question::0",
+        "question:q-1:-1",
+    ] {
+        let telegram = world
+            .call_webhooks(telegram_press("telegram-a", 1, button, "c"))
+            .await;
+        assert_eq!(telegram.json()["method"], "answerCallbackQuery", "{button}");
+        let discord = world
+            .call_webhooks(discord_press("discord-a", "1", button, "1"))
+            .await;
+        assert_eq!(discord.json(), json!({"type": 6}), "{button}");
     }
     for body in ["{", "", "\u{0}"] {
         let mut telegram = telegram_press("telegram-a", 1, "x", "c");

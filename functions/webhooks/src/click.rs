@@ -36,7 +36,7 @@ pub async fn receive(
     let scope = connection.scope(&proof).ok_or(Code::InvalidSignature)?;
     match platform.read(incoming, &connection)? {
         Call::Click(click) => claim(app, &platform, scope, click, started).await,
-        Call::Challenge(answer) => Ok(reply::json(StatusCode::OK, &answer)),
+        Call::Answered(answer) => Ok(reply::json(StatusCode::OK, &answer)),
         Call::Other => Ok(reply::empty(StatusCode::OK)),
     }
 }

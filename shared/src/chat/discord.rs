@@ -83,8 +83,11 @@ impl ChatPlatform for Discord {
         let interaction: Value =
             serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
         Ok(match interaction["type"].as_u64() {
-            Some(PING) => Call::Challenge(json!({"type": PONG})),
-            Some(MESSAGE_COMPONENT) => click(&interaction).map_or(Call::Other, Call::Click),
+            Some(PING) => Call::Answered(json!({"type": PONG})),
+            Some(MESSAGE_COMPONENT) => match click(&interaction) {
+                Some(click) => Call::Click(click),
+                None => Call::Answered(json!({"type": DEFERRED_UPDATE})),
+            },
             _ => Call::Other,
         })
     }

@@ -74,7 +74,7 @@ impl ChatPlatform for Slack {
                 serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
             return Ok(match (event["type"].as_str(), &event["challenge"]) {
                 (Some("url_verification"), Value::String(challenge)) => {
-                    Call::Challenge(json!({"challenge": challenge}))
+                    Call::Answered(json!({"challenge": challenge}))
                 }
                 _ => Call::Other,
             });

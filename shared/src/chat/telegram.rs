@@ -71,7 +71,14 @@ impl ChatPlatform for Telegram {
     fn read(&self, incoming: &Incoming, _: &Value) -> Result<Call, Error> {
         let update: Value =
             serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
-        Ok(click(&update["callback_query"]).map_or(Call::Other, Call::Click))
+        let query = &update["callback_query"];
+        Ok(match (click(query), query["id"].as_str()) {
+            (Some(click), _) => Call::Click(click),
+            (None, Some(id)) => {
+                Call::Answered(json!({"method": "answerCallbackQuery", "callback_query_id": id}))
+            }
+            (None, None) => Call::Other,
+        })
     }
 
     fn post(&self, card: &Card, form: Form) -> ApiCall {
