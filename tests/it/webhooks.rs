@@ -340,29 +340,6 @@ async fn slacks_own_checks_are_answered() {
 }
 
 #[tokio::test]
-async fn the_claim_is_acknowledged_in_time_though_slack_hangs() {
-    let world = World::with_env(&[("ACK_BUDGET_MS", "700")]).await;
-    world.tenants().await;
-    let token = world.conversing("a", "U1").await;
-    world.ask(&token, &question("q-1")).await;
-    world.slack.set_mode(ChatMode::Hang);
-    let started = Instant::now();
-    assert_eq!(
-        world
-            .click("slack-a", &press("U1", "question:q-1:0"))
-            .await
-            .status,
-        200
-    );
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
-}
-
-#[tokio::test]
 async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
     let world = World::new().await;
     world.tenants().await;

@@ -1,12 +1,12 @@
 //! What the sample chats share: how they behave, and what they were asked.
 
-use crate::Result;
 use crate::server::{Body, LOOPBACK, Server, whole};
+use crate::{Result, lock};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How a sample chat behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +53,6 @@ pub(crate) trait Api: Send + Sync + 'static {
 pub(crate) struct Sample {
     server: Server,
     state: Arc<Mutex<State>>,
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sample {

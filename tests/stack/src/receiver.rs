@@ -1,12 +1,12 @@
 //! An agent's callback address.
 
-use crate::Result;
 use crate::server::{Body, Server, whole};
+use crate::{Result, lock};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +54,6 @@ struct State {
 pub struct Receiver {
     server: Server,
     state: Arc<Mutex<State>>,
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Receiver {

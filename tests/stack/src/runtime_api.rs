@@ -3,9 +3,9 @@
 //! fixed time of 1970, all instances share one address, and a stream's error trailers reach the client
 //! as a clean end. As a crate, its pinned `matchit` cannot stand beside the current axum's.)
 
-use crate::Result;
 use crate::guard::{Guard, Guarded, Lines};
 use crate::server::{Body, LOOPBACK, Server, json, whole};
+use crate::{Result, lock};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -79,10 +79,6 @@ struct Work {
 struct Shared {
     work: Mutex<Work>,
     arrived: Notify,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One execution environment: a process, and the Runtime API that it alone talks to.

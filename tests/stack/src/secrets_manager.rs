@@ -1,14 +1,14 @@
 //! A stand-in for Secrets Manager that speaks AWS's JSON 1.1 protocol, so that the real SDK runs.
 
-use crate::Result;
 use crate::server::{Body, LOOPBACK, Server, json};
+use crate::{Result, lock};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -42,10 +42,6 @@ struct State {
 pub struct SecretsManager {
     server: Server,
     state: Arc<Mutex<State>>,
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SecretsManager {

@@ -7,8 +7,8 @@ mod openai;
 mod pieces;
 mod script;
 
-use crate::Result;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
+use crate::{Result, lock};
 use bytes::Bytes;
 use files::Files;
 use http::{HeaderMap, Request, Response};
@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
 use serde_json::{Value, json};
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -42,10 +42,6 @@ struct State {
 pub struct Upstream {
     server: Server,
     state: Arc<State>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Upstream {
