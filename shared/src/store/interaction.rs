@@ -251,7 +251,7 @@ with claimed as (
     where entry_payload ->> 'callback_url' is not null
     returning id, url, payload
 ), decided as (
-    -- A denial beats a grant, whichever was given first.
+    -- A denial beats a grant, whichever was given first; a grant does not shorten another.
     insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
     select $1, agent_id,
         '/mcp/' || split_part(entry_payload ->> 'tool', '/', 1) || '/tools/' || split_part(entry_payload ->> 'tool', '/', 2),
@@ -262,7 +262,11 @@ with claimed as (
     where entry_payload ->> 'kind' = 'approval'
         and entry_payload ->> 'tool' ~ '^[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,128}$'
     on conflict (organization_id, agent_id, pattern) do update
-    set denied = excluded.denied, expires_at = excluded.expires_at,
+    set denied = excluded.denied,
+        expires_at = case
+            when excluded.expires_at is null or (g.expires_at is null and not g.denied) then null
+            else greatest(excluded.expires_at, g.expires_at)
+        end,
         granted_at = excluded.granted_at, granted_by = excluded.granted_by
     where excluded.denied or not g.denied
 )
