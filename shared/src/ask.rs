@@ -19,46 +19,55 @@ const LARGEST_ARGS: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Ask {
     id: InteractionId,
-    kind: Kind,
-    callback_url: Option<String>,
+    /// The body, as it is stored.
+    fields: Map<String, Value>,
+    digest: Option<String>,
 }
 
-#[derive(Debug)]
-enum Kind {
-    Question { text: String, options: Vec<String> },
-    Approval { tool: String, args: Value },
-}
+/// What says where it is asked comes from the token, never from the body.
+const FROM_THE_TOKEN: [&str; 3] = ["channel_id", "conversation_id", "team_id"];
 
 impl Ask {
     /// # Errors
     /// `invalid_json`, or `invalid_request` that names the field.
     pub fn parse(body: &[u8], allowed: &AllowedPrivate) -> Result<Self, Error> {
         let body: Value = serde_json::from_slice(body).map_err(|_| Code::InvalidJson)?;
-        let Value::Object(fields) = body else {
+        let Value::Object(mut fields) = body else {
             return Err(Error::new(
                 Code::InvalidRequest,
                 "the body must be a JSON object",
             ));
         };
+        // Postgres stores no NUL, and a person sees none.
+        if let Some(name) = fields.iter().find_map(|(name, value)| {
+            let shown = || {
+                name.chars()
+                    .filter(|c| *c != '\0')
+                    .take(64)
+                    .collect::<String>()
+            };
+            (name.contains('\0') || holds_nul(value)).then(shown)
+        }) {
+            return Err(Error::field(&name, "must not hold a NUL character"));
+        }
         let id = string(&fields, "id")?;
         let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
-        let kind = match string(&fields, "kind")? {
-            "question" => Kind::Question {
-                text: text(string(&fields, "question")?, "question", LONGEST_QUESTION)?,
-                options: options(&fields)?,
-            },
-            "approval" => Kind::Approval {
-                tool: tool(string(&fields, "tool")?)?,
-                args: args(&fields)?,
-            },
+        let digest = match string(&fields, "kind")? {
+            "question" => {
+                text(string(&fields, "question")?, "question", LONGEST_QUESTION)?;
+                options(&fields)?;
+                None
+            }
+            "approval" => {
+                fields.entry("args").or_insert_with(|| json!({}));
+                let tool = tool(string(&fields, "tool")?)?;
+                Some(approval::digest(tool, args(&fields)?))
+            }
             _ => return Err(Error::field("kind", "must be `question` or `approval`")),
         };
-        let callback_url = callback_url(&fields, allowed)?;
-        Ok(Self {
-            id,
-            kind,
-            callback_url,
-        })
+        callback_url(&fields, allowed)?;
+        fields.retain(|name, _| !FROM_THE_TOKEN.contains(&name.as_str()));
+        Ok(Self { id, fields, digest })
     }
 
     pub fn id(&self) -> &InteractionId {
@@ -66,39 +75,25 @@ impl Ask {
     }
 
     /// What an approval's answer is bound to.
-    pub fn digest(&self) -> Option<String> {
-        match &self.kind {
-            Kind::Question { .. } => None,
-            Kind::Approval { tool, args } => Some(approval::digest(tool, args)),
-        }
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
     }
 
     /// What is stored: the body, with where the token says that it is asked.
     pub fn payload(&self, conversation: &Conversation) -> Value {
-        let mut payload = match &self.kind {
-            Kind::Question { text, options } => {
-                json!({"kind": "question", "question": text, "options": options})
-            }
-            Kind::Approval { tool, args } => {
-                json!({"kind": "approval", "tool": tool, "args": args})
-            }
-        };
-        payload["id"] = json!(self.id);
+        let mut payload = Value::Object(self.fields.clone());
         payload["channel_id"] = conversation.channel().into();
         payload["conversation_id"] = conversation.conversation().into();
         if let Some(team) = conversation.team() {
             payload["team_id"] = team.into();
         }
-        if let Some(url) = &self.callback_url {
-            payload["callback_url"] = url.as_str().into();
-        }
         payload
     }
 }
 
-fn tool(name: &str) -> Result<String, Error> {
+fn tool(name: &str) -> Result<&str, Error> {
     if approval::is_tool(name) {
-        return Ok(name.to_owned());
+        return Ok(name);
     }
     Err(Error::field(
         "tool",
@@ -106,30 +101,34 @@ fn tool(name: &str) -> Result<String, Error> {
     ))
 }
 
-/// Any JSON; an approval without arguments has none.
-fn args(fields: &Map<String, Value>) -> Result<Value, Error> {
-    let args = fields.get("args").cloned().unwrap_or_else(|| json!({}));
-    let text = args.to_string();
-    if text.len() > LARGEST_ARGS {
+/// Any JSON.
+fn args(fields: &Map<String, Value>) -> Result<&Value, Error> {
+    let args = fields.get("args").unwrap_or(&Value::Null);
+    if args.to_string().len() > LARGEST_ARGS {
         return Err(Error::field(
             "args",
             format_args!("must be at most {LARGEST_ARGS} bytes of JSON"),
         ));
     }
-    if text.contains("\\u0000") {
-        return Err(Error::field("args", "must not hold a NUL character"));
-    }
     Ok(args)
 }
 
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// An address of the same kind as an upstream's. What its name resolves to is checked when it is called.
-fn callback_url(
-    fields: &Map<String, Value>,
-    allowed: &AllowedPrivate,
-) -> Result<Option<String>, Error> {
+fn callback_url(fields: &Map<String, Value>, allowed: &AllowedPrivate) -> Result<(), Error> {
     let rule = |rule: &'static str| Error::field("callback_url", rule);
     let url = match fields.get("callback_url") {
-        None | Some(Value::Null) => return Ok(None),
+        None | Some(Value::Null) => return Ok(()),
         Some(Value::String(url)) => url,
         Some(_) => return Err(rule("must be a string")),
     };
@@ -145,8 +144,7 @@ fn callback_url(
     }
     allowed
         .permit(&uri)
-        .map_err(|_| rule("must be a public https address"))?;
-    Ok(Some(url.clone()))
+        .map_err(|_| rule("must be a public https address"))
 }
 
 fn string<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {
@@ -157,21 +155,17 @@ fn string<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Err
     }
 }
 
-fn text(value: &str, name: &str, longest: usize) -> Result<String, Error> {
+fn text(value: &str, name: &str, longest: usize) -> Result<(), Error> {
     if value.trim().is_empty() || value.chars().count() > longest {
         return Err(Error::field(
             name,
             format_args!("must be 1 to {longest} characters"),
         ));
     }
-    // Postgres stores no NUL, and a person sees none.
-    if value.contains('\0') {
-        return Err(Error::field(name, "must not hold a NUL character"));
-    }
-    Ok(value.to_owned())
+    Ok(())
 }
 
-fn options(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
+fn options(fields: &Map<String, Value>) -> Result<(), Error> {
     let rule = || {
         Error::field(
             "options",
@@ -186,8 +180,7 @@ fn options(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
         return Err(rule());
     }
     list.iter()
-        .map(|option| text(option.as_str().ok_or_else(rule)?, "options", LONGEST_OPTION))
-        .collect()
+        .try_for_each(|option| text(option.as_str().ok_or_else(rule)?, "options", LONGEST_OPTION))
 }
 
 #[cfg(test)]
@@ -268,6 +261,27 @@ mod tests {
                 "{field} {value}"
             );
         }
+    }
+
+    #[test]
+    fn the_body_is_kept_whole_but_for_where_it_is_asked() {
+        let mut body = approval();
+        body["note"] = json!({"ours": true});
+        body["args"] = json!({"pattern": "\\u0000"});
+        body["team_id"] = "T-forged".into();
+        body["channel_id"] = "C-forged".into();
+        let ask = parse(body.to_string().as_bytes()).unwrap();
+        assert_eq!(ask.fields["note"], json!({"ours": true}));
+        assert_eq!(ask.fields["args"], body["args"]);
+        assert!(!ask.fields.contains_key("team_id") && !ask.fields.contains_key("channel_id"));
+        body.as_object_mut().unwrap().remove("args");
+        let bare = parse(body.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            bare.digest(),
+            Some(&*approval::digest("git/push", &json!({})))
+        );
+        body["\0\0"] = json!(1);
+        assert!(parse(body.to_string().as_bytes()).is_err());
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) trait ChatPlatform: Send + Sync {
 
 /// How a card is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     Buttons,
     Text,
 }

@@ -78,11 +78,11 @@ impl Courier {
         delivery: &Delivery,
         until: Instant,
     ) -> Result<Delivered, StoreError> {
-        let bound = until.min(Instant::now() + ATTEMPT_TIMEOUT);
-        let cut_off = bound == until;
-        let attempt = match tokio::time::timeout_at(bound, self.attempt(delivery)).await {
+        let bound = Instant::now() + ATTEMPT_TIMEOUT;
+        let attempt = match tokio::time::timeout_at(bound.min(until), self.attempt(delivery)).await
+        {
             Ok(attempt) => attempt,
-            Err(_) if cut_off => return Ok(Delivered::Later),
+            Err(_) if until < bound => return Ok(Delivered::Later),
             Err(_) => failed("no answer in time"),
         };
         match attempt {

@@ -22,6 +22,11 @@ impl Deadline {
         )
     }
 
+    /// When it ends, at most `most` from now.
+    pub fn within(self, most: Duration) -> tokio::time::Instant {
+        tokio::time::Instant::now() + self.left().min(most)
+    }
+
     /// What is left; no end where there is no deadline.
     pub fn left(self) -> Duration {
         self.0.map_or(Duration::MAX, |end| {

@@ -2,7 +2,7 @@
 //! whatever chat does, the store's decision stands.
 
 use crate::ask::Ask;
-use crate::chat::{Card, Chat, Ending, OnPlatform, Posted};
+use crate::chat::{Card, Chat, Ending, Form, OnPlatform, Posted};
 use crate::courier::Courier;
 use crate::deadline::Deadline;
 use crate::egress::{AllowedPrivate, Egress};
@@ -11,15 +11,15 @@ use crate::id::{InteractionId, TokenId, UserId};
 use crate::scope::{Conversation, Scope};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{
-    Again, Answered, CardAddress, ClickKey, Connection, Delivery, NewInteraction, Owed, Status,
-    Store, StoreError, Stored, Unsettled, Withdrawal,
+    Again, Answered, CardAddress, Connection, Delivery, NewInteraction, Owed, Status, Store,
+    StoreError, Stored, Unsettled, Withdrawal,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::Full;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long chat may take over the news that a question was withdrawn or asked anew.
@@ -28,7 +28,10 @@ const NEWS: Duration = Duration::from_secs(8);
 const TAKEN: u32 = 64;
 const AT_ONCE: usize = 16;
 const LEASE: Duration = Duration::from_secs(90);
+/// How long a card or a receipt of the sweep's may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long an asker waits for the note on where its card is.
+const NOTE: Duration = Duration::from_millis(300);
 /// Less time than this is not worth beginning with.
 const WORTHWHILE: Duration = Duration::from_millis(500);
 
@@ -41,6 +44,8 @@ pub enum Asked {
     Anew(Status),
     /// It was stored before and stands as it is.
     Unchanged(Status),
+    /// The platform refused the card and took its plain text, which has nothing to click.
+    AsText(Status),
     /// Whether the card was posted is not known; a click proves it.
     Unknown(Status),
 }
@@ -54,8 +59,6 @@ pub struct Interactions {
     chat: Chat,
     courier: Courier,
     egress: Arc<Egress<Full<Bytes>>>,
-    /// Notes on where cards are, which nobody waits for.
-    notes: tokio::sync::Mutex<JoinSet<()>>,
 }
 
 impl Interactions {
@@ -80,7 +83,6 @@ impl Interactions {
             secrets,
             names,
             ttl,
-            notes: tokio::sync::Mutex::default(),
         })
     }
 
@@ -113,14 +115,13 @@ impl Interactions {
     ) -> Result<Asked, Error> {
         let scope = conversation.scope();
         let payload = ask.payload(conversation);
-        let digest = ask.digest();
         let new = NewInteraction {
             scope,
             agent: conversation.agent(),
             token,
             id: ask.id(),
             payload: &payload,
-            digest: digest.as_deref(),
+            digest: ask.digest(),
             again: Again::WhenChanged,
         };
         let (status, connection, former, anew) =
@@ -138,17 +139,19 @@ impl Interactions {
         let platform = match self.on(&connection).await {
             Ok(platform) => platform,
             Err(error) => {
-                self.undo(scope, ask.id()).await;
+                self.undo(scope, ask.id(), &payload).await;
                 return Err(error);
             }
         };
-        let card = Card::of(ask.id(), scope.user(), &payload).posting(&nonce(
-            scope,
-            ask.id(),
-            &status,
-            &payload,
-        ));
-        let posted = platform.post(&card).await;
+        let card = Card::of(ask.id(), scope.user(), &payload).posting(&nonce());
+        let (posted, form) = platform.post(&card).await;
+        if let Posted::Refused(why) = posted {
+            self.undo(scope, ask.id(), &payload).await;
+            return Err(Error::from(Code::PostFailed).because(why));
+        }
+        if let Posted::Done(Some(at)) = &posted {
+            self.note(scope, ask.id(), at, &payload).await;
+        }
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
             log_failure(
@@ -158,50 +161,48 @@ impl Interactions {
                     .await,
             );
         }
-        match posted {
-            Posted::Done(at) => {
-                if let Some(at) = at {
-                    self.note(scope.clone(), ask.id().clone(), at).await;
-                }
-                Ok(if anew {
-                    Asked::Anew(status)
-                } else {
-                    Asked::Posted(status)
-                })
-            }
+        Ok(match posted {
             Posted::Unknown(why) => {
                 tracing::warn!(
                     event = "post_unknown",
                     interaction_id = ask.id().as_str(),
                     cause = why
                 );
-                Ok(Asked::Unknown(status))
+                Asked::Unknown(status)
             }
-            Posted::Refused(why) => {
-                self.undo(scope, ask.id()).await;
-                Err(Error::from(Code::PostFailed).because(why))
-            }
-        }
+            Posted::Done(_) | Posted::Refused(_) if form == Form::Text => Asked::AsText(status),
+            Posted::Done(_) | Posted::Refused(_) if anew => Asked::Anew(status),
+            Posted::Done(_) | Posted::Refused(_) => Asked::Posted(status),
+        })
     }
 
-    /// A question that nobody can see is deleted, so that its id can be used again.
-    async fn undo(&self, scope: &Scope, id: &InteractionId) {
-        if let Err(error) = self.store.interaction_delete(scope, id).await {
+    /// A question that nobody can see is deleted, so that its id can be used again; not one that was
+    /// answered, or asked with another content, meanwhile.
+    async fn undo(&self, scope: &Scope, id: &InteractionId, payload: &Value) {
+        if let Err(error) = self
+            .store
+            .interaction_delete(scope, id, Some(payload))
+            .await
+        {
             tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
                 "the unposted question stays until the sweep takes it");
         }
     }
 
-    /// Writes down where the card is, while the answer is on its way: only a later withdrawal wants it.
-    async fn note(&self, scope: Scope, id: InteractionId, at: CardAddress) {
-        let store = Arc::clone(&self.store);
-        let mut notes = self.notes.lock().await;
-        while notes.try_join_next().is_some() {}
-        notes.spawn(async move {
-            if let Err(error) = store.interaction_posted(&scope, &id, &at).await {
-                tracing::warn!(event = "note_failed", interaction_id = id.as_str(), cause = %error);
-            }
-        });
+    /// Writes down where the card is, which a withdrawal and another content want to know. The answer
+    /// does not depend on it, and an environment that is frozen after its answer would not do it.
+    async fn note(&self, scope: &Scope, id: &InteractionId, at: &CardAddress, payload: &Value) {
+        let note = self.store.interaction_posted(scope, id, at, payload);
+        let failed = match tokio::time::timeout(NOTE, note).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database took too long".into(),
+        };
+        tracing::warn!(
+            event = "note_failed",
+            interaction_id = id.as_str(),
+            cause = failed
+        );
     }
 
     /// Tells chat how an answered interaction ended, and writes down what is done of what it owes.
@@ -257,8 +258,6 @@ impl Interactions {
         conversation: &Conversation,
         id: &InteractionId,
     ) -> Result<Withdrawal, Error> {
-        // What this environment has noted of the card must be there before the row goes.
-        while self.notes.lock().await.join_next().await.is_some() {}
         let scope = conversation.scope();
         let withdrawal = self
             .store
@@ -315,7 +314,8 @@ impl Interactions {
             let due = self.store.deliveries_due(TAKEN, LEASE).await?;
             let full = due.len() == TAKEN as usize;
             let tried = stream::iter(due).map(|delivery| async move {
-                let until = Instant::now() + ATTEMPT.min(deadline.left());
+                // The courier's own bound is shorter, so that a receiver that hangs gets its pause.
+                let until = deadline.within(LEASE);
                 let delivered = self.courier.deliver(&delivery, until).await;
                 delivered.inspect_err(|error| log_store(&delivery, error))
             });
@@ -339,8 +339,7 @@ impl Interactions {
             let due = self.store.interactions_unsettled(TAKEN).await?;
             let full = due.len() == TAKEN as usize;
             let tried = stream::iter(due).map(|unsettled| async move {
-                let until = Instant::now() + ATTEMPT.min(deadline.left());
-                self.settle_one(&unsettled, until).await
+                self.settle_one(&unsettled, deadline.within(ATTEMPT)).await
             });
             let tried: Vec<_> = tried.buffer_unordered(AT_ONCE).collect().await;
             tried.into_iter().collect::<Result<(), _>>()?;
@@ -386,15 +385,11 @@ pub struct Settlement<'a> {
     pub done: Option<Owed>,
 }
 
-/// The same for the same posting, and of at most 25 characters, which is Discord's bound.
-fn nonce(scope: &Scope, id: &InteractionId, status: &Status, payload: &Value) -> String {
-    let created = status.created_at.unix_timestamp_nanos().to_string();
-    let organization = scope.organization().as_str();
-    ClickKey::of(&[organization, id.as_str(), &created, &payload.to_string()])
-        .hex()
-        .chars()
-        .take(24)
-        .collect()
+/// One posting's own, and of at most 25 characters, which is Discord's bound.
+fn nonce() -> String {
+    let mut nonce = uuid::Uuid::new_v4().simple().to_string();
+    nonce.truncate(24);
+    nonce
 }
 
 fn log_failure(what: &'static str, posted: Posted) {

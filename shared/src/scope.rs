@@ -79,7 +79,7 @@ impl ConnectionScope {
 /// No store operation on a pending interaction takes less:
 /// ```compile_fail
 /// # async fn f(store: &postern::Store, within: &postern::ConnectionScope, id: &postern::InteractionId) {
-/// store.interaction_delete(within, id).await;
+/// store.interaction_delete(within, id, None).await;
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -135,7 +135,7 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
     for other in &wrong {
         assert!(!claim(&db, other, "q-1", "c").await, "{other:?}");
         assert!(
-            !db.interaction_delete(other.scope(), &id("q-1"))
+            !db.interaction_delete(other.scope(), &id("q-1"), None)
                 .await
                 .unwrap(),
             "{other:?}"
@@ -152,6 +152,7 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
                 channel: "x".into(),
                 message: "y".into(),
             },
+            &payload("?"),
         )
         .await
         .unwrap();
@@ -164,7 +165,7 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
     }
     assert!(!claim(&db, &right, "q-2", "c").await);
     assert!(
-        !db.interaction_delete(right.scope(), &id("q-2"))
+        !db.interaction_delete(right.scope(), &id("q-2"), None)
             .await
             .unwrap()
     );
@@ -181,12 +182,12 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
         .unwrap();
     assert_eq!(world.value(owed).await, "card");
     assert!(
-        db.interaction_delete(right.scope(), &id("q-1"))
+        db.interaction_delete(right.scope(), &id("q-1"), None)
             .await
             .unwrap()
     );
     assert!(
-        !db.interaction_delete(right.scope(), &id("q-1"))
+        !db.interaction_delete(right.scope(), &id("q-1"), None)
             .await
             .unwrap()
     );

@@ -46,8 +46,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Debug, Default)]
 struct Model {
     row: Option<Row>,
-    /// Who withdrew, and how many hours ago.
-    withdrawn: Option<(usize, u32)>,
+    /// By whom it was ended without an answer, how long ago, and how.
+    ended: Option<(usize, u32, &'static str)>,
     outcomes: Vec<&'static str>,
 }
 
@@ -106,21 +106,25 @@ impl Model {
                     "won"
                 }
             }
-            None if self.withdrawn.is_some_and(|(by, _)| by == who) => "withdrawn",
-            _ => "nothing",
+            Some(_) => "nothing",
+            None => match self.ended {
+                Some((by, _, how)) if by == who => how,
+                Some(_) | None => "nothing",
+            },
         }
     }
 
     fn withdraw(&mut self, who: usize) -> &'static str {
         match &self.row {
             Some(row) if row.who == who && row.answer.is_none() => {
-                self.outcomes.push(if row.expired() {
+                let how = if row.expired() {
                     "expired"
                 } else {
                     "withdrawn"
-                });
+                };
+                self.outcomes.push(how);
                 self.row = None;
-                self.withdrawn = Some((who, 0));
+                self.ended = Some((who, 0, how));
                 "withdrawn"
             }
             Some(row) if row.who == who => "answered",
@@ -137,25 +141,20 @@ impl Model {
     }
 
     fn sweep(&mut self) -> u64 {
-        if self.withdrawn.is_some_and(|(_, age)| age >= 24) {
-            self.withdrawn = None;
+        let swept = self.row.take_if(|row| row.expired());
+        if let Some(row) = swept.as_ref().filter(|row| row.answer.is_none()) {
+            self.outcomes.push("expired");
+            self.ended = Some((row.who, 0, "expired"));
         }
-        match self.row.take_if(|row| row.expired()) {
-            Some(row) => {
-                if row.answer.is_none() {
-                    self.outcomes.push("expired");
-                }
-                1
-            }
-            None => 0,
-        }
+        self.ended.take_if(|(_, age, _)| *age >= 24);
+        swept.is_some().into()
     }
 
     fn hours(&mut self, hours: u8) {
         if let Some(row) = &mut self.row {
             row.age += u32::from(hours);
         }
-        if let Some((_, age)) = &mut self.withdrawn {
+        if let Some((_, age, _)) = &mut self.ended {
             *age += u32::from(hours);
         }
     }
@@ -226,6 +225,7 @@ impl Real<'_> {
             Claim::Again(_) => "again",
             Claim::Late(Late::Expired) => "expired",
             Claim::Late(Late::Withdrawn) => "withdrawn",
+            Claim::Late(Late::Replaced) => "replaced",
             Claim::Nothing => "nothing",
         }
     }
@@ -251,7 +251,7 @@ impl Real<'_> {
             .await
             .unwrap();
         self.store
-            .sweep(Swept::WithdrawnInteractions, 10, TTL)
+            .sweep(Swept::EndedInteractions, 10, TTL)
             .await
             .unwrap();
         batch.deleted
@@ -261,7 +261,7 @@ impl Real<'_> {
     async fn hours(&self, hours: u8) {
         let sql = format!(
             "update pending_interactions set created_at = created_at - interval '{hours} hours';
-             update withdrawn_interactions set withdrawn_at = withdrawn_at - interval '{hours} hours'"
+             update ended_interactions set ended_at = ended_at - interval '{hours} hours'"
         );
         self.world.sql(&sql).await;
     }
@@ -292,7 +292,7 @@ impl Real<'_> {
 
 async fn agrees(real: &Real<'_>, schedule: Vec<Step>) -> Result<(), TestCaseError> {
     real.world
-        .sql("truncate pending_interactions, withdrawn_interactions, deliveries")
+        .sql("truncate pending_interactions, ended_interactions, deliveries")
         .await;
     let mut model = Model::default();
     for (at, step) in schedule.into_iter().enumerate() {
@@ -312,7 +312,7 @@ async fn agrees(real: &Real<'_>, schedule: Vec<Step>) -> Result<(), TestCaseErro
             Step::Delete { who } => (
                 model.delete(who).to_string(),
                 real.store
-                    .interaction_delete(real.people[who].scope(), &real.id)
+                    .interaction_delete(real.people[who].scope(), &real.id, None)
                     .await
                     .unwrap()
                     .to_string(),
@@ -353,7 +353,7 @@ async fn the_store_never_disagrees_with_its_model() {
     let world = World::new().await;
     world.tenants().await;
     let store = world.store().await;
-    // Each differs from the first in one field: the user, or the agent with its own user.
+    // The second differs from the first in agent and user, the third in agent and connection.
     let people = [
         world.conversation("a", "agent-a", "slack-a", "U1").await,
         world.conversation("a", "second-a", "slack-a", "U2").await,

@@ -104,12 +104,17 @@ impl App {
             self.table(table, pass, deadline, &mut report).await;
         }
         // What is due is tried within the time that the deletes have left.
+        // Neither waits for the other: receivers that hang leave chat its time.
         let within = deadline.sooner_by(RESERVED);
-        match self.interactions.deliver_due(within).await {
+        let (delivered, settled) = tokio::join!(
+            self.interactions.deliver_due(within),
+            self.interactions.settle_due(within)
+        );
+        match delivered {
             Ok(delivered) => report.delivered = delivered,
             Err(error) => report.fail(Swept::Deliveries, &error),
         }
-        if let Err(error) = self.interactions.settle_due(within).await {
+        if let Err(error) = settled {
             report.fail(Swept::PendingInteractions, &error);
         }
         match self.interactions.store.oldest_age_ms().await {
@@ -156,7 +161,7 @@ impl App {
         }
         report.remaining |= may_be_more;
         // Ours alone, so it is told of only where there is something to tell.
-        if table != Swept::WithdrawnInteractions || deleted > 0 {
+        if table != Swept::EndedInteractions || deleted > 0 {
             report.deleted.insert(table.table(), deleted);
         }
     }

@@ -94,6 +94,7 @@ async fn claim(
             let verdict = Verdict::Late(match late {
                 Late::Expired => "This question has expired; your answer was not counted.",
                 Late::Withdrawn => "The agent withdrew this question; your answer was not counted.",
+                Late::Replaced => "This question was changed and asked again; answer the new one.",
             });
             let mut acknowledgement = platform.acknowledge(&click, &verdict);
             platform

@@ -44,12 +44,21 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
         Asked::Anew(status) | Asked::Unchanged(status) => {
             reply::json(StatusCode::OK, &shown(ask.id(), &status))
         }
-        Asked::Unknown(status) => {
-            let mut body = shown(ask.id(), &status);
-            body["posted"] = "unknown".into();
-            reply::json(StatusCode::ACCEPTED, &body)
-        }
+        Asked::AsText(status) => posted(StatusCode::CREATED, ask.id(), &status, "text"),
+        Asked::Unknown(status) => posted(StatusCode::ACCEPTED, ask.id(), &status, "unknown"),
     })
+}
+
+/// An answer that says how the card was posted, where it is not as it should be.
+fn posted(
+    code: StatusCode,
+    id: &InteractionId,
+    status: &Status,
+    how: &str,
+) -> ApiGatewayProxyResponse {
+    let mut body = shown(id, status);
+    body["posted"] = how.into();
+    reply::json(code, &body)
 }
 
 /// `GET /v1/interactions/{id}?wait=`: how it stands, after waiting for an answer.

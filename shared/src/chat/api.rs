@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// Longest that a platform's API may take before a call counts as unknown.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
+/// A call with less time than this is not begun.
+const SHORTEST_CALL: Duration = Duration::from_millis(50);
 /// A platform's answers are small; a larger one is not the platform's.
 const ANSWER_LIMIT: usize = 1 << 20;
 
@@ -107,18 +109,17 @@ impl OnPlatform<'_> {
         self.platform.read(incoming, &connection.config)
     }
 
-    /// Posts the card, and where the platform refuses it, its plain text.
-    pub async fn post(&self, card: &Card) -> Posted {
+    /// Posts the card, and where the platform refuses it, its plain text; which of them it was.
+    pub async fn post(&self, card: &Card) -> (Posted, Form) {
         let until = Instant::now() + 2 * API_TIMEOUT;
-        match self
-            .send(self.platform.post(card, Form::Buttons), until)
-            .await
-        {
+        let buttons = self.platform.post(card, Form::Buttons);
+        match self.send(buttons, until).await {
             Posted::Refused(why) => {
                 tracing::warn!(event = "card_refused", cause = why);
-                self.send(self.platform.post(card, Form::Text), until).await
+                let text = self.platform.post(card, Form::Text);
+                (self.send(text, until).await, Form::Text)
             }
-            posted => posted,
+            posted => (posted, Form::Buttons),
         }
     }
 
@@ -159,14 +160,19 @@ impl OnPlatform<'_> {
     async fn send(&self, call: ApiCall, until: Instant) -> Posted {
         let first = self.bounded(&call, until).await;
         match first {
-            Posted::Unknown(_) if call.repeatable && Instant::now() < until => {
-                self.bounded(&call, until).await
-            }
+            Posted::Unknown(why) if call.repeatable => match self.bounded(&call, until).await {
+                // That the repeat was refused says nothing of the first.
+                Posted::Refused(_) => Posted::Unknown(why),
+                posted => posted,
+            },
             posted => posted,
         }
     }
 
     async fn bounded(&self, call: &ApiCall, until: Instant) -> Posted {
+        if Instant::now() + SHORTEST_CALL > until {
+            return Posted::Refused(format!("{}: not begun, there was no time left", call.name));
+        }
         let until = until.min(Instant::now() + API_TIMEOUT);
         match tokio::time::timeout_at(until, self.exchange(call)).await {
             Ok(posted) => posted,

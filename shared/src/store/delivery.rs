@@ -78,7 +78,8 @@ with due as (
     from deliveries
     where delivered_at is null and given_up_at is null and next_attempt_at <= now()
         and created_at > now() - interval '24 hours'
-    order by next_attempt_at
+    -- First tries before retries: receivers that hang do not keep others waiting.
+    order by attempts, next_attempt_at
     limit $1
     for update skip locked
 )
@@ -103,8 +104,8 @@ update deliveries set given_up_at = now()
 where organization_id = $1 and id = $2 and delivered_at is null";
 
 impl Store {
-    /// Takes at most `limit` of the deliveries that are due, the longest due first; nobody else gets
-    /// them for the time of the lease.
+    /// Takes at most `limit` of the deliveries that are due, those tried least first, of them the longest
+    /// due; nobody else gets them for the time of the lease.
     pub async fn deliveries_due(
         &self,
         limit: u32,

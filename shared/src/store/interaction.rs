@@ -98,11 +98,6 @@ impl ClickKey {
         }
         Self(context.finish().as_ref().to_vec())
     }
-
-    /// In lowercase hexadecimal.
-    pub(crate) fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 /// A click as it claims.
@@ -142,6 +137,8 @@ pub struct Answered {
 pub enum Late {
     Expired,
     Withdrawn,
+    /// The card is of what stood under the id before.
+    Replaced,
 }
 
 /// What withdrawing came to.
@@ -188,13 +185,17 @@ with revoked as (
     where organization_id = $1 and id = $3
 ), before as (
     select * from pending_interactions where organization_id = $1 and id = $2
+), ended as (
+    select former_cards from ended_interactions where organization_id = $1 and id = $2
 ), stored as (
     insert into pending_interactions as p
-        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest)
-    select $1, $2, $3, $4, $5, $6, $10 from via where not exists (select from revoked)
+        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, former_cards)
+    select $1, $2, $3, $4, $5, $6, $10, coalesce((select former_cards from ended), '[]')
+    from via where not exists (select from revoked)
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, claimed_at = null, answer = null,
-        card = null, unsettled = '{}', settle_at = null
+        card = null, unsettled = '{}', settle_at = null,
+        posted_card = null, former_cards = p.former_cards || coalesce(p.posted_card, '[]')
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
@@ -210,14 +211,15 @@ select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
     before.created_at <= now() - $7 * interval '1 millisecond',
     exists (select from revoked), stored.inserted,
     before.connection_id = $3 and before.expected_user_id = $4 and before.agent_id = $5,
-    before.card
+    before.card, before.entry_payload = $6
 from (select) as one
 left join via on true
 left join stored on true
 left join before on true";
 
-// The answer is made from the stored options; what the click says of its label is ignored. What
-// follows from it, the delivery and the grant, stands or falls with it.
+// The answer is made from the stored options; what the click says of its label is ignored. A card that
+// showed what stood here before claims nothing. What follows from the answer, the delivery and the
+// grant, stands or falls with it.
 const INTERACTION_CLAIM: &str = "
 with claimed as (
     update pending_interactions
@@ -240,6 +242,7 @@ with claimed as (
         and (case when entry_payload ->> 'kind' = 'approval'
             then '[\"1h\", \"24h\", \"always\", \"deny\"]'::jsonb else entry_payload -> 'options' end) -> $6::int4 is not null
         and not ($7 = any(applied_clicks))
+        and not former_cards @> jsonb_build_array($8::jsonb)
     returning agent_id, entry_payload, answer
 ), delivery as (
     insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
@@ -264,11 +267,12 @@ with claimed as (
     on conflict (organization_id, agent_id, pattern) do update
     set denied = excluded.denied,
         expires_at = case
-            when excluded.expires_at is null or (g.expires_at is null and not g.denied) then null
+            when g.denied or g.expires_at <= now() then excluded.expires_at
+            when excluded.expires_at is null or g.expires_at is null then null
             else greatest(excluded.expires_at, g.expires_at)
         end,
         granted_at = excluded.granted_at, granted_by = excluded.granted_by
-    where excluded.denied or not g.denied
+    where excluded.denied or not g.denied or g.expires_at <= now()
 )
 select 'won', claimed.entry_payload, claimed.answer, delivery.id, delivery.url, delivery.payload
 from claimed left join delivery on true
@@ -276,6 +280,7 @@ union all
 select case
         when claimed_at is not null and applied_clicks[cardinality(applied_clicks)] = $7 then 'again'
         when claimed_at is null and created_at <= now() - $5 * interval '1 millisecond' then 'expired'
+        when claimed_at is null and former_cards @> jsonb_build_array($8::jsonb) then 'replaced'
         else 'nothing'
     end,
     entry_payload, answer, null, null, null
@@ -283,14 +288,15 @@ from pending_interactions
 where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
     and not exists (select from claimed)
 union all
-select 'withdrawn', null, null, null, null, null
-from withdrawn_interactions
+select case when expired then 'expired' else 'withdrawn' end, null, null, null, null, null
+from ended_interactions
 where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
     and not exists (select from pending_interactions where organization_id = $1 and id = $2)";
 
 const INTERACTION_DELETE: &str = "
 delete from pending_interactions
 where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+    and ($5::jsonb is null or (claimed_at is null and entry_payload = $5))
 returning id";
 
 // One that is past its time ends as expired, which a reader may already have been told.
@@ -302,13 +308,14 @@ with own as (
     delete from pending_interactions
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
         and claimed_at is null
-    returning entry_payload, card,
+    returning entry_payload, card, former_cards || coalesce(posted_card, '[]') as cards,
         case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
 ), remembered as (
-    insert into withdrawn_interactions as w (organization_id, id, connection_id, expected_user_id)
-    select $1, $2, $3, $4 from withdrawn
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired, former_cards)
+    select $1, $2, $3, $4, status = 'expired', cards from withdrawn
     on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, withdrawn_at = now()
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
+        expired = excluded.expired, former_cards = excluded.former_cards
 ), delivery as (
     insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
     select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $2, entry_payload ->> 'callback_url',
@@ -333,10 +340,19 @@ select created_at, created_at + $4 * interval '1 millisecond',
 from pending_interactions
 where organization_id = $1 and id = $2 and agent_id = $3";
 
+// The note of a post that was overtaken by another content is of a former card.
 const INTERACTION_POSTED: &str = "
 update pending_interactions
-set card = $5
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and card is null";
+set card = case when entry_payload = $6 then coalesce(card, $5) else card end,
+    posted_card = case when entry_payload = $6 then $5 else posted_card end,
+    former_cards = case
+        when entry_payload <> $6 then former_cards || $5::jsonb
+        -- A platform that gives the same address again has put the new card there.
+        when former_cards @> jsonb_build_array($5::jsonb)
+            then (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(former_cards) c where c <> $5)
+        else former_cards
+    end
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4";
 
 const INTERACTION_SETTLED: &str = "
 update pending_interactions
@@ -385,7 +401,8 @@ impl Store {
             (&new.token.map(TokenId::as_str), Type::TEXT),
             (&new.digest, Type::TEXT),
         ];
-        // A row that appears between the statement's snapshot and its insert is seen by neither half.
+        // A row that appears or changes between the statement's snapshot and its insert is seen whole
+        // by neither half.
         for _ in 0..3 {
             let rows = self.query(INTERACTION_STORE, &parameters).await?;
             let row = rows.first().ok_or_else(|| malformed("no row"))?;
@@ -401,8 +418,9 @@ impl Store {
                 (Some(false), _) => Stored::Anew(status(row, 5)?, connection, card(row, 13)?),
                 (None, Some(false)) => Stored::ScopeConflict,
                 (None, Some(true)) if row.try_get(9)? => Stored::Expired,
-                (None, Some(true)) => Stored::Unchanged(status(row, 5)?),
-                (None, None) => continue,
+                (None, Some(true)) if row.try_get(14)? => Stored::Unchanged(status(row, 5)?),
+                // What this snapshot saw is not what the insert met.
+                (None, Some(true) | None) => continue,
             });
         }
         Err(malformed(
@@ -447,20 +465,27 @@ impl Store {
             "again" => Claim::Again(answered()?),
             "expired" => Claim::Late(Late::Expired),
             "withdrawn" => Claim::Late(Late::Withdrawn),
+            "replaced" => Claim::Late(Late::Replaced),
             _ => Claim::Nothing,
         })
     }
 
-    /// Deletes an interaction for good; true when a row went.
+    /// Deletes an interaction for good; true when a row went. With a payload only while the
+    /// interaction is unanswered and still says that.
     pub async fn interaction_delete(
         &self,
         scope: &Scope,
         id: &InteractionId,
+        only: Option<&Value>,
     ) -> Result<bool, StoreError> {
-        let rows = self
-            .query(INTERACTION_DELETE, &whole(&columns(scope, id)))
-            .await?;
-        Ok(!rows.is_empty())
+        let columns = columns(scope, id);
+        let [organization, interaction, connection, user] = whole(&columns);
+        let only: Parameter<'_> = (&only.map(Json), Type::JSONB);
+        let parameters = [organization, interaction, connection, user, only];
+        Ok(!self
+            .query(INTERACTION_DELETE, &parameters)
+            .await?
+            .is_empty())
     }
 
     /// Deletes the agent's own interaction unless it was answered; its outcome goes out with it.
@@ -514,17 +539,20 @@ impl Store {
         rows.first().map(|row| status(row, 0)).transpose()
     }
 
-    /// Remembers where the card is, for when the question is withdrawn or asked anew.
+    /// Remembers where the card that shows this payload is, for when the question is withdrawn or asked
+    /// anew.
     pub async fn interaction_posted(
         &self,
         scope: &Scope,
         id: &InteractionId,
         at: &CardAddress,
+        payload: &Value,
     ) -> Result<(), StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
         let at: Parameter<'_> = (&Json(at), Type::JSONB);
-        let parameters = [organization, interaction, connection, user, at];
+        let payload: Parameter<'_> = (&Json(payload), Type::JSONB);
+        let parameters = [organization, interaction, connection, user, at, payload];
         self.query(INTERACTION_POSTED, &parameters).await.map(drop)
     }
 

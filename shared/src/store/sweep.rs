@@ -12,8 +12,8 @@ pub enum Swept {
     Grants,
     Deliveries,
     RevokedTokens,
-    /// What withdrawn interactions leave behind.
-    WithdrawnInteractions,
+    /// What interactions leave behind that ended without an answer.
+    EndedInteractions,
 }
 
 /// What one batch took.
@@ -39,7 +39,7 @@ impl Swept {
         Self::Grants,
         Self::Deliveries,
         Self::RevokedTokens,
-        Self::WithdrawnInteractions,
+        Self::EndedInteractions,
     ];
 
     pub const fn table(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Swept {
             Self::Grants => "grants",
             Self::Deliveries => "deliveries",
             Self::RevokedTokens => "revoked_tokens",
-            Self::WithdrawnInteractions => "withdrawn_interactions",
+            Self::EndedInteractions => "ended_interactions",
         }
     }
 
@@ -64,10 +64,8 @@ impl Swept {
             Self::Placeholders | Self::Grants => ("expires_at < now()", "expires_at"),
             // An outcome is tried for a day and then given up.
             Self::Deliveries => ("created_at < now() - interval '24 hours'", "created_at"),
-            Self::WithdrawnInteractions => (
-                "withdrawn_at < now() - $2 * interval '1 millisecond'",
-                "withdrawn_at",
-            ),
+            // The time that a late click may still come.
+            Self::EndedInteractions => ("ended_at < now() - interval '24 hours'", "ended_at"),
             // Past its expiry and the verifiers' leeway a token is refused without its row.
             Self::RevokedTokens => ("expires_at < now() - interval '1 minute'", "expires_at"),
         }
@@ -76,10 +74,19 @@ impl Swept {
     /// What goes with the deleted rows, in the same statement, and what is told of them.
     const fn tail(self) -> &'static str {
         match self {
-            // A question that nobody answered ends as expired.
+            // A question that nobody answered ends as expired, which a late click is told.
             Self::PendingInteractions => {
                 "
-    returning organization_id, id, entry_payload ->> 'callback_url' as url, claimed_at
+    returning organization_id, id, connection_id, expected_user_id, entry_payload ->> 'callback_url' as url,
+        claimed_at, former_cards || coalesce(posted_card, '[]') as cards
+), remembered as (
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired, former_cards)
+    select organization_id, id, connection_id, expected_user_id, true, cards
+    from deleted
+    where claimed_at is null
+    on conflict (organization_id, id) do update
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
+        expired = true, former_cards = excluded.former_cards
 ), expired as (
     insert into deliveries (organization_id, id, interaction_id, url, payload)
     select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), id, url,
@@ -99,7 +106,7 @@ select (select count(*) from deleted), lost.*
 from (select) as one
 left join (select organization_id, interaction_id, attempts from deleted where given_up) as lost on true"
             }
-            Self::Placeholders | Self::Grants | Self::RevokedTokens | Self::WithdrawnInteractions => {
+            Self::Placeholders | Self::Grants | Self::RevokedTokens | Self::EndedInteractions => {
                 "
     returning 1
 )
