@@ -10,7 +10,8 @@ fn approval(id: &str) -> Value {
     json!({"id": id, "kind": "approval", "tool": "git/push", "args": {"branch": "main", "note": "<!channel> *x*"}})
 }
 
-async fn grant(world: &World, token: &str, pattern: &str) -> Answer {
+/// What is decided of a pattern.
+pub async fn grant(world: &World, token: &str, pattern: &str) -> Answer {
     let mut request = HttpRequest::get("/v1/grants").header("x-postern-worker-token", token);
     request.query = format!("pattern={pattern}");
     world.call_webhooks(request).await
@@ -122,6 +123,38 @@ async fn a_denial_beats_a_grant_whichever_came_first_and_an_operator_takes_it_ba
     assert_eq!(world.ok(revoke.clone()).await, json!({"revoked": 1}));
     assert_eq!(world.ok(revoke).await, json!({"revoked": 0}));
     assert_eq!(status(&world, &token).await, "none");
+}
+
+#[tokio::test]
+async fn a_denial_ends_a_running_grant_for_good_and_is_the_deniers() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    decide(&world, &token, "a-1", 0).await;
+    let second = world.conversing("a", "U2").await;
+    assert_eq!(world.ask(&second, &approval("a-2")).await.status, 201);
+    world.click("slack-a", &press("U2", "question:a-2:3")).await;
+    assert_eq!(status(&world, &token).await, "denied");
+    let row = "select denied || ' ' || (expires_at is null) || ' ' || granted_by from grants";
+    assert_eq!(world.value(row).await, "true true U2");
+}
+
+#[tokio::test]
+async fn a_denial_that_is_over_stops_no_later_grant() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    world
+        .sql(&format!(
+            "insert into grants (organization_id, agent_id, pattern, denied, expires_at, granted_by)
+             values ('a', 'agent-a', '{PATTERN}', true, now() - interval '1 second', 'an operator')"
+        ))
+        .await;
+    assert_eq!(status(&world, &token).await, "none");
+    decide(&world, &token, "a-1", 0).await;
+    assert_eq!(status(&world, &token).await, "allowed");
+    let row = "select round(extract(epoch from expires_at - now()) / 60) || ' ' || granted_by from grants";
+    assert_eq!(world.value(row).await, "60 U1");
 }
 
 #[tokio::test]

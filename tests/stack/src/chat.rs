@@ -23,7 +23,14 @@ pub enum ChatMode {
     Reset,
     /// Does what the first request asks and closes the connection; is up again after it.
     ResetOnce,
+    /// The same, but refuses what comes after it.
+    ResetThenRefuse,
+    /// Answers 200 with a body that is not the platform's.
+    Garbage,
 }
+
+/// As a proxy in between would answer.
+const GARBAGE: &str = "<html><body>Sign in to go on</body></html>";
 
 /// A call that it received.
 #[derive(Debug, Clone)]
@@ -103,25 +110,35 @@ async fn serve<A: Api>(
         let answer = match mode {
             ChatMode::Refuse => A::refusal(),
             ChatMode::RefuseCards if A::has_buttons(&call.body) => A::refusal(),
-            ChatMode::Up | ChatMode::RefuseCards | ChatMode::ResetOnce => {
-                A::answer(&call, &mut state)
-            }
+            ChatMode::Up
+            | ChatMode::RefuseCards
+            | ChatMode::ResetOnce
+            | ChatMode::ResetThenRefuse => A::answer(&call, &mut state),
             ChatMode::Status(status) => (status, "no".into()),
+            ChatMode::Garbage => (200, Value::Null),
             ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
         };
-        if mode == ChatMode::ResetOnce {
-            state.mode = ChatMode::Up;
-        }
+        state.mode = match mode {
+            ChatMode::ResetOnce => ChatMode::Up,
+            ChatMode::ResetThenRefuse => ChatMode::Refuse,
+            mode => mode,
+        };
         (mode, answer)
     };
     match mode {
         ChatMode::Hang => std::future::pending().await,
-        ChatMode::Reset | ChatMode::ResetOnce => return Err("reset".into()),
+        ChatMode::Reset | ChatMode::ResetOnce | ChatMode::ResetThenRefuse => {
+            return Err("reset".into());
+        }
         _ => {}
     }
+    let answer = match mode {
+        ChatMode::Garbage => GARBAGE.to_owned(),
+        _ => answer.to_string(),
+    };
     Ok(Response::builder()
         .status(status)
         .header("content-type", "application/json")
         .header("retry-after", "1")
-        .body(whole(answer.to_string()))?)
+        .body(whole(answer))?)
 }

@@ -1,0 +1,147 @@
+//! What was shown is what is answered: a click on a card whose content was replaced answers nothing.
+
+use crate::approvals::grant;
+use crate::platforms::{EVERYWHERE, On};
+use crate::support::{Answer, World, question};
+use serde_json::{Value, json};
+
+/// An approval of a tool of this platform's own server, so that no platform sees another's grant.
+fn approval(on: On, tool: &str) -> Value {
+    json!({"id": id(on), "kind": "approval", "tool": format!("{}/{tool}", on.name()), "args": {}})
+}
+
+fn id(on: On) -> String {
+    format!("a-{}", on.name())
+}
+
+/// The asked person's press on "always" of this message.
+async fn always(world: &World, on: On, message: &str, click: &str) -> Answer {
+    let button = format!("question:{}:2", id(on));
+    world
+        .call_webhooks(on.press(on.asked(), message, &button, click))
+        .await
+}
+
+/// How the question stands, and what is decided of the tool that it is about now.
+async fn decided(world: &World, on: On, token: &str) -> (Value, Value) {
+    let pattern = format!("/mcp/{}/tools/push", on.name());
+    let grant = grant(world, token, &pattern).await.json()["status"].clone();
+    let read = world.read(token, &id(on)).await.json();
+    (read["status"].clone(), grant)
+}
+
+/// Asks; where its card is.
+async fn asked(world: &World, on: On, token: &str, tool: &str, status: u64) -> String {
+    let answer = world.ask(token, &approval(on, tool)).await;
+    assert_eq!(answer.status, status, "{on:?}: {answer:?}");
+    on.last_card(world)
+}
+
+#[tokio::test]
+async fn a_click_on_a_replaced_card_decides_nothing_and_one_on_the_new_card_does() {
+    let world = World::new().await;
+    world.tenants().await;
+    for on in EVERYWHERE {
+        let token = on.token(&world).await;
+        let former = asked(&world, on, &token, "status", 201).await;
+        let card = asked(&world, on, &token, "push", 200).await;
+        assert_ne!(former, card);
+        let late = always(&world, on, &former, "c1").await;
+        let told = on.told(&world, &late);
+        assert!(told.contains("asked again"), "{on:?}: {told}");
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("pending"), json!("none")),
+            "{on:?}"
+        );
+        always(&world, on, &card, "c2").await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("answered"), json!("allowed")),
+            "{on:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nor_does_one_on_the_card_of_a_question_that_ended_before_its_id_was_used_again() {
+    let world = World::new().await;
+    world.tenants().await;
+    for (on, end) in EVERYWHERE
+        .into_iter()
+        .flat_map(|on| [(on, "withdrew"), (on, "expired")])
+    {
+        let token = on.token(&world).await;
+        world
+            .sql("delete from pending_interactions; delete from grants")
+            .await;
+        let former = asked(&world, on, &token, "status", 201).await;
+        if end == "withdrew" {
+            assert_eq!(world.withdraw(&token, &id(on)).await.status, 204);
+        } else {
+            world
+                .sql("update pending_interactions set created_at = now() - interval '25 hours'")
+                .await;
+            world.sweep(json!({})).await.unwrap();
+        }
+        let told = on.told(
+            &world,
+            &always(&world, on, &former, &format!("{end}1")).await,
+        );
+        assert!(told.contains(end), "{on:?}: {told}");
+        let card = asked(&world, on, &token, "push", 201).await;
+        always(&world, on, &former, &format!("{end}2")).await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("pending"), json!("none")),
+            "{on:?} {end}"
+        );
+        always(&world, on, &card, &format!("{end}3")).await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("answered"), json!("allowed")),
+            "{on:?} {end}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_changed_and_changed_back_is_three_cards_and_the_last_has_its_buttons() {
+    let world = World::new().await;
+    world.tenants().await;
+    let on = On::Discord;
+    let token = on.token(&world).await;
+    let mut other = question("q-1");
+    other["question"] = "Deploy now?".into();
+    for (body, status) in [(question("q-1"), 201), (other, 200), (question("q-1"), 200)] {
+        assert_eq!(world.ask(&token, &body).await.status, status);
+    }
+    let messages = world.discord.messages();
+    let mut nonces: Vec<String> = messages
+        .iter()
+        .map(|message| message["nonce"].to_string())
+        .collect();
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!((messages.len(), nonces.len()), (3, 3), "{messages:?}");
+    let mut edited: Vec<String> = world
+        .discord
+        .calls()
+        .into_iter()
+        .filter_map(|call| {
+            Some(
+                call.method
+                    .strip_prefix("PATCH /channels/333/messages/")?
+                    .into(),
+            )
+        })
+        .collect();
+    edited.sort();
+    let cards = on.cards(&world);
+    assert_eq!(edited, cards[..2]);
+    for (card, status) in [(&cards[0], "pending"), (&cards[2], "answered")] {
+        let press = on.press(on.asked(), card, "question:q-1:0", card);
+        world.call_webhooks(press).await;
+        assert_eq!(world.read(&token, "q-1").await.json()["status"], status);
+    }
+}
