@@ -1,6 +1,8 @@
 //! The sweep: bounded, oldest first, and two at once share the work.
 
-use crate::support::World;
+use crate::platforms::EVERYWHERE;
+use crate::support::{ANYWHERE, CALLBACK_KEY, World, question};
+use postern_stack::{Receiver, ReceiverMode};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -184,4 +186,80 @@ async fn with_the_database_down_the_run_fails_and_a_malformed_run_by_hand_delete
             .unwrap_err()
             .contains("pending_interactions")
     );
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_gets_its_pause_and_delays_nobody_elses_delivery() {
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .secrets
+        .put("postern/org/b/callback-signing", CALLBACK_KEY);
+    let hanging = Receiver::start_on(ANYWHERE).await.unwrap();
+    hanging.set_mode(ReceiverMode::Hang);
+    let other = Receiver::start_on(ANYWHERE).await.unwrap();
+    world
+        .sql(&format!(
+            "insert into deliveries (organization_id, id, interaction_id, url, payload, attempts)
+             values ('a', 'msg_1', 'q-1', '{}', '{{}}', 1), ('b', 'msg_2', 'q-2', '{}', '{{}}', 2)",
+            hanging.url(),
+            other.url()
+        ))
+        .await;
+    let started = Instant::now();
+    let delivered = async {
+        let done =
+            "select count(*) from deliveries where id = 'msg_2' and delivered_at is not null";
+        while world.value(done).await == "0" && started.elapsed() < Duration::from_secs(25) {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        started.elapsed()
+    };
+    let (report, took) = tokio::join!(world.sweep(json!({})), delivered);
+    assert_eq!(report.unwrap()["delivered"], 1);
+    assert_eq!((hanging.received().len(), other.received().len()), (1, 1));
+    assert!(took < Duration::from_secs(8), "it waited: {took:?}");
+    // The second pause is 25 s, give or take a half; of the lease of 90 s some 80 s would be left.
+    let left = "select round(extract(epoch from next_attempt_at - now()))::text from deliveries where id = 'msg_1'";
+    let left: i32 = world.value(left).await.parse().unwrap();
+    assert!((8..=38).contains(&left), "{left}");
+    let attempts = "select attempts from deliveries where id = 'msg_1'";
+    assert_eq!(world.value(attempts).await, "2");
+    let logs = world.sweep_function().await.logs();
+    let warned = logs.iter().find(|line| line.contains("delivery_failed"));
+    let warned = warned.map(String::as_str).unwrap_or_default();
+    assert!(
+        warned.contains("WARN") && warned.contains("no answer in time") && warned.contains("q-1"),
+        "{warned}"
+    );
+}
+
+#[tokio::test]
+async fn a_click_after_the_sweep_is_told_that_the_question_expired_and_a_strangers_is_not() {
+    let world = World::new().await;
+    world.tenants().await;
+    for on in EVERYWHERE {
+        let token = on.token(&world).await;
+        let id = format!("q-{}", on.name());
+        assert_eq!(world.ask(&token, &question(&id)).await.status, 201);
+    }
+    world
+        .sql("update pending_interactions set created_at = now() - interval '25 hours'")
+        .await;
+    let report = world.sweep(json!({})).await.unwrap();
+    assert_eq!(report["deleted"]["pending_interactions"], 3);
+    for on in EVERYWHERE {
+        let button = format!("question:q-{}:0", on.name());
+        let card = on.last_card(&world);
+        for (user, click) in [(on.stranger(), "1"), (on.asked(), "2")] {
+            let press = on.press(user, &card, &button, click);
+            let told = on.told(&world, &world.call_webhooks(press).await);
+            assert_eq!(
+                told.contains("has expired"),
+                user == on.asked(),
+                "{on:?} {user}: {told}"
+            );
+            assert_eq!(told.is_empty(), user == on.stranger(), "{on:?}: {told}");
+        }
+    }
 }
