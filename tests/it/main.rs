@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
 mod approvals;
+mod at_once;
 mod callbacks;
 mod chat_libraries;
 mod chats;
@@ -11,6 +12,7 @@ mod cold_start;
 mod control;
 mod crashes;
 mod former_cards;
+mod in_time;
 mod isolation;
 mod model;
 mod platforms;

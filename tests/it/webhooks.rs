@@ -340,34 +340,6 @@ async fn slacks_own_checks_are_answered() {
 }
 
 #[tokio::test]
-async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
-    let world = World::new().await;
-    world.tenants().await;
-    let token = world.conversing("a", "U1").await;
-    world.ask(&token, &question("q-1")).await;
-    let wait = |seconds: u8| {
-        let mut request =
-            HttpRequest::get("/v1/interactions/q-1").header("x-postern-worker-token", &token);
-        request.query = format!("wait={seconds}");
-        world.call_webhooks(request)
-    };
-    let started = Instant::now();
-    assert_eq!(wait(1).await.json()["status"], "pending");
-    assert!(started.elapsed() >= Duration::from_secs(1));
-    assert_eq!(wait(26).await.code(), "invalid_request");
-    let answer = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        world
-            .sql("update pending_interactions set claimed_at = now(), answer = '{\"value\": \"Yes\"}'")
-            .await;
-    };
-    let started = Instant::now();
-    let (read, ()) = tokio::join!(wait(20), answer);
-    assert_eq!(read.json()["answer"]["value"], "Yes");
-    assert!(started.elapsed() < Duration::from_secs(10));
-}
-
-#[tokio::test]
 async fn an_agent_withdraws_what_nobody_answered_and_only_its_own() {
     let world = World::new().await;
     world.tenants().await;

@@ -1,0 +1,168 @@
+//! A click is acknowledged in time and a reader is answered in time, whatever hangs.
+
+use crate::callbacks::with_callback;
+use crate::platforms::{EVERYWHERE, On};
+use crate::support::{ANYWHERE, World, press, question};
+use postern_stack::{ChatMode, HttpRequest, Receiver, ReceiverMode};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const BUDGET: (&str, &str) = ("ACK_BUDGET_MS", "700");
+/// Above that budget, and below what the default would take: chat gets 4 fifths of 2 s.
+const IN_TIME: Duration = Duration::from_millis(1300);
+
+/// The first call of each kind also connects and reads secrets, which is not what is measured.
+async fn warmed_up(world: &World, on: On) {
+    let stranger = on.press(on.stranger(), "9", "question:none:0", "warm-up");
+    assert_eq!(world.call_webhooks(stranger).await.status, 200);
+}
+
+/// The answer to a click of the asked person's on the question `q-1`, and whether it came in time.
+async fn clicked(world: &World, on: On) -> (u64, Duration) {
+    let press = on.press(on.asked(), "9", "question:q-1:0", "7");
+    let started = Instant::now();
+    let answer = world.call_webhooks(press).await;
+    (answer.status, started.elapsed())
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
+    let (world, receiver) = (
+        World::with_env(&[BUDGET]).await,
+        Receiver::start_on(ANYWHERE).await.unwrap(),
+    );
+    world.tenants().await;
+    let token = On::Discord.token(&world).await;
+    let asked = world
+        .ask(&token, &with_callback("q-1", &receiver.url()))
+        .await;
+    assert_eq!(asked.status, 201);
+    warmed_up(&world, On::Discord).await;
+    receiver.set_mode(ReceiverMode::Hang);
+    let (status, took) = clicked(&world, On::Discord).await;
+    assert!(status == 200 && took < IN_TIME, "{status} {took:?}");
+    receiver.set_mode(ReceiverMode::Up);
+    // Its lease was the budget, so it is due by itself.
+    let until = Instant::now() + Duration::from_secs(10);
+    while world.sweep(json!({})).await.unwrap()["delivered"] != 1 {
+        assert!(Instant::now() < until, "its lease does not end");
+    }
+    assert_eq!(receiver.received()[0].id(), receiver.received()[1].id());
+}
+
+#[tokio::test]
+async fn a_click_is_acknowledged_in_time_though_its_chat_hangs_and_the_sweep_finishes() {
+    let world = World::with_env(&[BUDGET]).await;
+    world.tenants().await;
+    let slack = world.conversing("a", "U1").await;
+    world.ask(&slack, &question("q-1")).await;
+    warmed_up(&world, On::Slack).await;
+    world.slack.set_mode(ChatMode::Hang);
+    let (status, took) = clicked(&world, On::Slack).await;
+    assert!(status == 200 && took < IN_TIME, "{status} {took:?}");
+    // The receipt may have arrived, so it is not sent again; the card is still owed.
+    let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
+    assert_eq!(world.value(owed).await, "card");
+    world.slack.set_mode(ChatMode::Up);
+    world
+        .sql("update pending_interactions set settle_at = now()")
+        .await;
+    world.sweep(json!({})).await.unwrap();
+    let update = world.slack.calls().pop().unwrap();
+    assert_eq!(
+        (update.method.as_str(), &update.body["ts"]),
+        ("chat.update", &json!("9"))
+    );
+    assert!(update.body.to_string().contains("answered: Yes"));
+    assert_eq!(world.value(owed).await, "");
+    let calls = world.slack.calls().len();
+    world.sweep(json!({})).await.unwrap();
+    assert_eq!(world.slack.calls().len(), calls, "it is done once");
+}
+
+#[tokio::test]
+async fn a_late_click_is_acknowledged_in_time_though_its_chat_hangs() {
+    let world = World::with_env(&[BUDGET]).await;
+    world.tenants().await;
+    for on in EVERYWHERE {
+        let token = on.token(&world).await;
+        assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
+        assert_eq!(world.withdraw(&token, "q-1").await.status, 204);
+        warmed_up(&world, on).await;
+        on.set_mode(&world, ChatMode::Hang);
+        let (status, took) = clicked(&world, on).await;
+        assert!(status == 200 && took < IN_TIME, "{on:?}: {status} {took:?}");
+    }
+    let note = world.slack.calls().pop().unwrap();
+    assert_eq!(note.method, "chat.postEphemeral", "Slack was not called");
+}
+
+/// A reader of `q-1` that waits so many seconds.
+fn waiting(token: &str, seconds: u8) -> HttpRequest {
+    let mut request =
+        HttpRequest::get("/v1/interactions/q-1").header("x-postern-worker-token", token);
+    request.query = format!("wait={seconds}");
+    request
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    world.ask(&token, &question("q-1")).await;
+    let wait = |seconds: u8| world.call_webhooks(waiting(&token, seconds));
+    let started = Instant::now();
+    assert_eq!(wait(1).await.json()["status"], "pending");
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(wait(26).await.code(), "invalid_request");
+    let answer = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world
+            .sql("update pending_interactions set claimed_at = now(), answer = '{\"value\": \"Yes\"}'")
+            .await;
+    };
+    let started = Instant::now();
+    let (read, ()) = tokio::join!(wait(20), answer);
+    assert_eq!(read.json()["answer"]["value"], "Yes");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_leaves_the_only_connection_to_the_click_that_it_waits_for() {
+    let world = World::with_env(&[
+        ("DATABASE_POOL_MAX", "1"),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "8"),
+    ])
+    .await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    world.ask(&token, &question("q-1")).await;
+    warmed_up(&world, On::Slack).await;
+    let click = async {
+        // What the function's connections asked last.
+        let reading = "select count(*) from pg_stat_activity where datname = current_database()
+            and pid <> pg_backend_pid() and query like '%claimed_at is not null, answer, created_at <= now()%'";
+        while world.value(reading).await == "0" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let started = Instant::now();
+        let answer = world.click("slack-a", &press("U1", "question:q-1:0")).await;
+        (answer.status, started.elapsed())
+    };
+    let started = Instant::now();
+    let (read, (status, took)) = tokio::join!(world.call_webhooks(waiting(&token, 10)), click);
+    assert!(
+        status == 200 && took < Duration::from_secs(2),
+        "{status} {took:?}"
+    );
+    assert_eq!(read.json()["status"], "answered");
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    let connections = "select count(*) from pg_stat_activity where datname = current_database()
+        and pid <> pg_backend_pid() and query like '%pending_interactions%'";
+    assert_eq!(world.value(connections).await, "1");
+}
