@@ -367,6 +367,49 @@ async fn only_its_own_agent_reads_an_interaction() {
 }
 
 #[tokio::test]
+async fn only_its_own_agent_withdraws_an_interaction() {
+    let world = World::new().await;
+    let (right, _) = neighbours(&world).await;
+    let colleague = world.conversation("a", "agent-a", "slack-a", "U1").await;
+    let db = world.store().await;
+    store(&db, &right, "?").await;
+    let row = "select row(p.*)::text from pending_interactions p";
+    let before = world.value(row).await;
+    let withdraw = async |who: &Conversation| {
+        db.interaction_withdraw(who.scope(), who.agent(), &id("q-1"), TTL, LEASE)
+            .await
+            .unwrap()
+    };
+    assert!(matches!(withdraw(&colleague).await, Withdrawal::Unknown));
+    assert_eq!(world.value(row).await, before);
+    let ended = "select count(*) from ended_interactions";
+    assert_eq!(world.value(ended).await, "0");
+    assert!(matches!(withdraw(&right).await, Withdrawal::Withdrawn(_)));
+}
+
+#[tokio::test]
+async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
+    let world = World::new().await;
+    let (right, _) = neighbours(&world).await;
+    let db = world.store().await;
+    let undo = async |question: &str| {
+        db.interaction_delete(right.scope(), &id("q-1"), Some(&payload(question)))
+            .await
+            .unwrap()
+    };
+    store(&db, &right, "first").await;
+    store(&db, &right, "second").await;
+    assert!(!undo("first").await, "it was asked anew meanwhile");
+    assert!(claim(&db, &right, "q-1", "c").await);
+    assert!(!undo("second").await, "it is answered");
+    let rows = "select count(*) from pending_interactions";
+    assert_eq!(world.value(rows).await, "1");
+    store(&db, &right, "third").await;
+    assert!(undo("third").await);
+    assert_eq!(world.value(rows).await, "0");
+}
+
+#[tokio::test]
 async fn what_a_tenant_owns_goes_with_its_organization() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
@@ -374,28 +417,44 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     store(&db, &right, "?").await;
     let theirs = world.conversation("b", "shared", "slack-b", "U1").await;
     store(&db, &theirs, "?").await;
-    world.placeholder("a", "shared").await;
-    world.sql("delete from organizations where id = 'a'").await;
-    for table in [
-        "agents",
-        "placeholders",
-        "connections",
-        "pending_interactions",
-    ] {
-        assert_eq!(
-            world
-                .value(&format!(
-                    "select count(*) from {table} where organization_id = 'a'"
-                ))
-                .await,
-            "0",
-            "{table}"
-        );
-    }
-    assert_eq!(
+    for org in ["a", "b"] {
+        world.minted(org, "shared", json!({})).await;
         world
-            .value("select count(*) from pending_interactions where organization_id = 'b'")
-            .await,
-        "1"
-    );
+            .sql(&format!(
+                "insert into auth_profiles (organization_id, id, provider_id, auth_type, secret_ref)
+                     values ('{org}', 'p', 'openai', 'api_key', 'postern/org/{org}/openai');
+                 insert into grants (organization_id, agent_id, pattern, denied, granted_by)
+                     values ('{org}', 'shared', 'host:example.com', false, 'U1');
+                 insert into egress_policies (organization_id, rules) values ('{org}', '[]');
+                 insert into deliveries (organization_id, id, interaction_id, url, payload)
+                     values ('{org}', 'd', 'q-1', 'https://example.com', '{{}}');
+                 insert into ended_interactions (organization_id, id, connection_id, expected_user_id)
+                     values ('{org}', 'q-0', 'slack-{org}', 'U1');
+                 insert into revoked_tokens (organization_id, jti, expires_at)
+                     values ('{org}', 'j', now() + interval '1 hour')"
+            ))
+            .await;
+    }
+    // Every table that names an organization.
+    let owned = world
+        .value(
+            "select string_agg(table_name, ' ' order by table_name) from information_schema.columns
+             where table_schema = 'public' and column_name = 'organization_id'",
+        )
+        .await;
+    let of = async |table: &str, org: &str| {
+        let count = format!("select count(*) from {table} where organization_id = '{org}'");
+        world.value(&count).await
+    };
+    for table in owned.split(' ') {
+        for org in ["a", "b"] {
+            assert_ne!(of(table, org).await, "0", "{table} holds nothing of {org}");
+        }
+    }
+    world.sql("delete from organizations where id = 'a'").await;
+    for table in owned.split(' ') {
+        assert_eq!(of(table, "a").await, "0", "{table}");
+        assert_ne!(of(table, "b").await, "0", "{table}");
+    }
+    assert!(owned.contains("ended_interactions") && owned.contains("revoked_tokens"));
 }
