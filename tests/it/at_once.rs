@@ -54,7 +54,11 @@ async fn of_64_clicks_at_once_one_answers_with_one_receipt_and_one_delivery() {
 
 #[tokio::test]
 async fn of_16_identical_asks_at_once_one_posts_the_card() {
-    let world = World::with_env(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
+    let world = World::with_env(&[
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "8"),
+        ("DATABASE_POOL_MAX", "8"),
+    ])
+    .await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     let body = question("q-1");

@@ -2,6 +2,7 @@
 
 use crate::sdk::{RUNNING, SUITES, done, sdks};
 use crate::support::{CALLBACK_KEY, World};
+use postern_stack::discord::public_key;
 use serde_json::json;
 use std::{net::TcpListener, path::Path};
 use tokio::process::Command;
@@ -9,6 +10,7 @@ use tokio::process::Command;
 // RFC 8032's first key.
 const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 const PUBLIC_KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+const FORMER_SEED: [u8; 32] = [9; 32];
 
 #[tokio::test]
 async fn what_the_platforms_libraries_make_is_taken_and_what_is_made_they_take() {
@@ -19,20 +21,24 @@ async fn what_the_platforms_libraries_make_is_taken_and_what_is_made_they_take()
         let free = TcpListener::bind("127.0.0.2:0").unwrap();
         free.local_addr().unwrap().port()
     };
+    let slack = (
+        json!({"bot_token": "xoxb-lib", "signing_secret": ["former", "current-signing-secret"]}),
+        json!({"user_id": "U1", "channel_id": "C1", "conversation_id": "1700000000.000100"}),
+    );
     let chats = [
+        ("slack", "slack", slack.0.clone(), slack.1.clone()),
+        // The same app in a workspace that its connection names.
+        ("workspace", "slack", slack.0, slack.1),
         (
-            "slack",
-            json!({"bot_token": "xoxb-lib", "signing_secret": ["former", "current-signing-secret"]}),
-            json!({"user_id": "U1", "channel_id": "C1", "conversation_id": "1700000000.000100"}),
-        ),
-        (
+            "telegram",
             "telegram",
             json!({"bot_token": "123:lib", "secret_token": ["Former", "Current_token"]}),
             json!({"user_id": "111", "channel_id": "111", "conversation_id": "111"}),
         ),
         (
             "discord",
-            json!({"bot_token": "lib", "public_key": ["00".repeat(32), PUBLIC_KEY], "application_id": "900"}),
+            "discord",
+            json!({"bot_token": "lib", "public_key": [public_key(&FORMER_SEED).unwrap(), PUBLIC_KEY], "application_id": "900"}),
             json!({"user_id": "222", "channel_id": "333", "conversation_id": "c"}),
         ),
     ];
@@ -44,21 +50,31 @@ async fn what_the_platforms_libraries_make_is_taken_and_what_is_made_they_take()
         .env("POSTERN_BASE_URL", front.url())
         .env("CHAT_PORT", port.to_string())
         .env("SLACK_SIGNING_SECRET", "current-signing-secret")
+        .env("SLACK_FORMER_SECRET", "former")
         .env("TELEGRAM_SECRET_TOKEN", "Current_token")
+        .env("TELEGRAM_FORMER_TOKEN", "Former")
         .env("DISCORD_SEED", SEED)
+        .env(
+            "DISCORD_FORMER_SEED",
+            FORMER_SEED.map(|byte| format!("{byte:02x}")).concat(),
+        )
         .env("CALLBACK_KEY", CALLBACK_KEY)
         .arg(Path::new(SUITES).join("chat_suite.py"));
-    for (platform, secret, mut talk) in chats {
-        let name = format!("postern/org/a/lib-{platform}");
-        world.secrets.put(&name, secret.to_string());
+    for (name, platform, secret, mut talk) in chats {
+        let secret_ref = format!("postern/org/a/lib-{name}");
+        world.secrets.put(&secret_ref, secret.to_string());
+        let mut config = json!({"api_base_url": format!("http://127.0.0.2:{port}/{platform}")});
+        if name == "workspace" {
+            config["team_id"] = "T1".into();
+            config["api_app_id"] = "A1".into();
+        }
         world
-            .ok(json!({"command": "put_connection", "organization_id": "a", "id": format!("lib-{platform}"),
-                "platform": platform, "secret_ref": name,
-                "config": {"api_base_url": format!("http://127.0.0.2:{port}/{platform}")}}))
+            .ok(json!({"command": "put_connection", "organization_id": "a", "id": format!("lib-{name}"),
+                "platform": platform, "secret_ref": secret_ref, "config": config}))
             .await;
-        talk["connection_id"] = format!("lib-{platform}").into();
+        talk["connection_id"] = format!("lib-{name}").into();
         let token = world.token("a", "agent-a", talk).await;
-        suite.env(format!("TOKEN_{}", platform.to_uppercase()), token);
+        suite.env(format!("TOKEN_{}", name.to_uppercase()), token);
     }
     if let Err(error) = done(&mut suite, RUNNING).await {
         panic!("{error}");
