@@ -91,7 +91,8 @@ impl On {
         let posted = |call: &ChatCall| {
             let method = call.method.as_str();
             let new = matches!(method, "chat.postMessage" | "sendMessage");
-            (new || method.starts_with("POST ")) && call.body.get(buttons).is_some()
+            let shown = call.body[buttons].to_string();
+            (new || method.starts_with("POST ")) && shown.contains("question:")
         };
         let numbered = calls.iter().filter(|call| posts(call)).enumerate();
         numbered

@@ -168,16 +168,15 @@ def status(platform, interaction):
     return agent(platform, "GET", f"/v1/interactions/{interaction}")[1]["status"]
 
 
-def read_as_markup(message):
-    """Every text of a message that Slack reads as its markup."""
-    if isinstance(message, list):
-        return [text for part in message for text in read_as_markup(part)]
-    if not isinstance(message, dict):
+def texts_of(blocks, kind):
+    """Every text object of this kind: Slack reads markup in `mrkdwn`, and none in `plain_text`."""
+    if isinstance(blocks, list):
+        return [text for part in blocks for text in texts_of(part, kind)]
+    if not isinstance(blocks, dict):
         return []
-    if message.get("type") in ("mrkdwn", "plain_text"):
-        return [message["text"]] if message["type"] == "mrkdwn" else []
-    own = [message["text"]] if isinstance(message.get("text"), str) else []
-    return own + [text for part in message.values() for text in read_as_markup(part)]
+    if blocks.get("type") == kind:
+        return [blocks["text"]]
+    return [text for part in blocks.values() for text in texts_of(part, kind)]
 
 
 def buttons(platform, posted):
@@ -224,6 +223,7 @@ class Cards(unittest.TestCase):
                 shown = json.dumps(text)
                 self.assertTrue("evil" not in shown or text["type"] == "plain_text", shown)
         self.assertNotIn("<!channel>", slack["text"])
+        self.assertIs(slack["mrkdwn"], False)
         posted = card("telegram")
         self.assertNotIn("parse_mode", posted)
         self.assertTrue(posted["text"].startswith(MARKUP))
@@ -251,14 +251,16 @@ class Cards(unittest.TestCase):
         posted, _ = self.after_a_click_on_markup("slack")
         self.assertEqual({path for path, _ in posted}, {"/slack/chat.postMessage", "/slack/chat.update"})
         for path, body in posted:
-            texts = read_as_markup(body)
-            self.assertTrue(any("&lt;!channel&gt; &lt;@U9&gt; &lt;http://evil.x|y&gt;" in text for text in texts), path)
-            for text in texts:
-                self.assertLessEqual(set(re.findall(r"<[^>]*>?", text)), {"<@U1>"}, (path, text))
+            self.assertEqual(texts_of(body["blocks"], "mrkdwn"), ["<@U1> answered:"], path)
+            self.assertIn(OPTION, texts_of(body["blocks"], "plain_text"), path)
+            # What is shown where there is no room for blocks.
+            self.assertIn("&lt;!channel&gt; &lt;@U9&gt; &lt;http://evil.x|y&gt;", body["text"])
+            self.assertEqual(set(re.findall(r"<[^>]*>?", body["text"])), {"<@U1>"}, path)
             self.assertFalse(body.get("unfurl_links") or body.get("link_names") or body.get("parse") == "full")
-        update = dict(posted)["/slack/chat.update"]
-        blocks = Block.parse_all(update["blocks"])
-        self.assertNotIn("actions", [block.type for block in blocks])
+            blocks = Block.parse_all(body["blocks"])
+            for block in blocks:
+                block.validate_json()
+            self.assertNotIn("actions", [block.type for block in blocks])
 
     def test_nor_is_it_in_what_follows_the_answer_on_telegram(self):
         posted, answer = self.after_a_click_on_markup("telegram")

@@ -102,6 +102,7 @@ impl ChatPlatform for Slack {
         let mut message = json!({
             "channel": card.channel,
             "text": cut(&escape(&card.plain()), LONGEST_TEXT, |_| 1),
+            "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
         });
@@ -116,19 +117,23 @@ impl ChatPlatform for Slack {
     }
 
     fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
-        let text = ending.sentence(mention, escape);
-        let body = json!({"channel": at.channel, "thread_ts": at.message, "text": text, "unfurl_links": false});
+        let body = json!({
+            "channel": at.channel,
+            "thread_ts": at.message,
+            "text": ending.sentence(mention, escape),
+            "blocks": [outcome(ending)],
+            "unfurl_links": false,
+        });
         self.call("chat.postMessage", body)
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
         let mut blocks = texts(card);
-        let outcome = ending.sentence(mention, escape);
-        blocks.push(context(&outcome));
+        blocks.push(outcome(ending));
         let body = json!({
             "channel": at.channel,
             "ts": at.message,
-            "text": cut(&format!("{}\n{outcome}", escape(&card.text)), LONGEST_TEXT, |_| 1),
+            "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), LONGEST_TEXT, |_| 1),
             "blocks": blocks,
         });
         self.call("chat.update", body)
@@ -252,6 +257,22 @@ fn plain(text: &str) -> Value {
 
 fn context(markup: &str) -> Value {
     json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, LONGEST_TEXT, |_| 1)}]})
+}
+
+/// How it ended. Who answered is a mention, which is markup; what was answered is the tenant's text, in
+/// which `mrkdwn` would read styles, links and channels though its control characters are escaped.
+fn outcome(ending: &Ending) -> Value {
+    match ending {
+        Ending::Answered { user, value } if !value.is_empty() => {
+            let mut outcome = context(&format!("{} answered:", mention(user)));
+            if let Some(elements) = outcome["elements"].as_array_mut() {
+                let text = cut(value, LONGEST_TEXT, |_| 1);
+                elements.push(json!({"type": "plain_text", "text": text, "emoji": false}));
+            }
+            outcome
+        }
+        ending => context(&ending.sentence(mention, escape)),
+    }
 }
 
 fn texts(card: &Card) -> Vec<Value> {
