@@ -3,6 +3,7 @@
 use crate::approvals::grant;
 use crate::platforms::{EVERYWHERE, On};
 use crate::support::{Answer, World, question};
+use postern_stack::ChatMode;
 use serde_json::{Value, json};
 
 /// An approval of a tool of this platform's own server, so that no platform sees another's grant.
@@ -143,5 +144,32 @@ async fn a_question_that_is_changed_and_changed_back_is_three_cards_and_the_last
         let press = on.press(on.asked(), card, "question:q-1:0", card);
         world.call_webhooks(press).await;
         assert_eq!(world.read(&token, "q-1").await.json()["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn nor_does_one_on_a_card_whose_replacement_could_not_be_posted_at_first() {
+    let world = World::new().await;
+    world.tenants().await;
+    for on in EVERYWHERE {
+        let token = on.token(&world).await;
+        let former = asked(&world, on, &token, "status", 201).await;
+        on.set_mode(&world, ChatMode::Refuse);
+        let refused = world.ask(&token, &approval(on, "push")).await;
+        assert_eq!(refused.code(), "post_failed");
+        on.set_mode(&world, ChatMode::Up);
+        let card = asked(&world, on, &token, "push", 201).await;
+        always(&world, on, &former, "c1").await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("pending"), json!("none")),
+            "{on:?}"
+        );
+        always(&world, on, &card, "c2").await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("answered"), json!("allowed")),
+            "{on:?}"
+        );
     }
 }

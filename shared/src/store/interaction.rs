@@ -293,11 +293,21 @@ from ended_interactions
 where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
     and not exists (select from pending_interactions where organization_id = $1 and id = $2)";
 
+// Its cards stay in chat, so they are remembered: the id may be used again.
 const INTERACTION_DELETE: &str = "
-delete from pending_interactions
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and ($5::jsonb is null or (claimed_at is null and entry_payload = $5))
-returning id";
+with deleted as (
+    delete from pending_interactions
+    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+        and ($5::jsonb is null or (claimed_at is null and entry_payload = $5))
+    returning former_cards || coalesce(posted_card, '[]') as cards
+), remembered as (
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, former_cards)
+    select $1, $2, $3, $4, cards from deleted where cards <> '[]'
+    on conflict (organization_id, id) do update
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
+        expired = false, former_cards = excluded.former_cards
+)
+select from deleted";
 
 // One that is past its time ends as expired, which a reader may already have been told.
 const INTERACTION_WITHDRAW: &str = "
