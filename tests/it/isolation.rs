@@ -410,6 +410,36 @@ async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
 }
 
 #[tokio::test]
+async fn a_card_that_is_noted_after_its_question_was_withdrawn_claims_nothing_of_its_ids_next() {
+    let world = World::new().await;
+    let (right, _) = neighbours(&world).await;
+    let db = world.store().await;
+    let at = |message: &str| CardAddress {
+        channel: "C1".into(),
+        message: message.into(),
+    };
+    store(&db, &right, "first").await;
+    db.interaction_withdraw(right.scope(), right.agent(), &id("q-1"), TTL, LEASE)
+        .await
+        .unwrap();
+    db.interaction_posted(right.scope(), &id("q-1"), &at("1"), &payload("first"))
+        .await
+        .unwrap();
+    store(&db, &right, "second").await;
+    for (message, won) in [("1", false), ("2", true)] {
+        let new = NewClaim {
+            choice: Choice(0),
+            click: &ClickKey::of(&[message]),
+            card: Some(&at(message)),
+            ttl: TTL,
+            lease: LEASE,
+        };
+        let claimed = db.interaction_claim(right.scope(), &id("q-1"), &new).await;
+        assert_eq!(matches!(claimed, Ok(Claim::Won(..))), won, "{message}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_tenant_owns_goes_with_its_organization() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;

@@ -350,19 +350,26 @@ select created_at, created_at + $4 * interval '1 millisecond',
 from pending_interactions
 where organization_id = $1 and id = $2 and agent_id = $3";
 
-// The note of a post that was overtaken by another content is of a former card.
+// The note of a post that was overtaken, by another content or by a withdrawal, is of a former card.
 const INTERACTION_POSTED: &str = "
-update pending_interactions
-set card = case when entry_payload = $6 then coalesce(card, $5) else card end,
-    posted_card = case when entry_payload = $6 then $5 else posted_card end,
-    former_cards = case
-        when entry_payload <> $6 then former_cards || $5::jsonb
-        -- A platform that gives the same address again has put the new card there.
-        when former_cards @> jsonb_build_array($5::jsonb)
-            then (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(former_cards) c where c <> $5)
-        else former_cards
-    end
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4";
+with noted as (
+    update pending_interactions
+    set card = case when entry_payload = $6 then coalesce(card, $5) else card end,
+        posted_card = case when entry_payload = $6 then $5 else posted_card end,
+        former_cards = case
+            when entry_payload <> $6 then former_cards || $5::jsonb
+            -- A platform that gives the same address again has put the new card there.
+            when former_cards @> jsonb_build_array($5::jsonb)
+                then (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(former_cards) c where c <> $5)
+            else former_cards
+        end
+    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+    returning id
+)
+update ended_interactions
+set former_cards = former_cards || $5::jsonb
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+    and not exists (select from noted)";
 
 const INTERACTION_SETTLED: &str = "
 update pending_interactions
