@@ -15,6 +15,7 @@ mod former_cards;
 mod in_time;
 mod isolation;
 mod model;
+mod ownership;
 mod platforms;
 mod posts;
 mod proxy;

@@ -263,3 +263,25 @@ async fn a_click_after_the_sweep_is_told_that_the_question_expired_and_a_strange
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_tried_least_is_taken_first_and_of_that_the_longest_due() {
+    let world = World::new().await;
+    world
+        .sql(
+            "insert into organizations (id) values ('a');
+             insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
+                 values ('a', 'failing', 'q', 'https://x', '{}', 3, now() - interval '1 hour'),
+                     ('a', 'new', 'q', 'https://x', '{}', 0, now() - interval '1 second'),
+                     ('a', 'newer', 'q', 'https://x', '{}', 0, now()),
+                     ('a', 'later', 'q', 'https://x', '{}', 0, now() + interval '1 hour')",
+        )
+        .await;
+    let store = world.store().await;
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        let due = store.deliveries_due(1, Duration::from_secs(90)).await;
+        taken.extend(due.unwrap().iter().map(|one| one.id().to_owned()));
+    }
+    assert_eq!(taken, ["new", "newer", "failing"]);
+}

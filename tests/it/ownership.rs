@@ -1,0 +1,56 @@
+//! Everything that a tenant owns goes with its organization, and nothing of another's.
+
+use crate::support::World;
+use serde_json::json;
+
+#[tokio::test]
+async fn what_a_tenant_owns_goes_with_its_organization() {
+    let world = World::new().await;
+    world.tenants().await;
+    for org in ["a", "b"] {
+        world.minted(org, "shared", json!({})).await;
+        world
+            .sql(&format!(
+                "insert into auth_profiles (organization_id, id, provider_id, auth_type, secret_ref)
+                     values ('{org}', 'p', 'openai', 'api_key', 'postern/org/{org}/openai');
+                 insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload)
+                     values ('{org}', 'q-1', 'slack-{org}', 'U1', 'shared', '{{}}');
+                 insert into ended_interactions (organization_id, id, connection_id, expected_user_id)
+                     values ('{org}', 'q-0', 'slack-{org}', 'U1');
+                 insert into grants (organization_id, agent_id, pattern, denied, granted_by)
+                     values ('{org}', 'shared', 'host:example.com', false, 'U1');
+                 insert into egress_policies (organization_id, rules) values ('{org}', '[]');
+                 insert into deliveries (organization_id, id, interaction_id, url, payload)
+                     values ('{org}', 'd', 'q-1', 'https://example.com', '{{}}');
+                 insert into revoked_tokens (organization_id, jti, expires_at)
+                     values ('{org}', 'j', now() + interval '1 hour')"
+            ))
+            .await;
+    }
+    let owned = world
+        .value(
+            "select string_agg(table_name, ' ' order by table_name) from information_schema.columns
+             where table_schema = 'public' and column_name = 'organization_id'",
+        )
+        .await;
+    assert_eq!(
+        owned,
+        "agents auth_profiles connections deliveries egress_policies ended_interactions grants \
+         pending_interactions placeholders revoked_tokens",
+        "a new table needs a row above"
+    );
+    let of = async |table: &str, org: &str| {
+        let rows = format!("select count(*) from {table} where organization_id = '{org}'");
+        world.value(&rows).await
+    };
+    for table in owned.split(' ') {
+        for org in ["a", "b"] {
+            assert_ne!(of(table, org).await, "0", "{table} holds nothing of {org}");
+        }
+    }
+    world.sql("delete from organizations where id = 'a'").await;
+    for table in owned.split(' ') {
+        assert_eq!(of(table, "a").await, "0", "{table}");
+        assert_ne!(of(table, "b").await, "0", "{table}");
+    }
+}
