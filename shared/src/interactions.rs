@@ -149,8 +149,10 @@ impl Interactions {
             self.undo(scope, ask.id(), &payload).await;
             return Err(Error::from(Code::PostFailed).because(why));
         }
-        if let Posted::Done(Some(at)) = &posted {
-            self.note(scope, ask.id(), at, &payload).await;
+        match &posted {
+            Posted::Done(Some(at)) => self.note(scope, ask.id(), Some(at), &payload).await,
+            Posted::Unknown(_) => self.note(scope, ask.id(), None, &payload).await,
+            Posted::Done(None) | Posted::Refused(_) => {}
         }
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
@@ -191,7 +193,13 @@ impl Interactions {
 
     /// Writes down where the card is, which a withdrawal and another content want to know. The answer
     /// does not depend on it, and an environment that is frozen after its answer would not do it.
-    async fn note(&self, scope: &Scope, id: &InteractionId, at: &CardAddress, payload: &Value) {
+    async fn note(
+        &self,
+        scope: &Scope,
+        id: &InteractionId,
+        at: Option<&CardAddress>,
+        payload: &Value,
+    ) {
         let note = self.store.interaction_posted(scope, id, at, payload);
         let failed = match tokio::time::timeout(NOTE, note).await {
             Ok(Ok(())) => return,

@@ -173,3 +173,50 @@ async fn nor_does_one_on_a_card_whose_replacement_could_not_be_posted_at_first()
         );
     }
 }
+
+#[tokio::test]
+async fn nor_does_one_on_a_card_of_which_nobody_knows_where_it_is() {
+    let world = World::new().await;
+    world.tenants().await;
+    for on in EVERYWHERE {
+        let token = on.token(&world).await;
+        on.set_mode(&world, ChatMode::Reset);
+        let lost = world.ask(&token, &approval(on, "status")).await;
+        assert_eq!(lost.json()["posted"], "unknown", "{on:?}: {lost:?}");
+        on.set_mode(&world, ChatMode::Up);
+        let card = asked(&world, on, &token, "push", 200).await;
+        let late = always(&world, on, "77", "c1").await;
+        let told = on.told(&world, &late);
+        assert!(told.contains("asked again"), "{on:?}: {told}");
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("pending"), json!("none")),
+            "{on:?}"
+        );
+        always(&world, on, &card, "c2").await;
+        assert_eq!(
+            decided(&world, on, &token).await,
+            (json!("answered"), json!("allowed")),
+            "{on:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_knows_where_the_present_card_is_either_a_click_proves_it() {
+    let world = World::new().await;
+    world.tenants().await;
+    let on = On::Slack;
+    let token = on.token(&world).await;
+    on.set_mode(&world, ChatMode::Reset);
+    for tool in ["status", "push"] {
+        let answer = world.ask(&token, &approval(on, tool)).await;
+        assert_eq!(answer.status, 202);
+    }
+    on.set_mode(&world, ChatMode::Up);
+    always(&world, on, "77", "c1").await;
+    assert_eq!(
+        decided(&world, on, &token).await,
+        (json!("answered"), json!("allowed"))
+    );
+}

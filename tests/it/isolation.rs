@@ -148,10 +148,10 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
         db.interaction_posted(
             other.scope(),
             &id("q-1"),
-            &CardAddress {
+            Some(&CardAddress {
                 channel: "x".into(),
                 message: "y".into(),
-            },
+            }),
             &payload("?"),
         )
         .await
@@ -422,7 +422,7 @@ async fn a_card_that_is_noted_after_its_question_was_withdrawn_claims_nothing_of
     db.interaction_withdraw(right.scope(), right.agent(), &id("q-1"), TTL, LEASE)
         .await
         .unwrap();
-    db.interaction_posted(right.scope(), &id("q-1"), &at("1"), &payload("first"))
+    db.interaction_posted(right.scope(), &id("q-1"), Some(&at("1")), &payload("first"))
         .await
         .unwrap();
     store(&db, &right, "second").await;

@@ -195,7 +195,9 @@ with revoked as (
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, claimed_at = null, answer = null,
         card = null, unsettled = '{}', settle_at = null,
-        posted_card = null, former_cards = p.former_cards || coalesce(p.posted_card, '[]')
+        -- A card that may be anywhere is null, unless its click has said where it is.
+        posted_card = null, former_cards = p.former_cards || case p.posted_card
+            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
@@ -243,6 +245,8 @@ with claimed as (
             then '[\"1h\", \"24h\", \"always\", \"deny\"]'::jsonb else entry_payload -> 'options' end) -> $6::int4 is not null
         and not ($7 = any(applied_clicks))
         and not former_cards @> jsonb_build_array($8::jsonb)
+        -- Where a former card may be anywhere, only the present one is not it, if it is known where that is.
+        and (not former_cards @> '[null]' or posted_card is null or posted_card in ('null', $8))
     returning agent_id, entry_payload, answer
 ), delivery as (
     insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
@@ -280,7 +284,8 @@ union all
 select case
         when claimed_at is not null and applied_clicks[cardinality(applied_clicks)] = $7 then 'again'
         when claimed_at is null and created_at <= now() - $5 * interval '1 millisecond' then 'expired'
-        when claimed_at is null and former_cards @> jsonb_build_array($8::jsonb) then 'replaced'
+        when claimed_at is null and (former_cards @> jsonb_build_array($8::jsonb)
+            or former_cards @> '[null]' and posted_card not in ('null', $8)) then 'replaced'
         else 'nothing'
     end,
     entry_payload, answer, null, null, null
@@ -354,12 +359,12 @@ where organization_id = $1 and id = $2 and agent_id = $3";
 const INTERACTION_POSTED: &str = "
 with noted as (
     update pending_interactions
-    set card = case when entry_payload = $6 then coalesce(card, $5) else card end,
+    set card = case when entry_payload = $6 then coalesce(card, nullif($5::jsonb, 'null')) else card end,
         posted_card = case when entry_payload = $6 then $5 else posted_card end,
         former_cards = case
             when entry_payload <> $6 then former_cards || $5::jsonb
             -- A platform that gives the same address again has put the new card there.
-            when former_cards @> jsonb_build_array($5::jsonb)
+            when $5 <> 'null' and former_cards @> jsonb_build_array($5::jsonb)
                 then (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(former_cards) c where c <> $5)
             else former_cards
         end
@@ -557,12 +562,12 @@ impl Store {
     }
 
     /// Remembers where the card that shows this payload is, for when the question is withdrawn or asked
-    /// anew.
+    /// anew; or that nobody knows.
     pub async fn interaction_posted(
         &self,
         scope: &Scope,
         id: &InteractionId,
-        at: &CardAddress,
+        at: Option<&CardAddress>,
         payload: &Value,
     ) -> Result<(), StoreError> {
         let columns = columns(scope, id);

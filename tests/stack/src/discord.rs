@@ -76,7 +76,9 @@ impl Api for HttpApi {
             return (200, first.clone());
         }
         let id = (700_000_000_000_000_000 + state.messages.len()).to_string();
-        let message = json!({"id": id, "channel_id": channel, "content": call.body["content"], "nonce": call.body["nonce"]});
+        let said = |name: &str| call.body[name].clone();
+        let message = json!({"id": id, "channel_id": channel, "content": said("content"), "nonce": said("nonce"),
+            "components": said("components")});
         state.messages.push(message.clone());
         (200, message)
     }
