@@ -4,7 +4,8 @@
 use crate::error::{Code, Error};
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
 use crate::placeholder::PlaceholderHash;
-use crate::scope::{Admission, ExpectedOrganization, VerifiedWorker};
+use crate::policy::{Grant, Passed, PolicyRow};
+use crate::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
 use crate::secret::{Permit, SecretNames};
 use serde::Deserialize;
 
@@ -28,6 +29,10 @@ pub struct Facts {
     pub system_entitled: bool,
     pub placeholders: Vec<PlaceholderRow>,
     pub profiles: Vec<ProfileRow>,
+    /// What the agent is under; the rules that the asker knew are left out.
+    pub policies: Vec<PolicyRow>,
+    /// How the provider's host stands for the agent.
+    pub grant: Grant,
 }
 
 /// The organizations that may be expected: the token's, or those with an agent of the URL's id.
@@ -93,6 +98,43 @@ pub struct Rules {
     pub names: SecretNames,
 }
 
+/// A request that is who it says it is. What it may spend it is told when its egress was decided.
+#[derive(Debug)]
+pub struct Admitted {
+    organization: Option<OrganizationId>,
+    agent: AgentId,
+    credential: Result<(Permit, AuthType), Error>,
+    legacy: bool,
+}
+
+impl Admitted {
+    /// Whose request it is; none of a row from before organizations were recorded.
+    pub fn scope(&self) -> Option<AgentScope> {
+        let organization = self.organization.clone()?;
+        Some(AgentScope::new(organization, self.agent.clone()))
+    }
+
+    /// What was decided of a request that no organization, and so no policy, is behind.
+    pub fn without_policies(&self) -> Option<Passed> {
+        self.organization.is_none().then_some(Passed(()))
+    }
+
+    /// The credential that it may spend, now that its egress was decided.
+    ///
+    /// # Errors
+    /// `no_credentials`; `secret_unavailable` where the row's secret is none of its organization's.
+    pub fn spend(self, _decided: Passed) -> Result<Access, Error> {
+        let (permit, auth_type) = self.credential?;
+        Ok(Access {
+            organization: self.organization,
+            agent: self.agent,
+            permit,
+            auth_type,
+            legacy: self.legacy,
+        })
+    }
+}
+
 /// A request that passed every check, and the one secret it may spend.
 #[derive(Debug)]
 pub struct Access {
@@ -104,13 +146,20 @@ pub struct Access {
     pub legacy: bool,
 }
 
-/// Decides, in the contract's order; the first check that fails answers.
-pub fn decide(
+/// Decides who asks, in the contract's order; the first check that fails answers.
+///
+/// What is admitted may spend nothing before its egress was decided:
+/// ```compile_fail
+/// fn spend(admitted: postern::access::Admitted) {
+///     admitted.spend(postern::policy::Passed(()));
+/// }
+/// ```
+pub fn admit(
     rules: &Rules,
     request: &Request,
     facts: &Facts,
     host: &str,
-) -> Result<Access, Error> {
+) -> Result<Admitted, Error> {
     if facts.token_revoked {
         return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
     }
@@ -126,19 +175,18 @@ pub fn decide(
     let agent = same_agent(request, facts, organization.is_some())?;
     same_deployment(rules, request, facts)?;
     same_user(request, facts)?;
-    let credential = credential(rules, request, facts, organization.as_ref())?;
-    if let Credential::Own { row, .. } = &credential {
+    let credential = credential(rules, request, facts, organization.as_ref());
+    if let Ok(Credential::Own { row, .. }) = &credential {
         legacy |= host_allowed(rules, row, host)?;
     }
-    let (permit, auth_type) = match credential {
+    let credential = credential.map(|credential| match credential {
         Credential::Own { permit, .. } => (permit, AuthType::ApiKey),
         Credential::Other(permit, auth_type) => (permit, auth_type),
-    };
-    Ok(Access {
+    });
+    Ok(Admitted {
         organization,
         agent,
-        permit,
-        auth_type,
+        credential,
         legacy,
     })
 }
@@ -330,6 +378,15 @@ mod tests {
     use super::*;
     use crate::placeholder::Placeholder;
 
+    fn decide(
+        rules: &Rules,
+        request: &Request,
+        facts: &Facts,
+        host: &str,
+    ) -> Result<Access, Error> {
+        admit(rules, request, facts, host)?.spend(Passed(()))
+    }
+
     fn org(id: &str) -> OrganizationId {
         OrganizationId::parse(id).unwrap()
     }
@@ -372,6 +429,8 @@ mod tests {
             system_entitled: true,
             placeholders: vec![row()],
             profiles: vec![],
+            policies: vec![],
+            grant: Grant::None,
         }
     }
 

@@ -9,7 +9,12 @@ pub const ERROR_HEADER: &str = "x-postern-error";
 
 /// The body of an error.
 pub fn error_body(error: &Error, request_id: &str) -> serde_json::Value {
-    json!({"error": {"code": error.code.as_str(), "message": error.message(), "request_id": request_id}})
+    let mut body =
+        json!({"code": error.code.as_str(), "message": error.message(), "request_id": request_id});
+    if let Some(interaction) = error.interaction() {
+        body["interaction_id"] = interaction.as_str().into();
+    }
+    json!({"error": body})
 }
 
 /// Status, headers and body of an error.

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// The four decisions, in the order of their buttons. The store knows them by the same names.
 const OPTIONS: [&str; 4] = ["1h", "24h", "always", "deny"];
 
+/// What the ids of approvals that a policy asks for begin with. No agent's own begins so.
+pub const OWN_IDS: &str = "egress.";
+
 pub fn options() -> Vec<String> {
     OPTIONS.map(str::to_owned).into()
 }
@@ -27,11 +30,7 @@ pub fn digest(tool: &str, args: &Value) -> String {
     let shown = json!({"tool": tool, "args": args});
     // Only a map with other than text for keys cannot be written, and JSON has none.
     let canonical = serde_json_canonicalizer::to_vec(&shown).unwrap_or_default();
-    hash(&SHA256, &canonical)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    crate::hex::encode(hash(&SHA256, &canonical).as_ref())
 }
 
 #[cfg(test)]

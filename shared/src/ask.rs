@@ -52,6 +52,12 @@ impl Ask {
         }
         let id = string(&fields, "id")?;
         let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
+        if id.as_str().starts_with(approval::OWN_IDS) {
+            return Err(Error::field(
+                "id",
+                format_args!("must not begin with {}", approval::OWN_IDS),
+            ));
+        }
         let digest = match string(&fields, "kind")? {
             "question" => {
                 text(string(&fields, "question")?, "question", LONGEST_QUESTION)?;
@@ -215,6 +221,7 @@ mod tests {
             ("id", json!("a b")),
             ("id", json!("x".repeat(49))),
             ("id", json!(1)),
+            ("id", json!("egress.x")),
             ("id", Value::Null),
             ("kind", json!("other")),
             ("question", json!("")),

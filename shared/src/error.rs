@@ -1,5 +1,6 @@
 //! One error for every function: a stable code, a sentence for the reader, a cause for the log.
 
+use crate::id::InteractionId;
 use http::StatusCode;
 use std::borrow::Cow;
 
@@ -43,6 +44,11 @@ pub enum Code {
     AllowedHostsRequired,
     UnknownOrganization,
     UnknownAgent,
+    EgressDenied,
+    ApprovalRequired,
+    JudgeDenied,
+    JudgeTimeout,
+    JudgeUnavailable,
 }
 
 impl Code {
@@ -223,6 +229,31 @@ impl Code {
                 404,
                 "the organization has no agent of this id; put_agent first",
             ),
+            Self::EgressDenied => (
+                "egress_denied",
+                403,
+                "the egress policy does not allow this request",
+            ),
+            Self::ApprovalRequired => (
+                "approval_required",
+                403,
+                "a person is asked whether this host may be called; wait for the interaction's answer, then retry",
+            ),
+            Self::JudgeDenied => (
+                "judge_denied",
+                403,
+                "the judge of the egress policy does not allow this request",
+            ),
+            Self::JudgeTimeout => (
+                "judge_timeout",
+                403,
+                "the judge of the egress policy did not answer in time, so the request is denied; retry shortly",
+            ),
+            Self::JudgeUnavailable => (
+                "judge_unavailable",
+                403,
+                "the judge of the egress policy could not be asked, so the request is denied; retry shortly",
+            ),
         }
     }
 
@@ -251,6 +282,7 @@ pub struct Error {
     pub code: Code,
     message: Option<Cow<'static, str>>,
     retry_after: Option<u64>,
+    interaction: Option<InteractionId>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -266,6 +298,16 @@ impl Error {
     /// 400 `invalid_request` that names the field.
     pub fn field(field: &str, rule: impl std::fmt::Display) -> Self {
         Self::new(Code::InvalidRequest, format!("the field `{field}` {rule}"))
+    }
+
+    /// With the interaction that the caller is to wait for.
+    pub fn about(mut self, interaction: InteractionId) -> Self {
+        self.interaction = Some(interaction);
+        self
+    }
+
+    pub fn interaction(&self) -> Option<&InteractionId> {
+        self.interaction.as_ref()
     }
 
     /// With what caused it, for the log alone.
@@ -311,6 +353,7 @@ impl From<Code> for Error {
             code,
             message: None,
             retry_after: None,
+            interaction: None,
             cause: None,
         }
     }

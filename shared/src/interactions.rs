@@ -1,13 +1,15 @@
 //! An interaction's life: asked, claimed, settled, withdrawn. Chat is told what the store decided;
 //! whatever chat does, the store's decision stands.
 
+mod approve;
+
 use crate::ask::Ask;
 use crate::chat::{Card, Chat, Ending, Form, OnPlatform, Posted};
 use crate::courier::Courier;
 use crate::deadline::Deadline;
 use crate::egress::{AllowedPrivate, Egress};
 use crate::error::{Code, Error};
-use crate::id::{InteractionId, TokenId, UserId};
+use crate::id::{InteractionId, TokenId};
 use crate::scope::{Conversation, Scope};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{
@@ -50,6 +52,14 @@ pub enum Asked {
     Unknown(Status),
 }
 
+/// How something was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Card,
+    Text,
+    Unknown,
+}
+
 /// Everything that interactions need.
 pub struct Interactions {
     pub store: Arc<Store>,
@@ -66,11 +76,10 @@ impl Interactions {
         store: Arc<Store>,
         secrets: Arc<Secrets>,
         names: SecretNames,
-        allowed: AllowedPrivate,
+        egress: Arc<Egress<Full<Bytes>>>,
         ttl: Duration,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let egress = Arc::new(Egress::new(allowed, CONNECT_TIMEOUT)?);
-        Ok(Self {
+    ) -> Self {
+        Self {
             chat: Chat::new(Arc::clone(&egress)),
             courier: Courier::new(
                 Arc::clone(&store),
@@ -83,7 +92,17 @@ impl Interactions {
             secrets,
             names,
             ttl,
-        })
+        }
+    }
+
+    /// The way out to chat platforms and callback addresses.
+    ///
+    /// # Errors
+    /// Where the platform's certificate roots cannot be read.
+    pub fn way_out(
+        allowed: AllowedPrivate,
+    ) -> Result<Arc<Egress<Full<Bytes>>>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Arc::new(Egress::new(allowed, CONNECT_TIMEOUT)?))
     }
 
     /// Which private addresses a callback may have.
@@ -136,46 +155,75 @@ impl Interactions {
                     return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
                 }
             };
-        let platform = match self.on(&connection).await {
+        let how = self.post(scope, ask.id(), &payload, &connection).await?;
+        if let Some(former) = former {
+            let card = Card::of(ask.id(), scope.user(), &payload);
+            let until = Instant::now() + NEWS;
+            let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
+            log_failure("former card", edited.await);
+        }
+        Ok(match how {
+            How::Unknown => Asked::Unknown(status),
+            How::Text => Asked::AsText(status),
+            How::Card if anew => Asked::Anew(status),
+            How::Card => Asked::Posted(status),
+        })
+    }
+
+    /// Posts what was stored; what cannot be posted is not kept.
+    async fn post(
+        &self,
+        scope: &Scope,
+        id: &InteractionId,
+        payload: &Value,
+        connection: &Connection,
+    ) -> Result<How, Error> {
+        let platform = match self.on(connection).await {
             Ok(platform) => platform,
             Err(error) => {
-                self.undo(scope, ask.id(), &payload).await;
+                self.undo(scope, id, payload).await;
                 return Err(error);
             }
         };
-        let card = Card::of(ask.id(), scope.user(), &payload).posting(&nonce());
-        let (posted, form) = platform.post(&card).await;
-        if let Posted::Refused(why) = posted {
-            self.undo(scope, ask.id(), &payload).await;
-            return Err(Error::from(Code::PostFailed).because(why));
-        }
-        match &posted {
-            Posted::Done(Some(at)) => self.note(scope, ask.id(), Some(at), &payload).await,
-            Posted::Unknown(_) => self.note(scope, ask.id(), None, &payload).await,
-            Posted::Done(None) | Posted::Refused(_) => {}
-        }
-        if let Some(former) = former {
-            let until = Instant::now() + NEWS;
-            log_failure(
-                "former card",
-                platform
-                    .edit(&former, &card, &Ending::AskedAnew, until)
-                    .await,
-            );
-        }
-        Ok(match posted {
-            Posted::Unknown(why) => {
+        let card = Card::of(id, scope.user(), payload).posting(&nonce());
+        match platform.post(&card).await {
+            (Posted::Done(at), form) => {
+                if let Some(at) = at {
+                    self.note(scope, id, Some(&at), payload).await;
+                }
+                Ok(match form {
+                    Form::Buttons => How::Card,
+                    Form::Text => How::Text,
+                })
+            }
+            (Posted::Unknown(why), _) => {
+                self.note(scope, id, None, payload).await;
                 tracing::warn!(
                     event = "post_unknown",
-                    interaction_id = ask.id().as_str(),
+                    interaction_id = id.as_str(),
                     cause = why
                 );
-                Asked::Unknown(status)
+                Ok(How::Unknown)
             }
-            Posted::Done(_) | Posted::Refused(_) if form == Form::Text => Asked::AsText(status),
-            Posted::Done(_) | Posted::Refused(_) if anew => Asked::Anew(status),
-            Posted::Done(_) | Posted::Refused(_) => Asked::Posted(status),
-        })
+            (Posted::Refused(why), _) => {
+                self.undo(scope, id, payload).await;
+                Err(Error::from(Code::PostFailed).because(why))
+            }
+        }
+    }
+
+    async fn edit(
+        &self,
+        connection: &Connection,
+        at: &CardAddress,
+        card: &Card,
+        ending: &Ending,
+        until: Instant,
+    ) -> Posted {
+        match self.on(connection).await {
+            Ok(platform) => platform.edit(at, card, ending, until).await,
+            Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
+        }
     }
 
     /// A question that nobody can see is deleted, so that its id can be used again; not one that was
@@ -275,8 +323,9 @@ impl Interactions {
             let until = Instant::now() + NEWS;
             let told = async {
                 if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
-                    self.tell(connection, scope.user(), id, &withdrawn.payload, at, until)
-                        .await;
+                    let card = Card::of(id, scope.user(), &withdrawn.payload);
+                    let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
+                    log_failure("withdrawn card", edited.await);
                 }
             };
             let delivered = async {
@@ -287,29 +336,6 @@ impl Interactions {
             futures_util::future::join(told, delivered).await;
         }
         Ok(withdrawal)
-    }
-
-    async fn tell(
-        &self,
-        connection: &Connection,
-        user: &UserId,
-        id: &InteractionId,
-        payload: &Value,
-        at: &CardAddress,
-        until: Instant,
-    ) {
-        match self.on(connection).await {
-            Ok(platform) => {
-                let card = Card::of(id, user, payload);
-                log_failure(
-                    "withdrawn card",
-                    platform.edit(at, &card, &Ending::Withdrawn, until).await,
-                );
-            }
-            Err(error) => {
-                tracing::warn!(event = "settle_failed", what = "withdrawn card", cause = %error);
-            }
-        }
     }
 
     /// Tries what is due to be delivered, within the time left; how many arrived.

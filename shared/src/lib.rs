@@ -1,6 +1,6 @@
 //! Postern's scoping types and logic, the store's queries, secrets, configuration and errors.
-//! Imports flow one way: `id` <- `scope`, `secret`, `error` <- `token`, `access` <- `store` <- `chat`,
-//! `courier` <- `interactions`.
+//! Imports flow one way: `id` <- `scope`, `secret`, `error` <- `token`, `policy`, `access` <- `store` <-
+//! `chat`, `courier`, `judge` <- `interactions` <- `gate`.
 
 pub mod access;
 pub mod answer;
@@ -13,10 +13,15 @@ pub mod deadline;
 pub mod egress;
 pub mod error;
 pub mod event;
+pub mod gate;
+mod hex;
 pub mod id;
 pub mod interactions;
+pub mod judge;
 pub mod pem;
 pub mod placeholder;
+pub mod policy;
+pub mod provider;
 pub mod scope;
 pub mod secret;
 pub mod signature;
@@ -28,7 +33,7 @@ pub use error::{Code, Error};
 pub use id::{
     AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, ProviderId, UserId,
 };
-pub use placeholder::Placeholder;
+pub use placeholder::{Placeholder, PlaceholderHash};
 pub use scope::{AgentScope, ConnectionScope, ExpectedOrganization, Scope};
 pub use secret::{Permit, Secrets};
 pub use store::Store;

@@ -37,6 +37,12 @@ impl AgentScope {
     pub fn agent(&self) -> &AgentId {
         &self.agent
     }
+
+    /// The person whom a policy of the agent's own organization names. Whether the connection is that
+    /// organization's is compared where something is stored under it.
+    pub(crate) fn person(&self, connection: ConnectionId, user: UserId) -> Scope {
+        ConnectionScope::new(self.organization.clone(), connection).user(user)
+    }
 }
 
 /// What a verified webhook proves: the platform speaks for this connection of this organization.

@@ -1,6 +1,7 @@
 //! Platforms' signatures. Only a verified one leaves the proof that lends a connection's scope.
 
 use crate::error::{Code, Error};
+use crate::hex;
 use crate::id::ConnectionId;
 use aws_lc_rs::{constant_time, hmac, signature as keys};
 use secrecy::{ExposeSecret, SecretString};
@@ -49,7 +50,8 @@ impl SlackRequest<'_> {
             .signature
             .and_then(|signature| signature.strip_prefix("v0="))
             .ok_or_else(|| refuse("no v0 signature"))?;
-        let tag = unhex::<32>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+        let tag =
+            hex::decode::<32>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
         let signed = [b"v0:", timestamp.as_bytes(), b":", self.body].concat();
         let made_with = |secret: &SecretString| {
             let secret = secret.expose_secret();
@@ -116,10 +118,10 @@ impl DiscordRequest<'_> {
         let timestamp = fresh(self.timestamp, now)?;
         let hex = self.signature.ok_or_else(|| refuse("no signature"))?;
         let signature =
-            unhex::<64>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+            hex::decode::<64>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
         let signed = [timestamp.as_bytes(), self.body].concat();
         let made_with = |key: &SecretString| {
-            unhex::<32>(key.expose_secret()).is_some_and(|key| {
+            hex::decode::<32>(key.expose_secret()).is_some_and(|key| {
                 keys::UnparsedPublicKey::new(&keys::ED25519, key)
                     .verify(&signed, &signature)
                     .is_ok()
@@ -171,17 +173,6 @@ fn fresh(timestamp: Option<&str>, now: i64) -> Result<&str, Error> {
         return Err(refuse("the timestamp is more than five minutes off"));
     }
     Ok(timestamp)
-}
-
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, at) in bytes.iter_mut().zip((0..text.len()).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -2,25 +2,30 @@
 
 mod access;
 mod administration;
+mod approval;
 mod connection;
 mod delivery;
 mod grant;
 mod interaction;
 mod migration;
+mod policy;
 mod pool;
 mod settle;
 mod sweep;
+mod verdict;
 
 pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
+pub use approval::{NewApproval, Opened};
 pub use connection::{Connection, Platform};
 pub use delivery::Delivery;
-pub use grant::Grant;
 pub use interaction::{
     Again, Answered, CardAddress, Choice, Claim, ClickKey, Late, NewClaim, NewInteraction, Outcome,
     Owed, Status, Stored, Withdrawal, Withdrawn,
 };
+pub use policy::PolicyFacts;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
+pub use verdict::{Flight, StoredVerdict, VerdictClaim, VerdictHash};
 
 use crate::config::DatabaseConfig;
 use crate::error::{Code, Error};

@@ -41,6 +41,9 @@ pub const OWN_LATENCY: &str = "own_latency";
 /// Milliseconds from the invocation's begin to the first piece of the answer's body.
 pub const TIME_TO_FIRST_BYTE: &str = "time_to_first_byte";
 
+/// Decisions under egress policies, by verdict and source; `egress_observed` decided nothing.
+pub const EGRESS: &str = "egress";
+
 impl Metrics {
     /// Begins to record; `function` is a dimension of every metric.
     ///
@@ -56,6 +59,7 @@ impl Metrics {
             .map_err(|error| format!("metrics: {error}"))?;
         describe_counter!(REQUESTS, Unit::Count, "");
         describe_counter!(ERRORS, Unit::Count, "");
+        describe_counter!(EGRESS, Unit::Count, "");
         for latency in [UPSTREAM_LATENCY, OWN_LATENCY, TIME_TO_FIRST_BYTE] {
             describe_histogram!(latency, Unit::Milliseconds, "");
         }

@@ -1,6 +1,7 @@
 //! Worker tokens: JWS EdDSA (RFC 8037), signed by `control`, verified with public keys alone.
 
 use crate::error::{Code, Error};
+use crate::event::Incoming;
 use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
 use crate::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -59,6 +60,34 @@ pub fn looks_like_jwt(value: &str) -> bool {
     };
     let mut parts = value.split('.');
     parts.clone().count() == 3 && parts.all(part) && value.starts_with("eyJ")
+}
+
+/// The token in its own header, else as a bearer. Never from the URL.
+///
+/// # Errors
+/// `invalid_worker_token` where there is none.
+pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
+    let missing = || {
+        Error::new(
+            Code::InvalidWorkerToken,
+            "no worker token was presented; send it in x-postern-worker-token",
+        )
+    };
+    if incoming.headers.contains_key("x-postern-worker-token") {
+        return incoming
+            .header("x-postern-worker-token")
+            .map(str::trim)
+            .ok_or_else(missing);
+    }
+    let (scheme, token) = incoming
+        .header("authorization")
+        .and_then(|value| value.trim().split_once(' '))
+        .ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(missing())
+    }
 }
 
 /// The worker that a token proves. Revocation is the database's to know.

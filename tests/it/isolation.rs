@@ -79,13 +79,23 @@ async fn neighbours(world: &World) -> (Conversation, Vec<Conversation>) {
 }
 
 #[test]
-fn every_store_operation_on_an_interaction_is_tried_in_this_file() {
-    let operations = include_str!("../../shared/src/store/interaction.rs").split("pub async fn ");
-    for operation in operations.skip(1).filter_map(|text| text.split('(').next()) {
-        assert!(
-            include_str!("isolation.rs").contains(&format!(".{operation}(")),
-            "{operation}"
-        );
+fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
+    let stores = [
+        include_str!("../../shared/src/store/interaction.rs"),
+        include_str!("../../shared/src/store/approval.rs"),
+        include_str!("../../shared/src/store/verdict.rs"),
+        include_str!("../../shared/src/store/policy.rs"),
+    ];
+    let tries = [
+        include_str!("isolation.rs"),
+        include_str!("egress_store.rs"),
+    ]
+    .concat();
+    let operations = stores
+        .iter()
+        .flat_map(|store| store.split("pub async fn ").skip(1));
+    for operation in operations.filter_map(|text| text.split('(').next()) {
+        assert!(tries.contains(&format!(".{operation}(")), "{operation}");
     }
 }
 

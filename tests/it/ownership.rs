@@ -20,6 +20,8 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
                  insert into grants (organization_id, agent_id, pattern, denied, granted_by)
                      values ('{org}', 'shared', 'host:example.com', false, 'U1');
                  insert into egress_policies (organization_id, rules) values ('{org}', '[]');
+                 insert into egress_verdicts (organization_id, key, flight, expires_at)
+                     values ('{org}', sha256('k'), gen_random_uuid(), now());
                  insert into deliveries (organization_id, id, interaction_id, url, payload)
                      values ('{org}', 'd', 'q-1', 'https://example.com', '{{}}');
                  insert into revoked_tokens (organization_id, jti, expires_at)
@@ -35,8 +37,8 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
         .await;
     assert_eq!(
         owned,
-        "agents auth_profiles connections deliveries egress_policies ended_interactions grants \
-         pending_interactions placeholders revoked_tokens",
+        "agents auth_profiles connections deliveries egress_policies egress_verdicts ended_interactions \
+         grants pending_interactions placeholders revoked_tokens",
         "a new table needs a row above"
     );
     let of = async |table: &str, org: &str| {

@@ -3,11 +3,11 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
-use postern::scope::Conversation;
+use postern::scope::{Conversation, VerifiedWorker};
 use postern::{Secrets, Store, token};
 use postern_stack::{
-    Discord, Front, Function, HttpRequest, Invocation, Postgres, SecretsManager, Slack,
-    StreamingInvocation, Telegram, Upstream, binaries,
+    Discord, Front, Function, HttpRequest, Invocation, Postgres, SampleJudge, SecretsManager,
+    Slack, StreamingInvocation, Telegram, Upstream, binaries,
     discord::{self, DiscordClick},
     slack::{Click, click_body, sign},
     telegram::{self, TelegramClick},
@@ -27,6 +27,8 @@ pub const DISCORD_SEED: [u8; 32] = [7; 32];
 pub const CALLBACK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// An address of loopback whose every port the functions may call.
 pub const ANYWHERE: [u8; 4] = [127, 0, 0, 2];
+/// The operator's own key for the judge.
+pub const JUDGE_KEY: &str = "sk-judge-of-the-operator";
 pub const REAL_KEY: &str = "sk-real-of-org-a-0123456789";
 
 // RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.
@@ -61,6 +63,7 @@ pub struct World {
     pub slack: Slack,
     pub telegram: Telegram,
     pub discord: Discord,
+    pub judge: SampleJudge,
     env: Vec<(String, String)>,
     superuser: String,
     proxy: OnceCell<Function>,
@@ -126,6 +129,8 @@ impl World {
         let slack = Slack::start().await.unwrap();
         let telegram = Telegram::start().await.unwrap();
         let discord = Discord::start().await.unwrap();
+        let judge = SampleJudge::start().await.unwrap();
+        secrets.put("postern/system/judge", JUDGE_KEY);
         secrets.put("postern/database", postgres.secret_json(&database));
         secrets.put("postern/jwks", PUBLIC_KEYS);
         secrets.put("postern/signing", PRIVATE_KEY);
@@ -134,6 +139,7 @@ impl World {
             {"slug": "anthropic", "provider_id": "anthropic", "base_url": upstream.url(), "auth": {"header": "x-api-key"},
                 "oauth_auth": {"header": "authorization", "scheme": "Bearer"}},
             {"slug": "gemini", "provider_id": "gemini", "base_url": upstream.url(), "auth": {"header": "x-goog-api-key"}},
+            {"slug": "judge", "provider_id": "judge", "base_url": judge.url(), "auth": {"header": "authorization", "scheme": "Bearer"}},
             {"slug": "query", "provider_id": "query", "base_url": upstream.url(), "auth": {"query": "key"}},
             {"slug": "private", "provider_id": "openai", "base_url": "https://127.0.0.1:1", "auth": {"header": "x-api-key"}},
             {"slug": "closed", "provider_id": "openai", "base_url": "http://127.0.0.2:1", "auth": {"header": "x-api-key"}},
@@ -146,6 +152,10 @@ impl World {
             ("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.1:0, 127.0.0.2"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
             ("PROVIDERS", &providers.to_string()),
+            ("JUDGE_PROVIDER", "judge"),
+            ("JUDGE_MODEL", "sample"),
+            // Less than a thread has by itself: a future that grows too deep shows here first.
+            ("RUST_MIN_STACK", "1500000"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -154,6 +164,7 @@ impl World {
             slack.api_base_url(),
             telegram.api_base_url(),
             discord.api_base_url(),
+            judge.url(),
         ];
         let authority = |url: &String| url.split('/').nth(2).unwrap_or_default().to_owned();
         let private: Vec<String> = private.iter().map(authority).collect();
@@ -161,6 +172,10 @@ impl World {
         for (name, value) in extra {
             env.retain(|(own, _)| own != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        if extra.iter().any(|(name, _)| *name == "PROVIDERS") {
+            // The sample judge is not among them.
+            env.retain(|(own, _)| own != "JUDGE_PROVIDER");
         }
         let superuser = postgres.secret_json(&database);
         let cell = OnceCell::new;
@@ -170,6 +185,7 @@ impl World {
             slack,
             telegram,
             discord,
+            judge,
             env,
             superuser,
             proxy: cell(),
@@ -183,7 +199,20 @@ impl World {
         self.environments(name, 1).await
     }
 
-    async fn environments(&self, name: &str, count: usize) -> Function {
+    /// The same database and samples, with functions that begin anew under an environment of which
+    /// this is changed.
+    pub fn again(mut self, changed: &[(&str, &str)]) -> Self {
+        for (name, value) in changed {
+            self.env.retain(|(own, _)| own != name);
+            self.env.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let cell = OnceCell::new;
+        (self.proxy, self.webhooks, self.sweep, self.control) = (cell(), cell(), cell(), cell());
+        self
+    }
+
+    /// So many environments of a function of its own.
+    pub async fn environments(&self, name: &str, count: usize) -> Function {
         let path = binaries::build().unwrap().of(name);
         Function::start(name, &path, &self.env, count)
             .await
@@ -349,6 +378,19 @@ impl World {
             .put("postern/org/a/callback-signing", CALLBACK_KEY);
     }
 
+    /// Puts an organization under a policy.
+    pub async fn policy(&self, org: &str, rules: Value) {
+        self.ok(json!({"command": "put_policy", "organization_id": org, "rules": rules}))
+            .await;
+    }
+
+    /// A decision for a tunnel.
+    pub async fn egress(&self, token: &str, body: &Value) -> Answer {
+        let request = HttpRequest::post_json("/v1/egress/decide", body)
+            .header("x-postern-worker-token", token);
+        self.call_proxy(request).await
+    }
+
     /// A placeholder of an organization's agent, with that organization's openai key.
     pub async fn placeholder(&self, org: &str, agent: &str) -> String {
         self.minted(org, agent, json!({"secret_ref": format!("postern/org/{org}/openai"), "allowed_hosts": ["127.0.0.1"]})).await
@@ -416,12 +458,23 @@ impl World {
             .clone()
     }
 
+    /// A worker as the functions see one.
+    pub async fn worker(&self, org: &str, agent: &str) -> VerifiedWorker {
+        let token = self.token(org, agent, json!({})).await;
+        token::verify(&PUBLIC_KEYS.into(), &token).unwrap()
+    }
+
     pub async fn call_proxy(&self, request: HttpRequest) -> Answer {
         self.call_proxy_event(request.v2()).await
     }
 
     pub async fn call_proxy_event(&self, event: Value) -> Answer {
-        match self.proxy().await.invoke_streaming(event).await.unwrap() {
+        Self::call_on(self.proxy().await, event).await
+    }
+
+    /// A call of these environments of the proxy.
+    pub async fn call_on(proxy: &Function, event: Value) -> Answer {
+        match proxy.invoke_streaming(event).await.unwrap() {
             StreamingInvocation::Response { prelude, mut body } => {
                 let headers = prelude["headers"].as_object().cloned().unwrap_or_default();
                 let mut answer = Answer {
@@ -447,7 +500,10 @@ impl World {
             StreamingInvocation::Error {
                 error_type,
                 message,
-            } => panic!("proxy failed: {error_type}: {message}"),
+            } => panic!(
+                "proxy failed: {error_type}: {message}\n{}",
+                proxy.logs().join("\n")
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use postern::access::AuthType;
 use postern::id::{ProfileId, TokenId};
+use postern::policy::RuleSet;
 use postern::store::Platform;
 use postern::{
     AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
@@ -12,6 +13,8 @@ use time::OffsetDateTime;
 
 /// Ten years; longer is a mistake.
 const LONGEST_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
+/// An environment that sees a policy for the first time reads all of it.
+const LARGEST_RULES: usize = 256 * 1024;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
@@ -45,6 +48,30 @@ pub enum Command {
         agent_id: AgentId,
         pattern: String,
     },
+    PutPolicy(PutPolicy),
+    DeletePolicy {
+        organization_id: OrganizationId,
+        #[serde(default)]
+        agent_id: Option<AgentId>,
+    },
+    Explain {
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+        method: String,
+        url: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutPolicy {
+    pub organization_id: OrganizationId,
+    /// Without one it is all the organization's agents'.
+    #[serde(default)]
+    pub agent_id: Option<AgentId>,
+    pub rules: Value,
+    #[serde(default)]
+    pub observe: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,10 +198,24 @@ impl Command {
             | Self::PutConnection(_)
             | Self::PutProfile(_)
             | Self::RevokeDeployment { .. }
-            | Self::RevokeWorkerToken { .. } => Ok(()),
+            | Self::RevokeWorkerToken { .. }
+            | Self::DeletePolicy { .. }
+            | Self::Explain { .. } => Ok(()),
             Self::RevokeGrant { pattern, .. } => text("pattern", Some(pattern)),
+            Self::PutPolicy(put) => rules(&put.rules),
         }
     }
+}
+
+fn rules(rules: &Value) -> Result<(), Error> {
+    RuleSet::check(rules).map_err(|error| Error::field("rules", error))?;
+    if rules.to_string().len() > LARGEST_RULES {
+        return Err(Error::field(
+            "rules",
+            format_args!("must be at most {LARGEST_RULES} bytes of JSON"),
+        ));
+    }
+    Ok(())
 }
 
 fn ttl(seconds: u32) -> Result<(), Error> {
@@ -243,6 +284,14 @@ mod tests {
             ),
             (with("organization_id", json!("a b")), "visible"),
             (with("typo", json!(1)), "typo"),
+            (
+                json!({"command": "put_policy", "organization_id": "o", "rules": [{"host": "*", "action": "deny"}]}),
+                "rules",
+            ),
+            (
+                json!({"command": "put_policy", "organization_id": "o"}),
+                "rules",
+            ),
             (with("ttl_seconds", json!(0)), "ttl_seconds"),
             (with("allowed_hosts", json!(["https://x"])), "allowed_hosts"),
             (with("allowed_hosts", json!(["x:443"])), "allowed_hosts"),

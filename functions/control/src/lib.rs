@@ -1,6 +1,7 @@
 //! Control: the operator's commands. IAM alone lets them in; there is no public address.
 
 mod command;
+mod explain;
 
 use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
@@ -86,6 +87,40 @@ impl App {
                 self.store
                     .token_revoke(&organization_id, &jti, expires_at)
                     .await?;
+            }
+            Command::PutPolicy(put) => {
+                self.store
+                    .policy_put(
+                        &put.organization_id,
+                        put.agent_id.as_ref(),
+                        &put.rules,
+                        put.observe,
+                    )
+                    .await?;
+            }
+            Command::DeletePolicy {
+                organization_id,
+                agent_id,
+            } => {
+                let deleted = self
+                    .store
+                    .policy_delete(&organization_id, agent_id.as_ref())
+                    .await?;
+                return Ok(json!({"deleted": deleted}));
+            }
+            Command::Explain {
+                organization_id,
+                agent_id,
+                method,
+                url,
+            } => {
+                let target = explain::target(&method, &url)?;
+                let pattern = target.host.pattern();
+                let facts = self
+                    .store
+                    .policy_explain(&organization_id, &agent_id, &pattern)
+                    .await?;
+                return explain::explain(facts, &target);
             }
             Command::RevokeGrant {
                 organization_id,

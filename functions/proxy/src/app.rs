@@ -1,20 +1,26 @@
-//! authenticate -> scope -> permit -> credential -> send -> answer
+//! authenticate -> scope -> decide -> permit -> credential -> send -> answer
 
 use crate::credential::Credentials;
+use crate::known::{Asker, Known, hashes};
 use crate::limiter::{Limiter, Source};
 use crate::metric::Metrics;
 use crate::outgoing;
-use crate::provider::{Provider, Providers};
 use crate::response::{self, Ended, Proxied, Response};
 use crate::route::{ProxyPath, Route};
+use crate::tunnel;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use lambda_http::Error as BoxError;
-use postern::access::{self, Access, LegacyPlaceholders, Rules};
-use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::access::{self, Access, Admitted, LegacyPlaceholders, Rules};
+use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::egress::{AllowedPrivate, Egress};
 use postern::event::{HttpEvent, Incoming};
+use postern::gate::{Gate, Matter};
+use postern::interactions::Interactions;
+use postern::judge::{Excerpt, Judge, JudgeConfig};
+use postern::policy::{Grant, Passed, Policies, Target};
+use postern::provider::{Provider, Providers};
 use postern::scope::VerifiedWorker;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::{Code, Error, Secrets, Store, telemetry, token};
@@ -26,16 +32,26 @@ use std::{
 
 /// All that the proxy can do.
 pub struct App {
-    store: Store,
+    pub(crate) store: Arc<Store>,
+    pub(crate) providers: Providers,
+    pub(crate) known: Known,
+    pub(crate) gate: Gate,
+    pub(crate) metrics: Metrics,
     secrets: Arc<Secrets>,
     worker_keys: OperatorSecret,
-    providers: Providers,
     rules: Rules,
     limiter: Limiter,
-    egress: Egress<Full<Bytes>>,
+    egress: Arc<Egress<Full<Bytes>>>,
     header_timeout: Duration,
     idle_timeout: Duration,
-    metrics: Metrics,
+}
+
+/// A request whose asker is known, and what decides whether it may be sent.
+struct Asking {
+    admitted: Admitted,
+    target: Target,
+    policies: Policies,
+    grant: Grant,
 }
 
 impl App {
@@ -46,6 +62,8 @@ impl App {
         let database = DatabaseConfig::from_env(env)?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
         let providers = Providers::from_env(env)?;
+        let judge = JudgeConfig::from_env(env, &providers)?;
+        let ttl = pending_ttl(env)?;
         let rules = Rules {
             legacy: env.parsed("LEGACY_PLACEHOLDERS", LegacyPlaceholders::Warn)?,
             require_worker_token: env.parsed("REQUIRE_WORKER_TOKEN", false)?,
@@ -59,17 +77,33 @@ impl App {
         let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 120_000)?;
         let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 120_000)?;
         let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
+        let egress = Arc::new(Egress::new(allowed, connect_timeout)?);
+        let names = &rules.names;
+        let ways = || {
+            (
+                Arc::clone(&store),
+                Arc::clone(&secrets),
+                Arc::clone(&egress),
+            )
+        };
+        let (own, keys, way) = ways();
+        let judge = Judge::new(judge, own, keys, names, way);
+        let (own, keys, way) = ways();
+        let interactions = Interactions::new(own, keys, names.clone(), way, ttl);
         Ok(Self {
-            store: Store::new(database, Arc::clone(&secrets))?,
+            store,
+            providers,
+            known: Known::new(),
+            gate: Gate::new(judge, interactions),
+            metrics,
             secrets,
             worker_keys,
-            providers,
             rules,
             limiter: Limiter::new(),
-            egress: Egress::new(allowed, connect_timeout)?,
+            egress,
             header_timeout,
             idle_timeout,
-            metrics,
         })
     }
 
@@ -79,8 +113,7 @@ impl App {
         let mut provider = None;
         let answered = match Incoming::try_from(event) {
             Ok(incoming) => {
-                self.handle(&incoming, request_id, started, &mut provider)
-                    .await
+                Box::pin(self.handle(&incoming, request_id, started, &mut provider)).await
             }
             Err(error) => Err(error),
         };
@@ -104,6 +137,7 @@ impl App {
         }
         let path = match Route::parse(&incoming.path)? {
             Route::Health => return health(incoming),
+            Route::Decide => return tunnel::decide(self, incoming).await,
             Route::Proxy(path) => path,
         };
         let provider = self.providers.get(path.slug).ok_or(Code::UnknownProvider)?;
@@ -111,7 +145,9 @@ impl App {
         if incoming.headers.contains_key(header::UPGRADE) && wants_websocket(incoming) {
             return Err(Code::UpgradeUnsupported.into());
         }
-        let (access, database) = self.authorize(incoming, &path, provider).await?;
+        let (asking, database) = self.authorize(incoming, &path, provider).await?;
+        let decided = self.decide(&asking, &incoming.body).await?;
+        let access = asking.admitted.spend(decided)?;
         if access.legacy {
             tracing::warn!(
                 event = "legacy_placeholder",
@@ -144,16 +180,16 @@ impl App {
             .await
     }
 
-    /// Proves the organization and finds the one credential, or refuses; and how long the database took.
+    /// Proves the organization, or refuses; and how long the database took.
     async fn authorize(
         &self,
         incoming: &Incoming,
         path: &ProxyPath<'_>,
         provider: &Provider,
-    ) -> Result<(Access, Duration), Error> {
+    ) -> Result<(Asking, Duration), Error> {
         let credentials = Credentials::collect(incoming, provider)?;
         let worker = match &credentials.worker_token {
-            Some(token) => Some(self.worker(token).await?),
+            Some(token) => Some(self.worker(token.expose_secret()).await?),
             None => None,
         };
         let source = match (&path.agent, &incoming.source) {
@@ -169,8 +205,26 @@ impl App {
             placeholders: credentials.placeholders,
             provider: provider.provider_id.clone(),
         };
+        let target = outgoing::target(incoming, path.rest, provider)?;
+        let asker = Asker {
+            organization: request
+                .worker
+                .as_ref()
+                .map(|worker| worker.agent().organization().clone()),
+            agent: request
+                .agent
+                .clone()
+                .or_else(|| Some(request.worker.as_ref()?.agent().agent().clone())),
+            placeholders: request.placeholders.clone(),
+        };
+        let known = self.known.of(&asker);
         let asked = Instant::now();
-        let facts = self.store.access_facts(&request).await.map_err(|error| {
+        let pattern = target.host.pattern();
+        let facts = self
+            .store
+            .access_facts(&request, &pattern, &hashes(&known))
+            .await;
+        let mut facts = facts.map_err(|error| {
             // What could not be answered first is the organization, unless the token named it.
             let unresolved = request.worker.is_none() && request.agent.is_some();
             let code = if unresolved {
@@ -181,22 +235,48 @@ impl App {
             Error::from(code).because(error)
         })?;
         let database = asked.elapsed();
-        let access = access::decide(&self.rules, &request, &facts, provider.host());
-        if let Err(error) = &access
+        let admitted = access::admit(&self.rules, &request, &facts, provider.host());
+        if let Err(error) = &admitted
             && error.code == Code::Unauthorized
             && !request.placeholders.is_empty()
         {
             self.limiter.failed(source, Instant::now());
         }
-        Ok((access?, database))
+        let admitted = admitted?;
+        let policies = Policies::resolve(std::mem::take(&mut facts.policies), &known);
+        self.known.remember(asker, policies.known());
+        let asking = Asking {
+            admitted,
+            target,
+            policies,
+            grant: facts.grant,
+        };
+        Ok((asking, database))
     }
 
-    async fn worker(&self, token: &SecretString) -> Result<VerifiedWorker, Error> {
+    /// Whether the policies let it be sent.
+    async fn decide(&self, asking: &Asking, body: &[u8]) -> Result<Passed, Error> {
+        if let Some(passed) = asking.admitted.without_policies() {
+            return Ok(passed);
+        }
+        let agent = asking.admitted.scope().ok_or(Code::Internal)?;
+        let matter = Matter {
+            agent: &agent,
+            policies: &asking.policies,
+            grant: asking.grant,
+            target: &asking.target,
+            excerpt: Excerpt::of(body),
+            of_provider: true,
+        };
+        Box::pin(self.gate.decide(matter)).await.pass()
+    }
+
+    pub(crate) async fn worker(&self, token: &str) -> Result<VerifiedWorker, Error> {
         let keys = self
             .secrets
             .read(self.worker_keys.permit(), Freshness::Cached)
             .await?;
-        token::verify(&keys, token.expose_secret())
+        token::verify(&keys, token)
     }
 
     /// Sends, and once more when the secret turns out to have been rotated.

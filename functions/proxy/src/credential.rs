@@ -1,11 +1,11 @@
 //! What a request presents as credentials. Everything presented is looked at, so that junk in one
 //! header never hides a foreign placeholder in another.
 
-use crate::provider::Provider;
 use http::header::{AUTHORIZATION, HeaderName};
 use percent_encoding::percent_decode_str;
 use postern::event::Incoming;
 use postern::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
+use postern::provider::Provider;
 use postern::{Code, Error, token};
 use secrecy::SecretString;
 
@@ -148,9 +148,9 @@ pub fn is_parameter(raw_name: &str, provider: &Provider) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Providers;
     use http::HeaderMap;
     use postern::config::Env;
+    use postern::provider::Providers;
 
     const ONE: &str = "postern_secret_1b4e28ba-2fa1-41d2-883f-0016d3cca427";
     const TWO: &str = "postern_secret_2b4e28ba-2fa1-41d2-883f-0016d3cca427";

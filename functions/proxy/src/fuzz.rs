@@ -3,13 +3,13 @@
 
 use crate::credential::Credentials;
 use crate::outgoing;
-use crate::provider::{Provider, Providers};
 use crate::route::Route;
 use http::{Method, Uri};
 use postern::access::AuthType;
 use postern::config::Env;
 use postern::event::{HttpEvent, Incoming};
 use postern::placeholder::{Placeholder, Presented, mentions};
+use postern::provider::{Provider, Providers};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 

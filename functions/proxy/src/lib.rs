@@ -4,14 +4,15 @@ mod app;
 mod credential;
 #[doc(hidden)]
 pub mod fuzz;
+mod known;
 mod limiter;
 mod metric;
 mod outgoing;
-mod provider;
 mod redact;
 mod response;
 mod route;
 mod runtime;
+mod tunnel;
 
 pub use app::App;
 pub use runtime::run;

@@ -35,6 +35,12 @@ impl Metrics {
         self.sink.flush();
     }
 
+    /// A request that Postern itself answered.
+    pub fn answered(self) {
+        counter!(REQUESTS, "provider" => NO_PROVIDER).increment(1);
+        self.sink.flush();
+    }
+
     /// A request that the upstream answered.
     pub fn proxied(self, line: &Proxied) {
         record(line, None);

@@ -1,7 +1,6 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
 use crate::credential::{is_api_key, is_parameter};
-use crate::provider::{Auth, Provider};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
@@ -12,6 +11,8 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern::access::AuthType;
 use postern::event::Incoming;
+use postern::policy::{HostName, Scheme, Target};
+use postern::provider::{Auth, Provider, header_value};
 use postern::{Code, Error};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -38,6 +39,13 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
+
+/// Headers by which some servers take a request as of another method.
+const METHOD_OVERRIDES: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
 
 /// Removes what is between two neighbours only.
 pub fn without_hop_by_hop(headers: &mut HeaderMap) {
@@ -101,7 +109,7 @@ pub fn build(
     // An encoded echo of the secret could not be seen.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Auth::Header { header, scheme } = auth {
-        headers.insert(header, credential(scheme.as_deref(), secret)?);
+        headers.insert(header, header_value(scheme.as_deref(), secret)?);
     }
     let mut request = Request::new(Full::new(incoming.body.clone()));
     *request.method_mut() = incoming.method.clone();
@@ -110,17 +118,33 @@ pub fn build(
     Ok(request)
 }
 
-fn credential(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
-    let unusable = |_| {
-        Error::from(Code::SecretUnavailable).because("the secret's value cannot stand in a header")
-    };
-    let value = match scheme {
-        Some(scheme) => HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())),
-        None => HeaderValue::from_str(secret.expose_secret()),
-    };
-    let mut value = value.map_err(unusable)?;
-    value.set_sensitive(true);
-    Ok(value)
+/// `base_url`, `/` and `rest`.
+fn without_query(rest: &str, provider: &Provider) -> String {
+    let rest = utf8_percent_encode(rest, ILLEGAL_IN_PATH);
+    format!("{}/{rest}", provider.base_url())
+}
+
+/// What a policy decides about: exactly what will be sent, and the methods that its headers name besides.
+///
+/// # Errors
+/// `invalid_path` when the address is none.
+pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Target, Error> {
+    let address: Uri = without_query(rest, provider)
+        .parse()
+        .map_err(|_| Code::InvalidPath)?;
+    let https = address.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let scheme = if https { Scheme::Https } else { Scheme::Http };
+    let host = HostName::parse(provider.host())
+        .map_err(|error| Error::from(Code::UpstreamForbidden).because(error))?;
+    let port = address.port_u16().unwrap_or(scheme.default_port());
+    let (method, path) = (incoming.method.as_str(), address.path());
+    let target = Target::new(scheme, host, port, Some(method), Some(path));
+    let overrides = METHOD_OVERRIDES
+        .iter()
+        .flat_map(|name| incoming.headers.get_all(*name));
+    Ok(overrides.fold(target, |target, method| {
+        target.or_method(&String::from_utf8_lossy(method.as_bytes()))
+    }))
 }
 
 /// `base_url`, `/`, `rest`, and the query without the placeholder's pair.
@@ -131,8 +155,7 @@ fn address(
     auth: &Auth,
     secret: &SecretString,
 ) -> Result<Uri, Error> {
-    let base = provider.base_url();
-    let mut address = format!("{base}/{}", utf8_percent_encode(rest, ILLEGAL_IN_PATH));
+    let mut address = without_query(rest, provider);
     let mut mark = '?';
     let pairs = incoming
         .query
@@ -160,8 +183,8 @@ fn address(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Providers;
     use postern::config::Env;
+    use postern::provider::Providers;
 
     const PROVIDERS: &str = r#"[
         {"slug":"h","provider_id":"h","base_url":"https://up.example/base/","auth":{"header":"x-api-key"}},

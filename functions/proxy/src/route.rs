@@ -1,5 +1,6 @@
 //! What the path says. Only its grammar part is decoded; `rest` is passed byte for byte.
 
+use crate::tunnel;
 use percent_encoding::percent_decode_str;
 use postern::{AgentId, Code, Error, UserId};
 
@@ -7,6 +8,7 @@ use postern::{AgentId, Code, Error, UserId};
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route<'a> {
     Health,
+    Decide,
     Proxy(ProxyPath<'a>),
 }
 
@@ -25,6 +27,9 @@ impl<'a> Route<'a> {
     pub fn parse(path: &'a str) -> Result<Self, Error> {
         if path == "/health" {
             return Ok(Self::Health);
+        }
+        if path == tunnel::PATH {
+            return Ok(Self::Decide);
         }
         let tail = after_mount(path).ok_or(Code::NotFound)?;
         let (slug, tail) = segment(tail);
@@ -99,7 +104,7 @@ mod tests {
                 p.user.map(|id| id.to_string()),
                 p.rest.into(),
             ),
-            Route::Health => panic!("health"),
+            other => panic!("{other:?}"),
         }
     }
 

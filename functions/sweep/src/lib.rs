@@ -80,7 +80,13 @@ impl App {
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
-            interactions: Interactions::new(store, secrets, names, allowed, pass.max_age)?,
+            interactions: Interactions::new(
+                store,
+                secrets,
+                names,
+                Interactions::way_out(allowed)?,
+                pass.max_age,
+            ),
             pass,
         })
     }
@@ -160,8 +166,7 @@ impl App {
             }
         }
         report.remaining |= may_be_more;
-        // Ours alone, so it is told of only where there is something to tell.
-        if table != Swept::EndedInteractions || deleted > 0 {
+        if table.always_reported() || deleted > 0 {
             report.deleted.insert(table.table(), deleted);
         }
     }

@@ -45,7 +45,13 @@ impl App {
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
-            interactions: Interactions::new(store, secrets, names, allowed, ttl)?,
+            interactions: Interactions::new(
+                store,
+                secrets,
+                names,
+                Interactions::way_out(allowed)?,
+                ttl,
+            ),
             ack_budget,
             waiting: Semaphore::new(MOST_WAITING),
             worker_keys,
@@ -115,38 +121,13 @@ impl App {
         &self,
         incoming: &Incoming,
     ) -> Result<VerifiedWorker, Error> {
-        let token = worker_token(incoming)?;
+        let token = token::presented(incoming)?;
         let keys = self
             .interactions
             .secrets
             .read(self.worker_keys.permit(), Freshness::Cached)
             .await?;
         token::verify(&keys, token)
-    }
-}
-
-/// The token in its own header, else as a bearer. Never from the URL.
-fn worker_token(incoming: &Incoming) -> Result<&str, Error> {
-    let missing = || {
-        Error::new(
-            Code::InvalidWorkerToken,
-            "no worker token was presented; send it in x-postern-worker-token",
-        )
-    };
-    if incoming.headers.contains_key("x-postern-worker-token") {
-        return incoming
-            .header("x-postern-worker-token")
-            .map(str::trim)
-            .ok_or_else(missing);
-    }
-    let (scheme, token) = incoming
-        .header("authorization")
-        .and_then(|value| value.trim().split_once(' '))
-        .ok_or_else(missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim())
-    } else {
-        Err(missing())
     }
 }
 

@@ -7,7 +7,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode;
 use postern::Error;
 use postern::event::Incoming;
-use postern::store::Grant;
+use postern::policy::Grant;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 

@@ -67,7 +67,12 @@ impl Card {
     pub fn of(id: &InteractionId, user: &UserId, payload: &Value) -> Self {
         let text = |name: &str| payload[name].as_str().unwrap_or_default();
         let (question, detail, options) = if payload["kind"] == "approval" {
-            let question = format!("May the agent call {}?", text("tool"));
+            let question = match text("tool").strip_prefix("host:") {
+                Some(host) => format!(
+                    "May the agent send requests to {host}? The decision is for the whole host; this is what it wants to send now."
+                ),
+                None => format!("May the agent call {}?", text("tool")),
+            };
             (question, Some(arguments(payload)), approval::options())
         } else {
             let options = payload["options"].as_array().into_iter().flatten();

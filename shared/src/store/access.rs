@@ -1,8 +1,11 @@
 //! The hot path: everything that a proxied request needs to know, in one statement.
 
+use super::grant::standing;
+use super::policy::{grant_sql, hashes, policies, policies_sql};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::access::{ExpectedOrganizations, Facts, Request};
 use crate::id::OrganizationId;
+use crate::policy::RulesHash;
 use crate::scope::VerifiedWorker;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +14,8 @@ use tokio_postgres::types::{Json, Type};
 /// $1 is the token's organization, or null; what is expected is it, else the organizations that have
 /// the URL's agent, else nobody. Every read below is scoped by the one expected organization; where
 /// nobody is expected, by the placeholder row's own.
-const ACCESS_FACTS: &str = "
+const ACCESS_FACTS: &str = concat!(
+    "
 with expected as (
     select case
         when $1::text is not null then array[$1]
@@ -47,16 +51,29 @@ select
         where f.organization_id = s.organization_id and f.provider_id = $6 and f.disabled_at is null
             and (f.agent_id is null or f.agent_id = s.agent_id)
             and (f.user_id is null or f.user_id = $7)
-    ), '[]')
-from expected e, scope s";
+    ), '[]'),
+    ",
+    policies_sql!("s.organization_id", "s.agent_id", "$8"),
+    ",
+    ",
+    grant_sql!("s.organization_id", "s.agent_id", "$9"),
+    "
+from expected e, scope s"
+);
 
 impl Store {
-    /// What the database knows of a request that has not been scoped yet; `access::decide` scopes it.
-    pub async fn access_facts(&self, request: &Request) -> Result<Facts, StoreError> {
+    /// What the database knows of a request that has not been scoped yet; `access::admit` scopes it.
+    /// Policies come without the rules that the asker `knows`; the grant is that of `pattern`.
+    pub async fn access_facts(
+        &self,
+        request: &Request,
+        pattern: &str,
+        known: &[&RulesHash],
+    ) -> Result<Facts, StoreError> {
         let worker = request.worker.as_ref();
         let organization = worker.map(|worker| worker.agent().organization().as_str());
         let url_agent = request.agent.as_ref().map(|agent| agent.as_str());
-        let hashes: Vec<&[u8]> = request
+        let presented: Vec<&[u8]> = request
             .placeholders
             .iter()
             .map(|hash| hash.as_bytes())
@@ -70,11 +87,13 @@ impl Store {
                 &[
                     (&organization, Type::TEXT),
                     (&url_agent, Type::TEXT),
-                    (&hashes, Type::BYTEA_ARRAY),
+                    (&presented, Type::BYTEA_ARRAY),
                     (&token_agent, Type::TEXT),
                     (&token, Type::TEXT),
                     (&request.provider.as_str(), Type::TEXT),
                     (&user, Type::TEXT),
+                    (&hashes(known), Type::BYTEA_ARRAY),
+                    (&pattern, Type::TEXT),
                 ],
             )
             .await?;
@@ -96,6 +115,8 @@ impl Store {
             system_entitled: row.try_get(3)?,
             placeholders: rows_of(row.try_get::<_, Json<Value>>(4)?)?,
             profiles: rows_of(row.try_get::<_, Json<Value>>(5)?)?,
+            policies: policies(row, 6)?,
+            grant: standing(row, 7)?,
         })
     }
 }

@@ -247,7 +247,11 @@ impl Store {
     }
 
     /// A write of something that its organization owns.
-    async fn owned(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Error> {
+    pub(super) async fn owned(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Error> {
         self.query(sql, parameters)
             .await
             .map_err(|error| match error.violated() {

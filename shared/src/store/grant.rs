@@ -2,19 +2,14 @@
 
 use super::{Parameter, Store, StoreError};
 use crate::id::{AgentId, OrganizationId};
+use crate::policy::Grant;
 use crate::scope::AgentScope;
+use serde::Deserialize;
 use time::OffsetDateTime;
-use tokio_postgres::types::Type;
-
-/// How a pattern stands for an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
-    /// Until then; without end where there is none.
-    Allowed(Option<OffsetDateTime>),
-    Denied,
-    /// Nobody has decided, or the grant is over.
-    None,
-}
+use tokio_postgres::{
+    Row,
+    types::{Json, Type},
+};
 
 const GRANT_STATUS: &str = "
 select denied, expires_at
@@ -22,6 +17,22 @@ from grants
 where organization_id = $1 and agent_id = $2 and pattern = $3 and (expires_at is null or expires_at > now())
 order by denied desc
 limit 1";
+
+/// A column of `policy::grant_sql`.
+pub(super) fn standing(row: &Row, column: usize) -> Result<Grant, StoreError> {
+    #[derive(Deserialize)]
+    struct Standing {
+        denied: bool,
+        #[serde(with = "time::serde::rfc3339::option")]
+        expires_at: Option<OffsetDateTime>,
+    }
+    let standing: Option<Json<Standing>> = row.try_get(column)?;
+    Ok(match standing {
+        None => Grant::None,
+        Some(Json(Standing { denied: true, .. })) => Grant::Denied,
+        Some(Json(Standing { expires_at, .. })) => Grant::Allowed(expires_at),
+    })
+}
 
 const GRANT_REVOKE: &str = "
 delete from grants

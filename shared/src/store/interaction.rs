@@ -261,13 +261,16 @@ with claimed as (
     -- A denial beats a grant, whichever was given first; a grant does not shorten another.
     insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
     select $1, agent_id,
-        '/mcp/' || split_part(entry_payload ->> 'tool', '/', 1) || '/tools/' || split_part(entry_payload ->> 'tool', '/', 2),
+        -- A host's only where a policy asked for it: an agent's own tool has no colon.
+        case when entry_payload ->> 'tool' like 'host:%' then entry_payload ->> 'tool'
+            else '/mcp/' || split_part(entry_payload ->> 'tool', '/', 1) || '/tools/' || split_part(entry_payload ->> 'tool', '/', 2)
+        end,
         answer ->> 'value' = 'deny',
         case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
         $4
     from claimed
     where entry_payload ->> 'kind' = 'approval'
-        and entry_payload ->> 'tool' ~ '^[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,128}$'
+        and entry_payload ->> 'tool' ~ '^([A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,128}|host:[][a-z0-9_.:-]{1,255})$'
     on conflict (organization_id, agent_id, pattern) do update
     set denied = excluded.denied,
         expires_at = case

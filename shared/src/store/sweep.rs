@@ -14,6 +14,8 @@ pub enum Swept {
     RevokedTokens,
     /// What interactions leave behind that ended without an answer.
     EndedInteractions,
+    /// What the judge said of requests.
+    EgressVerdicts,
 }
 
 /// What one batch took.
@@ -33,13 +35,27 @@ pub struct GivenUp {
 }
 
 impl Swept {
-    pub const ALL: [Self; 6] = [
+    /// Whether the contract's report names it: what is ours alone is told of only where there is
+    /// something to tell.
+    pub const fn always_reported(self) -> bool {
+        match self {
+            Self::PendingInteractions
+            | Self::Placeholders
+            | Self::Grants
+            | Self::Deliveries
+            | Self::RevokedTokens => true,
+            Self::EndedInteractions | Self::EgressVerdicts => false,
+        }
+    }
+
+    pub const ALL: [Self; 7] = [
         Self::PendingInteractions,
         Self::Placeholders,
         Self::Grants,
         Self::Deliveries,
         Self::RevokedTokens,
         Self::EndedInteractions,
+        Self::EgressVerdicts,
     ];
 
     pub const fn table(self) -> &'static str {
@@ -50,6 +66,7 @@ impl Swept {
             Self::Deliveries => "deliveries",
             Self::RevokedTokens => "revoked_tokens",
             Self::EndedInteractions => "ended_interactions",
+            Self::EgressVerdicts => "egress_verdicts",
         }
     }
 
@@ -66,6 +83,8 @@ impl Swept {
             Self::Deliveries => ("created_at < now() - interval '24 hours'", "created_at"),
             // The time that a late click may still come.
             Self::EndedInteractions => ("ended_at < now() - interval '24 hours'", "ended_at"),
+            // Whoever waits for a call has given up by then.
+            Self::EgressVerdicts => ("expires_at < now() - interval '10 minutes'", "expires_at"),
             // Past its expiry and the verifiers' leeway a token is refused without its row.
             Self::RevokedTokens => ("expires_at < now() - interval '1 minute'", "expires_at"),
         }
@@ -106,7 +125,11 @@ select (select count(*) from deleted), lost.*
 from (select) as one
 left join (select organization_id, interaction_id, attempts from deleted where given_up) as lost on true"
             }
-            Self::Placeholders | Self::Grants | Self::RevokedTokens | Self::EndedInteractions => {
+            Self::Placeholders
+            | Self::Grants
+            | Self::RevokedTokens
+            | Self::EndedInteractions
+            | Self::EgressVerdicts => {
                 "
     returning 1
 )

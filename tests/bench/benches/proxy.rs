@@ -3,7 +3,8 @@
 //! Three ways to the same small upstream, taken in turns: straight, through nginx, through the proxy's
 //! code (event in, stream out, in this process). A hop's own time is its time less the straight way's; of
 //! the proxy's, the time of its one statement, asked alone in the same turns, is taken off too. The Runtime
-//! API, which is Lambda's, is not part of it.
+//! API, which is Lambda's, is not part of it. Two more agents, one under a thousand rules and one under a
+//! judge whose verdict is known, show what egress policies cost.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -39,6 +40,10 @@ const BODY: &str =
     r#"{"model":"sample","messages":[{"role":"user","content":"How long is a hop?"}]}"#;
 const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
+const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","choices":[{"message":{"content":"Not long."}}]}"#;
+const VERDICT: &[u8] =
+    br#"{"content":[{"type":"text","text":"{\"verdict\":\"allow\",\"reason\":\"\"}"}]}"#;
+
 /// Names the stand-in that the child process's AWS SDK talks to.
 const SECRETS: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
 
@@ -56,6 +61,7 @@ async fn main() {
     secrets.put("postern/jwks", r#"{"keys":[]}"#);
     secrets.put("postern/signing", PRIVATE_KEY);
     secrets.put("postern/org/a/openai", REAL_KEY);
+    secrets.put("postern/system/anthropic", "sk-ant-of-the-operator");
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .env("POSTERN_BENCH", "1")
         .env(SECRETS, secrets.url())
@@ -80,8 +86,11 @@ async fn measure() {
     std::fs::create_dir_all(&folder).unwrap();
     let (_nginx, swapped) = start_nginx(&nginx, &folder, upstream).await;
 
-    let providers = json!([{"slug": "openai", "provider_id": "openai", "base_url": format!("http://{upstream}"),
-        "auth": {"header": "authorization", "scheme": "Bearer"}}]);
+    let base = format!("http://{upstream}");
+    let providers = json!([
+        {"slug": "openai", "provider_id": "openai", "base_url": base, "auth": {"header": "authorization", "scheme": "Bearer"}},
+        {"slug": "anthropic", "provider_id": "anthropic", "base_url": base, "auth": {"header": "x-api-key"}},
+    ]);
     let pairs = [
         ("DATABASE_SECRET_ID", "postern/database"),
         ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
@@ -91,25 +100,36 @@ async fn measure() {
         ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
     ];
     let env = Env::of(pairs);
-    let placeholder = tenant(&env).await;
+    let [placeholder, ruled, judged] = tenant(&env).await;
     let app = App::from_env(&env, Metrics::default()).await.unwrap();
     let statement = Statement::new(&env, &placeholder).await;
-    let event = HttpRequest::new("POST", "/api/proxy/openai/a/agent/v1/chat/completions")
-        .header("authorization", &format!("Bearer {placeholder}"))
-        .header("content-type", "application/json")
-        .body(BODY.into())
-        .v2()
-        .to_string();
+    let event = |agent: &str, placeholder: &str| {
+        let path = format!("/api/proxy/openai/a/{agent}/v1/chat/completions");
+        HttpRequest::new("POST", &path)
+            .header("authorization", &format!("Bearer {placeholder}"))
+            .header("content-type", "application/json")
+            .body(BODY.into())
+            .v2()
+            .to_string()
+    };
+    let ruled = event("ruled", &ruled);
+    let judged = event("judged", &judged);
+    let event = event("agent", &placeholder);
 
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let (mut straight, mut through_nginx, mut through_proxy) = (vec![], vec![], vec![]);
     let mut database = vec![];
+    let (mut under_rules, mut under_a_judge) = (vec![], vec![]);
     for round in 0..WARM_UP + ROUNDS {
         let one = call(&client, upstream).await;
         let two = call(&client, swapped).await;
         let three = serve(&app, &event).await;
         let four = statement.time().await;
+        let five = serve(&app, &ruled).await;
+        let six = serve(&app, &judged).await;
         if round >= WARM_UP {
+            under_rules.push(five);
+            under_a_judge.push(six);
             database.push(four);
             straight.push(one);
             through_nginx.push(two);
@@ -122,13 +142,22 @@ async fn measure() {
     straight.print("straight to the upstream");
     let nginx = Times::of(through_nginx);
     nginx.print("through nginx");
-    let proxy = Times::of(through_proxy);
-    proxy.print("through the proxy's code");
+    let whole = Times::of(through_proxy);
+    whole.print("through the proxy's code");
     database.print("the database's statement");
+    let rules = Times::of(under_rules);
+    rules.print("the proxy, 1000 rules");
+    let verdict = Times::of(under_a_judge);
+    verdict.print("the proxy, a known verdict");
     let own = |times: &Times, more: f64| times.median - straight.median - more;
-    let (nginx, proxy) = (own(&nginx, 0.0), own(&proxy, database.median));
-    println!("own time: nginx {nginx:.0} us, proxy {proxy:.0} us (without the database)");
-    println!("ratio: {:.2} (at most 2 is the aim)", proxy / nginx);
+    let (own_nginx, proxy) = (own(&nginx, 0.0), own(&whole, database.median));
+    println!("own time: nginx {own_nginx:.0} us, proxy {proxy:.0} us (without the database)");
+    println!("ratio: {:.2} (at most 2 is the aim)", proxy / own_nginx);
+    println!(
+        "to the same without a policy: 1000 rules {:.3}, a known verdict {:.3}",
+        rules.median / whole.median,
+        verdict.median / whole.median
+    );
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -168,11 +197,11 @@ async fn upstream() -> SocketAddr {
                             .headers()
                             .get("authorization")
                             .is_some_and(|key| key == format!("Bearer {REAL_KEY}").as_str());
+                        let judge = request.uri().path() == "/v1/messages";
+                        let body: &[u8] = if judge { VERDICT } else { ANSWER };
                         request.into_body().collect().await?;
-                        let mut response = http::Response::new(Full::new(Bytes::from_static(
-                        br#"{"id":"chatcmpl-1","choices":[{"message":{"content":"Not long."}}]}"#,
-                    )));
-                        if !known {
+                        let mut response = http::Response::new(Full::new(Bytes::from_static(body)));
+                        if !known && !judge {
                             *response.status_mut() = http::StatusCode::UNAUTHORIZED;
                         }
                         Ok::<_, hyper::Error>(response)
@@ -235,28 +264,45 @@ impl Statement {
 
     async fn time(&self) -> Duration {
         let started = Instant::now();
-        self.store.access_facts(&self.request).await.unwrap();
+        self.store
+            .access_facts(&self.request, "host:127.0.0.1", &[])
+            .await
+            .unwrap();
         started.elapsed()
     }
 }
 
-/// Migrates, makes a tenant and mints its agent's placeholder.
-async fn tenant(env: &Env) -> String {
+/// Migrates, makes a tenant with its policies, and mints the placeholders of its three agents.
+async fn tenant(env: &Env) -> [String; 3] {
     let control = Control::from_env(env).await.unwrap();
-    let mut answer = Value::Null;
+    let run = async |command: Value| {
+        let answer = control.serve(command, "bench").await;
+        assert!(answer.get("error").is_none(), "{answer}");
+        answer
+    };
+    let mut rules: Vec<Value> = (0..999)
+        .map(|n| json!({"host": "127.0.0.1", "path_prefix": format!("/v1/projects/p-{n}"), "action": "deny"}))
+        .collect();
+    rules.push(json!({"host": "127.0.0.1", "action": "allow"}));
+    let judge = json!([{"host": "127.0.0.1", "action": "judge", "policy": "Only chats."}]);
     for command in [
         json!({"command": "migrate"}),
         json!({"command": "put_organization", "id": "a"}),
-        json!({"command": "put_agent", "organization_id": "a", "agent_id": "agent"}),
         json!({"command": "put_profile", "organization_id": "a", "id": "openai", "provider_id": "openai",
             "auth_type": "api_key", "secret_ref": "postern/org/a/openai"}),
-        json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent",
-            "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"}),
+        json!({"command": "put_policy", "organization_id": "a", "agent_id": "ruled", "rules": rules}),
+        json!({"command": "put_policy", "organization_id": "a", "agent_id": "judged", "rules": judge}),
     ] {
-        answer = control.serve(command, "bench").await;
-        assert!(answer.get("error").is_none(), "{answer}");
+        run(command).await;
     }
-    answer["placeholder"].as_str().unwrap().to_owned()
+    let mut placeholders = ["agent", "ruled", "judged"].map(str::to_owned);
+    for agent in &mut placeholders {
+        run(json!({"command": "put_agent", "organization_id": "a", "agent_id": agent})).await;
+        let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": agent,
+            "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"});
+        *agent = run(mint).await["placeholder"].as_str().unwrap().to_owned();
+    }
+    placeholders
 }
 
 fn find_nginx() -> Option<PathBuf> {

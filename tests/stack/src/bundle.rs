@@ -5,8 +5,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::{Router, extract::Query, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::{
-    Discord, Front, Function, Invocation, Postgres, Receiver, Result, SecretsManager, Slack,
-    Telegram, Upstream, binaries, discord,
+    Discord, Front, Function, Invocation, Postgres, Receiver, Result, SampleJudge, SecretsManager,
+    Slack, Telegram, Upstream, binaries, discord,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub struct Bundle {
     pub telegram: Telegram,
     pub discord: Discord,
     pub receiver: Receiver,
+    pub judge: SampleJudge,
     _secrets: SecretsManager,
     pub sweep: Arc<Function>,
     control: Function,
@@ -67,6 +68,8 @@ impl Bundle {
         println!("  sample Discord   {}", discord.api_base_url());
         let receiver = Receiver::start_on([127, 0, 0, 1]).await?;
         println!("  agent's callback {}", receiver.url());
+        let judge = SampleJudge::start().await?;
+        println!("  sample judge     {}", judge.url());
         fill(&secrets, &postgres.secret_json(DATABASE))?;
         let private = [
             upstream.url(),
@@ -74,8 +77,9 @@ impl Bundle {
             telegram.api_base_url(),
             discord.api_base_url(),
             receiver.url(),
+            judge.url(),
         ];
-        let env = environment(&secrets, &upstream, &private);
+        let env = environment(&secrets, &upstream, &judge, &private);
         let proxy = Arc::new(Function::start("proxy", &built.of("proxy"), &env, 4).await?);
         let webhooks = Arc::new(Function::start("webhooks", &built.of("webhooks"), &env, 4).await?);
         let sweep = Arc::new(Function::start("sweep", &built.of("sweep"), &env, 1).await?);
@@ -94,6 +98,7 @@ impl Bundle {
             telegram,
             discord,
             receiver,
+            judge,
             _secrets: secrets,
             sweep,
             control,
@@ -169,6 +174,7 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
     );
     secrets.put("postern/worker-token-signing-key", private.to_string());
     secrets.put("postern/org/acme/openai", REAL_KEY);
+    secrets.put("postern/system/anthropic", "sk-ant-of-the-operator");
     let slack = json!({"bot_token": "xoxb-sample-bot-token", "signing_secret": SIGNING_SECRET});
     secrets.put("postern/org/acme/slack", slack.to_string());
     let telegram = json!({"bot_token": "1:sample-bot-token", "secret_token": SECRET_TOKEN});
@@ -188,12 +194,16 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
 fn environment(
     secrets: &SecretsManager,
     upstream: &Upstream,
+    judge: &SampleJudge,
     private: &[String],
 ) -> Vec<(String, String)> {
     let authority = |url: &String| url.split('/').nth(2).unwrap_or_default().to_owned();
     let private: Vec<String> = private.iter().map(authority).collect();
-    let provider = json!([{"slug": "openai", "provider_id": "openai", "base_url": upstream.url(),
-        "auth": {"header": "authorization", "scheme": "Bearer"}}]);
+    let providers = json!([
+        {"slug": "openai", "provider_id": "openai", "base_url": upstream.url(),
+            "auth": {"header": "authorization", "scheme": "Bearer"}},
+        {"slug": "anthropic", "provider_id": "anthropic", "base_url": judge.url(), "auth": {"header": "x-api-key"}},
+    ]);
     [
         ("DATABASE_SECRET_ID", "postern/database".to_owned()),
         (
@@ -206,7 +216,7 @@ fn environment(
         ),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", private.join(",")),
-        ("PROVIDERS", provider.to_string()),
+        ("PROVIDERS", providers.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -46,7 +46,7 @@ async fn route(
     if of_webhooks.iter().any(|prefix| path.starts_with(prefix)) {
         return buffered(webhooks.invoke(event, INTEGRATION_TIMEOUT).await?);
     }
-    if path.contains("/api/proxy") || path == "/health" {
+    if path.contains("/api/proxy") || ["/health", "/v1/egress/decide"].contains(&path.as_str()) {
         return streamed(proxy.invoke_streaming(event).await?);
     }
     json(404, &json!({"message": "Not Found"}))

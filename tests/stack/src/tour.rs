@@ -1,5 +1,7 @@
 //! The guided tour: each step says what was sent, what came back and what it proves, and checks it.
 
+mod egress;
+
 use crate::bundle::{Bundle, REAL_KEY};
 use crate::http_client::{Reply, send};
 use crate::press::{Chat, press};
@@ -62,6 +64,9 @@ pub async fn play(bundle: &mut Bundle) -> Result<bool> {
     let token = asked(&mut tour, bundle).await?;
     approved(&mut tour, bundle).await?;
     called_back(&mut tour, bundle).await?;
+    egress::by_rules(&mut tour, bundle, &placeholder).await?;
+    egress::by_a_judge(&mut tour, bundle, &placeholder).await?;
+    egress::by_a_person(&mut tour, bundle, &placeholder).await?;
     swept(&mut tour, bundle).await?;
     tour.end_step();
     println!(
@@ -131,13 +136,22 @@ async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
 }
 
 async fn chat(bundle: &Bundle, agent: &str, placeholder: &str, body: &str) -> Result<Reply> {
-    let url = format!(
-        "{}/api/proxy/openai/a/{agent}/v1/chat/completions",
-        bundle.base
-    );
+    let rest = format!("a/{agent}/v1/chat/completions");
+    call(bundle, "POST", &rest, placeholder, body).await
+}
+
+/// A call of the provider through the proxy.
+async fn call(
+    bundle: &Bundle,
+    method: &str,
+    rest: &str,
+    placeholder: &str,
+    body: &str,
+) -> Result<Reply> {
+    let url = format!("{}/api/proxy/openai/{rest}", bundle.base);
     let bearer = format!("Bearer {placeholder}");
     send(
-        "POST",
+        method,
         &url,
         &[
             ("authorization", &bearer),

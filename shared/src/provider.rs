@@ -1,9 +1,11 @@
 //! Providers, as data.
 
-use http::{HeaderName, Uri};
-use postern::ProviderId;
-use postern::access::AuthType;
-use postern::config::{ConfigError, Env, malformed};
+use crate::access::AuthType;
+use crate::config::{ConfigError, Env, malformed};
+use crate::error::{Code, Error};
+use crate::id::ProviderId;
+use http::{HeaderName, HeaderValue, Uri};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -20,6 +22,13 @@ pub struct Provider {
     auth: Auth,
     #[serde(default)]
     oauth_auth: Option<Auth>,
+    /// Where below `base_url` it takes OpenAI's chat completions, for the judge.
+    #[serde(default = "chat_path")]
+    chat_path: String,
+}
+
+fn chat_path() -> String {
+    "/v1/chat/completions".into()
 }
 
 /// Where a credential goes.
@@ -35,6 +44,23 @@ pub enum Auth {
     Query {
         query: String,
     },
+}
+
+/// A secret as a header's value.
+///
+/// # Errors
+/// `secret_unavailable` when it cannot stand in one.
+pub fn header_value(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
+    let unusable = |_| {
+        Error::from(Code::SecretUnavailable).because("the secret's value cannot stand in a header")
+    };
+    let value = match scheme {
+        Some(scheme) => HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())),
+        None => HeaderValue::from_str(secret.expose_secret()),
+    };
+    let mut value = value.map_err(unusable)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Provider {
@@ -57,6 +83,11 @@ impl Provider {
     /// The address to which `/{rest}` is added, without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.base_url.trim_end_matches('/')
+    }
+
+    /// The address at which it takes OpenAI's chat completions.
+    pub fn chat_url(&self) -> String {
+        format!("{}{}", self.base_url(), self.chat_path)
     }
 
     /// The host name alone.
@@ -83,6 +114,9 @@ impl Provider {
             .authority()
             .map(http::uri::Authority::as_str)
             .unwrap_or_default();
+        if !self.chat_path.starts_with('/') {
+            return Err("a chat_path must begin with /");
+        }
         if !http || authority.is_empty() || authority.contains('@') || uri.query().is_some() {
             return Err("a base_url must be http(s)://host[:port][/path] without user or query");
         }
@@ -120,6 +154,10 @@ impl Providers {
 
     pub fn get(&self, slug: &str) -> Option<&Provider> {
         self.0.get(slug)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Provider> {
+        self.0.values()
     }
 }
 

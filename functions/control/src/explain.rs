@@ -1,0 +1,115 @@
+//! `explain`: which rule decides a request, and why, without asking anybody.
+
+use http::Uri;
+use postern::policy::{
+    By, Grant, HostName, Mode, Policies, PolicyRow, Ruled, Ruling, Scheme, Target,
+};
+use postern::store::PolicyFacts;
+use postern::{Code, Error};
+use serde_json::{Value, json};
+
+/// The request that an operator asks about, read as the proxy reads what it sends.
+///
+/// # Errors
+/// `invalid_request` that names the field.
+pub fn target(method: &str, url: &str) -> Result<Target, Error> {
+    if method.parse::<http::Method>().is_err() {
+        return Err(Error::field("method", "must be a method of HTTP"));
+    }
+    let rule = "must be http(s)://host[:port]/path, encoded as it is sent";
+    let uri: Uri = url.parse().map_err(|_| Error::field("url", rule))?;
+    let scheme: Scheme = uri
+        .scheme_str()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| Error::field("url", rule))?;
+    let host = uri.host().unwrap_or_default();
+    let host = HostName::parse(host).map_err(|_| Error::field("url", rule))?;
+    let port = uri.port_u16().unwrap_or(scheme.default_port());
+    Ok(Target::new(
+        scheme,
+        host,
+        port,
+        Some(method),
+        Some(uri.path()),
+    ))
+}
+
+/// # Errors
+/// `unknown_agent`.
+pub fn explain(facts: PolicyFacts, target: &Target) -> Result<Value, Error> {
+    if !facts.agent_exists {
+        return Err(Code::UnknownAgent.into());
+    }
+    let written = |by: By, rows: &[PolicyRow]| match by {
+        By::Rule(owner, index) => {
+            let row = rows.iter().find(|row| row.owner == owner)?;
+            let rule = row.rules.as_ref()?.get(index)?;
+            Some(json!({"policy": owner.as_str(), "index": index, "rule": rule}))
+        }
+        By::NoPolicy | By::NoRule | By::Ambiguous | By::Unreadable(_) => None,
+    };
+    let rows: Vec<PolicyRow> = facts.policies.iter().map(PolicyRow::clone).collect();
+    let policies = Policies::resolve(facts.policies, &[]);
+    let told = |mode| {
+        let ruling = policies.ruling(target, mode);
+        let (verdict, reason) = verdict(ruling, facts.grant, policies.is_empty());
+        let mut told = json!({"verdict": verdict, "reason": reason});
+        if let Some(by) = written(ruling.by, &rows) {
+            told["by"] = by;
+        }
+        told
+    };
+    let mut answer = told(Mode::Enforced);
+    if policies.observes() {
+        answer["observed"] = told(Mode::Observed);
+    }
+    Ok(answer)
+}
+
+fn verdict(ruling: Ruling<'_>, grant: Grant, no_policy: bool) -> (&'static str, String) {
+    let by = ruling.by;
+    match (ruling.ruled, grant) {
+        (Ruled::Allow, _) if no_policy => (
+            "allow",
+            "no policy is set: a provider's own host is allowed, and no other".into(),
+        ),
+        (Ruled::Allow, _) if by == By::NoPolicy => (
+            "allow",
+            "no policy is enforced: what there is only observes".into(),
+        ),
+        (Ruled::Allow, _) => ("allow", by.to_string()),
+        (Ruled::Deny, _) => ("deny", by.to_string()),
+        (Ruled::Judge(_), _) => ("judge", format!("{by}: a model decides by its text")),
+        (Ruled::Ask(_), Grant::Denied) => ("deny", format!("{by}: a person denied this host")),
+        (Ruled::Ask(_), Grant::Allowed(_)) => {
+            ("allow", format!("{by}: a person allowed this host"))
+        }
+        (Ruled::Ask(_), Grant::None) => ("ask", format!("{by}: a person is asked")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_as_it_is_sent() {
+        let target = target("get", "https://API.example.com:8443/v1/../x%2fy?key=1").unwrap();
+        assert_eq!(
+            (target.host.as_str(), target.port, target.path()),
+            ("api.example.com", 8443, Some("/v1/../x%2fy"))
+        );
+        for (method, url, field) in [
+            ("G T", "https://a.example/", "method"),
+            ("GET", "ftp://a.example/", "url"),
+            ("GET", "a.example/x", "url"),
+            ("GET", "/x", "url"),
+            ("GET", "https://", "url"),
+            ("GET", "https://a b/", "url"),
+        ] {
+            let error = super::target(method, url).unwrap_err();
+            assert!(error.message().contains(field), "{url}: {error}");
+        }
+    }
+}

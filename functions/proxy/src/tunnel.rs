@@ -1,0 +1,133 @@
+//! `POST /v1/egress/decide`: a decision for a CONNECT proxy that runs beside the agents, which Lambda
+//! cannot be.
+
+use crate::app::App;
+use crate::known::{Asker, hashes};
+use crate::response::{self, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use postern::event::Incoming;
+use postern::gate::{Decision, Matter, Verdict};
+use postern::judge::Excerpt;
+use postern::policy::{HostName, Policies, Scheme, Target};
+use postern::{Code, Error, token};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub const PATH: &str = "/v1/egress/decide";
+const BODY_LIMIT: usize = 64 * 1024;
+
+#[derive(Deserialize)]
+struct Asked {
+    scheme: String,
+    host: String,
+    #[serde(default)]
+    port: Option<u16>,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+}
+
+pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
+    if incoming.method != Method::POST {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    let worker = app.worker(token::presented(incoming)?).await?;
+    if incoming.body.len() > BODY_LIMIT {
+        return Err(Error::new(
+            Code::BodyTooLarge,
+            "the body is over the limit of 64 KiB",
+        ));
+    }
+    let target = target(&incoming.body)?;
+    let asker = Asker {
+        organization: Some(worker.agent().organization().clone()),
+        agent: Some(worker.agent().agent().clone()),
+        placeholders: Vec::new(),
+    };
+    let known = app.known.of(&asker);
+    let facts = app
+        .store
+        .policy_facts(&worker, &target.host.pattern(), &hashes(&known))
+        .await?;
+    if facts.token_revoked {
+        return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
+    }
+    if !facts.agent_exists {
+        return Err(Error::from(Code::AgentMismatch)
+            .because("the agent does not exist in the organization"));
+    }
+    let policies = Policies::resolve(facts.policies, &known);
+    app.known.remember(asker, policies.known());
+    let of_provider = app
+        .providers
+        .all()
+        .any(|provider| HostName::parse(provider.host()).is_ok_and(|host| host == target.host));
+    let matter = Matter {
+        agent: worker.agent(),
+        policies: &policies,
+        grant: facts.grant,
+        target: &target,
+        excerpt: Excerpt::of(&[]),
+        of_provider,
+    };
+    let decision = Box::pin(app.gate.decide(matter)).await;
+    app.metrics.answered();
+    Ok(shown(&decision))
+}
+
+fn target(body: &[u8]) -> Result<Target, Error> {
+    let value: Value = serde_json::from_slice(body).map_err(|_| Code::InvalidJson)?;
+    let asked: Asked = serde_json::from_value(value).map_err(|error| {
+        Error::new(
+            Code::InvalidRequest,
+            format!("the body must be {{scheme, host, port, method?, path?}}: {error}"),
+        )
+    })?;
+    let scheme: Scheme = asked
+        .scheme
+        .parse()
+        .map_err(|rule| Error::field("scheme", rule))?;
+    let host = HostName::parse(&asked.host).map_err(|rule| Error::field("host", rule))?;
+    let port = asked.port.unwrap_or(scheme.default_port());
+    if port == 0 {
+        return Err(Error::field("port", "must be 1 to 65535"));
+    }
+    if let Some(method) = &asked.method
+        && method.parse::<Method>().is_err()
+    {
+        return Err(Error::field("method", "must be a method of HTTP"));
+    }
+    // A query decides nothing, and may hold what nobody else is to see.
+    let path = asked.path.as_deref().map(|path| {
+        let end = path.find(['?', '#']).unwrap_or(path.len());
+        &path[..end]
+    });
+    if path.is_some_and(|path| !path.starts_with('/') && !path.is_empty()) {
+        return Err(Error::field("path", "must begin with /"));
+    }
+    Ok(Target::new(
+        scheme,
+        host,
+        port,
+        asked.method.as_deref(),
+        path,
+    ))
+}
+
+fn shown(decision: &Decision) -> Response {
+    let mut body = json!({
+        "verdict": decision.verdict.as_str(),
+        "source": decision.source.as_str(),
+        "reason": decision.reason,
+    });
+    if let Verdict::Ask(id) = &decision.verdict {
+        body["interaction_id"] = id.as_str().into();
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response::whole(StatusCode::OK, headers, body.to_string())
+}

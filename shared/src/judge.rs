@@ -1,0 +1,247 @@
+//! A model that decides under a policy in plain words. It is asked over its provider's API with the
+//! operator's system key; whatever goes wrong with it is a denial.
+
+mod breaker;
+mod exchange;
+mod prompt;
+mod verdicts;
+
+pub use exchange::JudgeConfig;
+pub use prompt::Excerpt;
+
+use crate::egress::Egress;
+use crate::policy::Target;
+use crate::scope::AgentScope;
+use crate::secret::{SecretNames, Secrets};
+use crate::store::{Flight, Store, StoredVerdict, VerdictClaim};
+use breaker::Breakers;
+use bytes::Bytes;
+use exchange::Exchange;
+use http_body_util::Full;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use verdicts::{Key, Said, Verdicts};
+
+/// How long a verdict may be reused.
+const LIFE: Duration = Duration::from_secs(5 * 60);
+/// A caller's call is taken for dead this long after its bound.
+const LEASE: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// What the judge said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    pub allow: bool,
+    /// The judge's own words: bounded, without control characters.
+    pub reason: String,
+}
+
+/// Where an opinion comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// From the judge, just now.
+    Now,
+    /// It was said within the last five minutes, of the same request under the same policy.
+    Before,
+}
+
+/// Why there is no opinion.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JudgeError {
+    #[error("the judge did not answer in time")]
+    Timeout,
+    #[error("the judge could not be asked: {0}")]
+    Unavailable(String),
+    #[error("the judge failed five times in a row; it is asked again in a while")]
+    CircuitOpen,
+}
+
+impl JudgeError {
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Unavailable(_) | Self::CircuitOpen => "unavailable",
+        }
+    }
+}
+
+/// The way to the judge, with what it said lately.
+pub struct Judge {
+    store: Arc<Store>,
+    exchange: Exchange,
+    timeout: Duration,
+    verdicts: Verdicts,
+    breakers: Breakers,
+}
+
+impl Judge {
+    pub fn new(
+        config: JudgeConfig,
+        store: Arc<Store>,
+        secrets: Arc<Secrets>,
+        names: &SecretNames,
+        egress: Arc<Egress<Full<Bytes>>>,
+    ) -> Self {
+        let timeout = config.timeout;
+        Self {
+            store,
+            exchange: Exchange::new(config, secrets, names, egress),
+            timeout,
+            verdicts: Verdicts::new(),
+            breakers: Breakers::new(timeout + LEASE),
+        }
+    }
+
+    /// What the judge says of this request of the agent's under this policy: what it said before, or
+    /// what it says now, to all who ask the same at once.
+    pub async fn opinion(
+        &self,
+        agent: &AgentScope,
+        policy: &str,
+        target: &Target,
+        excerpt: &Excerpt<'_>,
+    ) -> Result<(Opinion, Heard), JudgeError> {
+        let key = Key::of(agent, policy, self.exchange.model(), target);
+        let place = self.verdicts.place(&key);
+        if let Some(Ok(opinion)) = place.said() {
+            return Ok((opinion, Heard::Before));
+        }
+        // Boxed, as below: these futures are deep, and every future that holds one would be too.
+        let ask = Box::pin(self.shared(agent, policy, target, excerpt, &key));
+        let (said, heard) = place.say(ask).await;
+        if said.is_err() {
+            // Those who waited have heard it; whoever comes next asks anew.
+            self.verdicts.forget(&key, &place);
+        }
+        said.map(|opinion| (opinion, heard))
+    }
+
+    /// The same over all environments: one of them asks, and the others hear what it heard.
+    async fn shared(
+        &self,
+        agent: &AgentScope,
+        policy: &str,
+        target: &Target,
+        excerpt: &Excerpt<'_>,
+        key: &Key,
+    ) -> Said {
+        let hash = key.hash();
+        let until = Instant::now() + self.timeout + LEASE;
+        while Instant::now() < until {
+            let lease = self.timeout + LEASE;
+            match self.store.verdict_claim(agent, &hash, lease).await {
+                Ok(VerdictClaim::Known(verdict)) => return Said::by(verdict, Heard::Before),
+                Ok(VerdictClaim::Ours(flight)) => {
+                    let said = self.ask(agent, policy, target, excerpt).await;
+                    let stored = stored(&said);
+                    let settled = self.store.verdict_settle(agent, &hash, flight, &stored);
+                    if let Err(error) = settled.await {
+                        tracing::warn!(event = "verdict_not_kept", cause = %error);
+                    }
+                    return Said::now(said);
+                }
+                Ok(VerdictClaim::Theirs(flight)) => {
+                    let mut pause = FIRST_PAUSE;
+                    while Instant::now() < until {
+                        // No connection is held while waiting.
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        match self.store.verdict_of_flight(agent, &hash, flight).await {
+                            Ok(Flight::Landed(verdict)) => return Said::by(verdict, Heard::Now),
+                            Ok(Flight::UnderWay) => {}
+                            Ok(Flight::Lost) => break,
+                            Err(error) => return Said::now(Err(unavailable(error))),
+                        }
+                    }
+                }
+                Err(error) => return Said::now(Err(unavailable(error))),
+            }
+        }
+        Said::now(Err(JudgeError::Timeout))
+    }
+
+    /// One call, unless too many have failed.
+    async fn ask(
+        &self,
+        agent: &AgentScope,
+        policy: &str,
+        target: &Target,
+        excerpt: &Excerpt<'_>,
+    ) -> Result<Opinion, JudgeError> {
+        let organization = agent.organization();
+        if !self.breakers.admits(organization, Instant::now()) {
+            return Err(JudgeError::CircuitOpen);
+        }
+        let call = Box::pin(self.exchange.ask(policy, target, excerpt));
+        let said = tokio::time::timeout(self.timeout, call)
+            .await
+            .unwrap_or(Err(JudgeError::Timeout));
+        self.breakers
+            .ended(organization, said.is_ok(), Instant::now());
+        if let Err(error) = &said {
+            tracing::warn!(
+                event = "judge_failed",
+                organization_id = organization.as_str(),
+                cause = %error
+            );
+        }
+        said
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> JudgeError {
+    JudgeError::Unavailable(error.to_string())
+}
+
+/// What is kept of an answer; a failure only for those who wait for it.
+fn stored(said: &Result<Opinion, JudgeError>) -> StoredVerdict {
+    let (outcome, reason, life) = match said {
+        Ok(Opinion {
+            allow: true,
+            reason,
+        }) => ("allow", reason.clone(), LIFE),
+        Ok(Opinion {
+            allow: false,
+            reason,
+        }) => ("deny", reason.clone(), LIFE),
+        Err(error) => (error.outcome(), String::new(), Duration::ZERO),
+    };
+    StoredVerdict {
+        outcome: outcome.to_owned(),
+        reason,
+        life,
+    }
+}
+
+impl Said {
+    fn now(opinion: Result<Opinion, JudgeError>) -> Self {
+        Self {
+            opinion,
+            heard: Heard::Now,
+            until: Instant::now() + LIFE,
+        }
+    }
+
+    /// What is kept, for as long as it is.
+    fn by(stored: StoredVerdict, heard: Heard) -> Self {
+        let reason = stored.reason;
+        let opinion = match stored.outcome.as_str() {
+            "allow" => Ok(Opinion {
+                allow: true,
+                reason,
+            }),
+            "deny" => Ok(Opinion {
+                allow: false,
+                reason,
+            }),
+            "timeout" => Err(JudgeError::Timeout),
+            _ => Err(unavailable("the call that was under way failed")),
+        };
+        Self {
+            opinion,
+            heard,
+            until: Instant::now() + stored.life.min(LIFE),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A rule as it is written, and as it is checked once.
+
+use super::target::HostName;
+use crate::id::{ConnectionId, UserId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+const LONGEST_PREFIX: usize = 1024;
+const LONGEST_POLICY: usize = 4000;
+const MOST_METHODS: usize = 20;
+
+/// A rule as operators write it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRule {
+    pub host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    pub action: WrittenAction,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Asked>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenAction {
+    Allow,
+    Deny,
+    Judge,
+    Ask,
+}
+
+/// Who is asked, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub connection_id: ConnectionId,
+    pub user_id: UserId,
+    pub channel_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
+}
+
+/// Why a rule is none: its field, and what the field must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidRule {
+    pub field: &'static str,
+    pub rule: String,
+}
+
+impl InvalidRule {
+    fn new(field: &'static str, rule: impl fmt::Display) -> Self {
+        Self {
+            field,
+            rule: rule.to_string(),
+        }
+    }
+}
+
+/// Which hosts a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostRule {
+    Exactly(HostName),
+    /// Every name below this one, and not itself.
+    Below(HostName),
+}
+
+/// What a rule says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Allow,
+    Deny,
+    /// A model decides by this text.
+    Judge(String),
+    /// A person decides.
+    Ask(Asked),
+}
+
+/// A rule that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub host: HostRule,
+    /// In upper case, sorted; any where there is none.
+    pub methods: Option<Vec<String>>,
+    /// Without the slash at its end; any path where there is none.
+    pub path: Option<Prefix>,
+    pub action: Action,
+}
+
+/// The beginning of a path, on a boundary between segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    pub exact: Box<str>,
+    pub lower: Box<str>,
+}
+
+impl Rule {
+    /// # Errors
+    /// The first field that is out of its bounds.
+    pub fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
+        Ok(Self {
+            host: host(&written.host)?,
+            methods: written.methods.as_deref().map(methods).transpose()?,
+            path: written.path_prefix.as_deref().map(prefix).transpose()?,
+            action: action(written)?,
+        })
+    }
+
+    /// Whether both are for exactly the same requests.
+    pub fn same_requests(&self, other: &Self) -> bool {
+        (&self.host, &self.methods, &self.path) == (&other.host, &other.methods, &other.path)
+    }
+}
+
+fn host(written: &str) -> Result<HostRule, InvalidRule> {
+    let invalid = |rule| InvalidRule::new("host", rule);
+    match written.strip_prefix("*.") {
+        None => HostName::parse(written)
+            .map(HostRule::Exactly)
+            .map_err(invalid),
+        Some(domain) => match HostName::parse(domain).map_err(invalid)? {
+            domain if domain.is_name() => Ok(HostRule::Below(domain)),
+            _ => Err(InvalidRule::new(
+                "host",
+                "`*.` must stand before a domain name",
+            )),
+        },
+    }
+}
+
+fn methods(written: &[String]) -> Result<Vec<String>, InvalidRule> {
+    let token = |method: &String| method.parse::<http::Method>().is_ok();
+    if written.is_empty() || written.len() > MOST_METHODS || !written.iter().all(token) {
+        return Err(InvalidRule::new(
+            "methods",
+            format_args!("must be 1 to {MOST_METHODS} methods of HTTP"),
+        ));
+    }
+    let mut methods: Vec<String> = written.iter().map(|own| own.to_ascii_uppercase()).collect();
+    methods.sort();
+    methods.dedup();
+    Ok(methods)
+}
+
+fn prefix(written: &str) -> Result<Prefix, InvalidRule> {
+    let invalid = |rule: &str| Err(InvalidRule::new("path_prefix", rule));
+    if !written.starts_with('/') || written.len() > LONGEST_PREFIX {
+        return invalid("must begin with / and be at most 1024 bytes");
+    }
+    let trimmed = written.trim_end_matches('/');
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "?#%\\;*".contains(c);
+    let dots = |segment: &str| matches!(segment, "" | "." | "..");
+    if written.contains(odd) || trimmed.split('/').skip(1).any(dots) {
+        return invalid(
+            "must be written decoded, without empty or dot segments, query, spaces or any of ? # % \\ ; *",
+        );
+    }
+    Ok(Prefix {
+        exact: trimmed.into(),
+        lower: trimmed.to_lowercase().into(),
+    })
+}
+
+fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
+    use WrittenAction::{Allow, Ask, Deny, Judge};
+    match (written.action, written.policy, written.ask) {
+        (Allow, None, None) => Ok(Action::Allow),
+        (Deny, None, None) => Ok(Action::Deny),
+        (Judge, Some(text), None) => policy(text).map(Action::Judge),
+        (Ask, None, Some(ask)) => asked(ask).map(Action::Ask),
+        (Judge, None, _) => Err(InvalidRule::new(
+            "policy",
+            "is required where the action is `judge`",
+        )),
+        (Ask, _, None) => Err(InvalidRule::new(
+            "ask",
+            "is required where the action is `ask`",
+        )),
+        (Allow | Deny | Ask, Some(_), _) => Err(InvalidRule::new(
+            "policy",
+            "must be absent where the action is not `judge`",
+        )),
+        (Allow | Deny | Judge, _, Some(_)) => Err(InvalidRule::new(
+            "ask",
+            "must be absent where the action is not `ask`",
+        )),
+    }
+}
+
+fn policy(text: String) -> Result<String, InvalidRule> {
+    let shown = !text.trim().is_empty() && !text.contains('\0');
+    if shown && text.chars().count() <= LONGEST_POLICY {
+        return Ok(text);
+    }
+    Err(InvalidRule::new(
+        "policy",
+        format_args!("must be 1 to {LONGEST_POLICY} characters"),
+    ))
+}
+
+fn asked(ask: Asked) -> Result<Asked, InvalidRule> {
+    let places = [Some(&ask.channel_id), ask.conversation_id.as_ref()];
+    for place in places.into_iter().flatten() {
+        UserId::parse(place.as_str()).map_err(|rule| {
+            InvalidRule::new("ask", format_args!("channel_id and conversation_id {rule}"))
+        })?;
+    }
+    Ok(ask)
+}

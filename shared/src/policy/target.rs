@@ -1,0 +1,312 @@
+//! What is about to be sent, read in every way in which a server might read it.
+
+use std::{borrow::Cow, fmt};
+use url::Host;
+
+/// A name or address that no host has. Holds the rule, never the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidHost(&'static str);
+
+/// A host as policies compare it: lower case, Punycode, no trailing dot, addresses in their one form
+/// (the WHATWG URL standard's host parser).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostName(String);
+
+impl HostName {
+    /// # Errors
+    /// When it is neither a name nor an address, or holds more than one of them, such as a port.
+    pub fn parse(host: &str) -> Result<Self, InvalidHost> {
+        const RULE: InvalidHost =
+            InvalidHost("must be a host name or an address, without scheme, port, user or path");
+        // What the parser would decode is not written as a host.
+        if host.is_empty() || host.len() > 255 || host.contains('%') {
+            return Err(RULE);
+        }
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match Host::parse(host).map_err(|_| RULE)? {
+            Host::Domain(name) if name.is_empty() || name.contains("..") || name.ends_with('.') => {
+                Err(RULE)
+            }
+            Host::Domain(name) if name.starts_with('.') || name.contains('*') => Err(RULE),
+            host @ (Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => Ok(Self(host.to_string())),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a name, which has domains above it, and no address.
+    pub fn is_name(&self) -> bool {
+        !self.0.starts_with('[') && self.0.parse::<std::net::Ipv4Addr>().is_err()
+    }
+
+    /// What a decision about the whole host is filed under in `grants`.
+    pub fn pattern(&self) -> String {
+        format!("host:{}", self.0)
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the host is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl std::str::FromStr for Scheme {
+    type Err = &'static str;
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        match value {
+            "http" => Ok(Self::Http),
+            "https" => Ok(Self::Https),
+            _ => Err("must be `http` or `https`"),
+        }
+    }
+}
+
+/// What is about to be sent, and where. `None` is what a tunnel hides.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub scheme: Scheme,
+    pub host: HostName,
+    pub port: u16,
+    method: Option<String>,
+    path: Option<String>,
+    /// Methods by which a server may be told to take the request.
+    methods: Vec<String>,
+    paths: Vec<PathReading>,
+}
+
+/// A path as one kind of server reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PathReading {
+    pub exact: String,
+    /// For servers that do not tell the cases apart.
+    pub lower: String,
+}
+
+impl PathReading {
+    fn of(exact: String) -> Self {
+        Self {
+            lower: exact.to_lowercase(),
+            exact,
+        }
+    }
+}
+
+impl Target {
+    /// A request of this method to this path, which is as it will be sent: encoded, without query.
+    pub fn new(
+        scheme: Scheme,
+        host: HostName,
+        port: u16,
+        method: Option<&str>,
+        path: Option<&str>,
+    ) -> Self {
+        let mut paths = Vec::new();
+        if let Some(path) = path {
+            paths.push(PathReading::of(as_sent(path)));
+            let resolved = PathReading::of(resolved(path));
+            if resolved != paths[0] {
+                paths.push(resolved);
+            }
+        }
+        let method = method.map(str::to_ascii_uppercase);
+        Self {
+            scheme,
+            host,
+            port,
+            methods: method.iter().cloned().collect(),
+            method,
+            path: path.map(str::to_owned),
+            paths,
+        }
+    }
+
+    /// The same where a header tells the server to take the request as of another method.
+    pub fn or_method(mut self, method: &str) -> Self {
+        let method = method.trim().to_ascii_uppercase();
+        if !self.methods.contains(&method) {
+            self.methods.push(method);
+        }
+        self
+    }
+
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// The path as it is sent.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Each way in which the request may be read.
+    pub(super) fn readings(&self) -> impl Iterator<Item = (Option<&str>, Option<&PathReading>)> {
+        let methods = or_hidden(self.methods.iter().map(String::as_str));
+        methods.flat_map(|method| or_hidden(self.paths.iter()).map(move |path| (method, path)))
+    }
+}
+
+/// Each of them, or once `None` where there is none.
+fn or_hidden<T>(items: impl ExactSizeIterator<Item = T>) -> impl Iterator<Item = Option<T>> {
+    let hidden = (items.len() == 0).then_some(None);
+    items.map(Some).chain(hidden)
+}
+
+/// Decoded once, but for the separators that only some servers decode.
+fn as_sent(path: &str) -> String {
+    decode(path, |byte| !matches!(byte, b'/' | b'\\')).into_owned()
+}
+
+/// As the most obliging server reads it: decoded to the end, separators of either kind, without
+/// parameters and empty segments, dot segments followed.
+fn resolved(path: &str) -> String {
+    let mut text = path.to_owned();
+    // Each round takes characters away, and nobody decodes more often than this.
+    for _ in 0..8 {
+        match decode(&text, |_| true) {
+            Cow::Borrowed(_) => break,
+            Cow::Owned(decoded) => text = decoded,
+        }
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split(['/', '\\']) {
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            plain => segments.push(plain),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+/// The path with those of its encoded bytes decoded that `wanted` takes; borrowed where there are none.
+fn decode(path: &str, wanted: impl Fn(u8) -> bool) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let (mut at, mut changed) = (0, false);
+    while at < bytes.len() {
+        let encoded = (bytes[at] == b'%')
+            .then(|| byte(bytes.get(at + 1..at + 3)?))
+            .flatten()
+            .filter(|byte| wanted(*byte));
+        match encoded {
+            Some(byte) => {
+                decoded.push(byte);
+                (at, changed) = (at + 3, true);
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    if changed {
+        Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
+/// A byte of two hexadecimal digits.
+fn byte(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(digits[at]).to_digit(16);
+    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_one_form() {
+        for (written, form) in [
+            ("api.example.com", "api.example.com"),
+            ("API.Example.COM.", "api.example.com"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("127.1", "127.0.0.1"),
+            ("0x7f000001", "127.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("[::0001]", "[::1]"),
+            ("\u{ff41}pi.example.com", "api.example.com"),
+        ] {
+            let parsed = HostName::parse(written).map(|host| host.to_string());
+            assert_eq!(parsed.as_deref(), Ok(form), "{written}");
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a b",
+            "a/b",
+            "a:443",
+            "u@a",
+            "*",
+            "*.a",
+            "a%2eb",
+            "https://a",
+            "[::1",
+            "a..",
+            &"x".repeat(256),
+        ] {
+            assert!(HostName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_read_as_sent_and_as_the_most_obliging_server_would() {
+        let readings = |path: &str| -> Vec<String> {
+            let host = HostName::parse("h").unwrap();
+            let target = Target::new(Scheme::Https, host, 443, Some("get"), Some(path));
+            assert!(target.readings().all(|(method, _)| method == Some("GET")));
+            let paths = target
+                .readings()
+                .filter_map(|(_, path)| path.map(|path| path.exact.clone()));
+            paths.collect()
+        };
+        for (path, read) in [
+            ("/v1/chat", vec!["/v1/chat"]),
+            ("/v1/%63hat", vec!["/v1/chat"]),
+            ("/v1/../admin", vec!["/v1/../admin", "/admin"]),
+            ("/v1/%2e%2e/admin", vec!["/v1/../admin", "/admin"]),
+            ("/v1/%252e%252e/admin", vec!["/v1/%2e%2e/admin", "/admin"]),
+            ("/v1%2fadmin", vec!["/v1%2fadmin", "/v1/admin"]),
+            ("/v1//admin", vec!["/v1//admin", "/v1/admin"]),
+            ("/v1\\admin", vec!["/v1\\admin", "/v1/admin"]),
+            ("/v1;x=1/admin", vec!["/v1;x=1/admin", "/v1/admin"]),
+            ("/100%/%zz", vec!["/100%/%zz"]),
+            ("/%", vec!["/%"]),
+            ("/%ff", vec!["/\u{fffd}"]),
+            ("/\u{e9}%", vec!["/\u{e9}%"]),
+        ] {
+            assert_eq!(readings(path), read, "{path}");
+        }
+    }
+}

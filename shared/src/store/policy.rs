@@ -1,0 +1,215 @@
+//! Egress policies, and what a decision needs to know beside them, in one statement.
+
+use super::grant::standing;
+use super::{Parameter, Store, StoreError, malformed};
+use crate::error::Error;
+use crate::id::{AgentId, OrganizationId, TokenId};
+use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
+use crate::scope::VerifiedWorker;
+use serde_json::Value;
+use tokio_postgres::{
+    Row,
+    types::{Json, Type},
+};
+
+/// What the database knows of an agent's egress.
+#[derive(Debug)]
+pub struct PolicyFacts {
+    pub policies: Vec<PolicyRow>,
+    pub grant: Grant,
+    pub agent_exists: bool,
+    pub token_revoked: bool,
+}
+
+/// The policies of `$org` and `$agent` as JSON, without the rules whose hash is in `$known`.
+macro_rules! policies_sql {
+    ($org:literal, $agent:literal, $known:literal) => {
+        concat!(
+            "coalesce((
+        select jsonb_agg(jsonb_build_object(
+            'own', e.agent_id is not null, 'observe', e.observe, 'hash', encode(e.rules_hash, 'hex'),
+            'rules', case when not e.rules_hash = any(",
+            $known,
+            ") then e.rules end
+        ))
+        from egress_policies e
+        where e.organization_id = ",
+            $org,
+            " and (e.agent_id is null or e.agent_id = ",
+            $agent,
+            ")
+    ), '[]')"
+        )
+    };
+}
+
+/// How `$pattern` stands for `$org`'s `$agent`: denied and until when, as JSON.
+macro_rules! grant_sql {
+    ($org:literal, $agent:literal, $pattern:literal) => {
+        concat!(
+            "(
+        select jsonb_build_object('denied', g.denied, 'expires_at', g.expires_at)
+        from grants g
+        where g.organization_id = ",
+            $org,
+            " and g.agent_id = ",
+            $agent,
+            " and g.pattern = ",
+            $pattern,
+            "
+            and (g.expires_at is null or g.expires_at > now())
+    )"
+        )
+    };
+}
+
+pub(super) use {grant_sql, policies_sql};
+
+const POLICY_FACTS: &str = concat!(
+    "
+select
+    ",
+    policies_sql!("$1", "$2", "$3"),
+    ",
+    ",
+    grant_sql!("$1", "$2", "$4"),
+    ",
+    exists (select from agents a where a.organization_id = $1 and a.id = $2),
+    exists (select from revoked_tokens r where r.organization_id = $1 and r.jti = $5)"
+);
+
+const POLICY_PUT: &str = "
+insert into egress_policies as e (organization_id, agent_id, rules, observe)
+values ($1, $2, $3, $4)
+on conflict (organization_id, agent_id) where agent_id is not null do update
+set rules = excluded.rules, observe = excluded.observe, updated_at = now()
+where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)";
+
+const POLICY_PUT_FOR_ALL: &str = "
+insert into egress_policies as e (organization_id, agent_id, rules, observe)
+values ($1, $2, $3, $4)
+on conflict (organization_id) where agent_id is null do update
+set rules = excluded.rules, observe = excluded.observe, updated_at = now()
+where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)";
+
+const POLICY_DELETE: &str = "
+delete from egress_policies
+where organization_id = $1 and agent_id is not distinct from $2
+returning 1";
+
+impl Store {
+    /// What decides where the worker's agent may go: its policies, without the rules that the asker
+    /// `knows`, and how the pattern stands.
+    pub async fn policy_facts(
+        &self,
+        worker: &VerifiedWorker,
+        pattern: &str,
+        known: &[&RulesHash],
+    ) -> Result<PolicyFacts, StoreError> {
+        let (organization, agent) = (worker.agent().organization(), worker.agent().agent());
+        self.facts(organization, agent, Some(worker.token()), pattern, known)
+            .await
+    }
+
+    /// The same for the operator, who may ask of any agent.
+    pub async fn policy_explain(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+        pattern: &str,
+    ) -> Result<PolicyFacts, StoreError> {
+        self.facts(organization, agent, None, pattern, &[]).await
+    }
+
+    async fn facts(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+        token: Option<&TokenId>,
+        pattern: &str,
+        known: &[&RulesHash],
+    ) -> Result<PolicyFacts, StoreError> {
+        let parameters: [Parameter<'_>; 5] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.as_str(), Type::TEXT),
+            (&hashes(known), Type::BYTEA_ARRAY),
+            (&pattern, Type::TEXT),
+            (&token.map(TokenId::as_str), Type::TEXT),
+        ];
+        let rows = self.query(POLICY_FACTS, &parameters).await?;
+        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        Ok(PolicyFacts {
+            policies: policies(row, 0)?,
+            grant: standing(row, 1)?,
+            agent_exists: row.try_get(2)?,
+            token_revoked: row.try_get(3)?,
+        })
+    }
+
+    /// Writes a policy of an agent, or without one, of all the organization's agents.
+    pub async fn policy_put(
+        &self,
+        organization: &OrganizationId,
+        agent: Option<&AgentId>,
+        rules: &Value,
+        observe: bool,
+    ) -> Result<(), Error> {
+        let sql = if agent.is_some() {
+            POLICY_PUT
+        } else {
+            POLICY_PUT_FOR_ALL
+        };
+        let parameters: [Parameter<'_>; 4] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.map(AgentId::as_str), Type::TEXT),
+            (&Json(rules), Type::JSONB),
+            (&observe, Type::BOOL),
+        ];
+        self.owned(sql, &parameters).await.map(drop)
+    }
+
+    /// Removes it; how many there were.
+    pub async fn policy_delete(
+        &self,
+        organization: &OrganizationId,
+        agent: Option<&AgentId>,
+    ) -> Result<usize, StoreError> {
+        let parameters: [Parameter<'_>; 2] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.map(AgentId::as_str), Type::TEXT),
+        ];
+        Ok(self.query(POLICY_DELETE, &parameters).await?.len())
+    }
+}
+
+/// Hashes as a parameter.
+pub(super) fn hashes<'a>(known: &[&'a RulesHash]) -> Vec<&'a [u8]> {
+    known.iter().map(|hash| hash.as_slice()).collect()
+}
+
+/// A column of `policies_sql`.
+pub(super) fn policies(row: &Row, column: usize) -> Result<Vec<PolicyRow>, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Written {
+        own: bool,
+        observe: bool,
+        hash: String,
+        rules: Option<Value>,
+    }
+    let Json(all): Json<Vec<Written>> = row.try_get(column)?;
+    all.into_iter()
+        .map(|written| {
+            Ok(PolicyRow {
+                owner: if written.own {
+                    Owner::Agent
+                } else {
+                    Owner::Organization
+                },
+                observe: written.observe,
+                hash: crate::hex::decode(&written.hash)
+                    .ok_or_else(|| malformed("a hash that is none"))?,
+                rules: written.rules,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! What the judge said, for all environments, and the call that is under way: one for all that ask the
+//! same at once. An organization reads and writes its own alone.
+
+use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::scope::AgentScope;
+use std::time::Duration;
+use tokio_postgres::{Row, types::Type};
+use uuid::Uuid;
+
+/// A question to the judge as the database knows it: a SHA-256.
+pub type VerdictHash = [u8; 32];
+
+/// Who asks the judge.
+#[derive(Debug)]
+pub enum VerdictClaim {
+    /// The asker, and it says what became of it.
+    Ours(Uuid),
+    /// Somebody did: what the judge said.
+    Known(StoredVerdict),
+    /// Somebody does.
+    Theirs(Uuid),
+}
+
+/// How somebody's call stands.
+#[derive(Debug)]
+pub enum Flight {
+    Landed(StoredVerdict),
+    UnderWay,
+    /// Its caller died.
+    Lost,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVerdict {
+    pub outcome: String,
+    pub reason: String,
+    /// For how long it may be reused: not at all, a failure.
+    pub life: Duration,
+}
+
+// A row whose time is over is as if absent: an outcome that is old or that failed, or a call whose
+// caller died.
+const VERDICT_CLAIM: &str = "
+with ours as (
+    insert into egress_verdicts as v (organization_id, key, flight, expires_at)
+    values ($1, $2, $3, now() + $4 * interval '1 millisecond')
+    on conflict (organization_id, key) do update
+    set flight = excluded.flight, outcome = null, reason = null, expires_at = excluded.expires_at
+    where v.expires_at <= now()
+    returning flight
+)
+select true, flight, null::text, null::text, null::float8 from ours
+union all
+select false, flight, outcome, reason, extract(epoch from expires_at - now())::float8
+from egress_verdicts
+where organization_id = $1 and key = $2 and not exists (select from ours)";
+
+const VERDICT_SETTLE: &str = "
+update egress_verdicts
+set outcome = $4, reason = $5, expires_at = now() + $6 * interval '1 millisecond'
+where organization_id = $1 and key = $2 and flight = $3";
+
+const VERDICT_OF_FLIGHT: &str = "
+select outcome, reason, extract(epoch from expires_at - now())::float8, expires_at <= now()
+from egress_verdicts
+where organization_id = $1 and key = $2 and flight = $3";
+
+impl Store {
+    /// Begins a call of the judge's, unless its verdict is known or somebody's call is under way. A call
+    /// that is never settled is over after `lease`.
+    pub async fn verdict_claim(
+        &self,
+        agent: &AgentScope,
+        key: &VerdictHash,
+        lease: Duration,
+    ) -> Result<VerdictClaim, StoreError> {
+        let flight = Uuid::new_v4();
+        let parameters: [Parameter<'_>; 4] = [
+            (&agent.organization().as_str(), Type::TEXT),
+            (&key.as_slice(), Type::BYTEA),
+            (&flight, Type::UUID),
+            (&(millis(lease) as f64), Type::FLOAT8),
+        ];
+        // A row that appears between the statement's snapshot and its insert is seen by neither half.
+        for _ in 0..3 {
+            let rows = self.query(VERDICT_CLAIM, &parameters).await?;
+            let Some(row) = rows.first() else { continue };
+            return Ok(match (row.try_get(0)?, stored(row, 2)?) {
+                (true, _) => VerdictClaim::Ours(flight),
+                (false, Some(known)) => VerdictClaim::Known(known),
+                (false, None) => VerdictClaim::Theirs(row.try_get(1)?),
+            });
+        }
+        Err(malformed("the verdict came and went three times"))
+    }
+
+    /// Says what became of our call.
+    pub async fn verdict_settle(
+        &self,
+        agent: &AgentScope,
+        key: &VerdictHash,
+        flight: Uuid,
+        verdict: &StoredVerdict,
+    ) -> Result<(), StoreError> {
+        let parameters: [Parameter<'_>; 6] = [
+            (&agent.organization().as_str(), Type::TEXT),
+            (&key.as_slice(), Type::BYTEA),
+            (&flight, Type::UUID),
+            (&verdict.outcome, Type::TEXT),
+            (&verdict.reason, Type::TEXT),
+            (&(millis(verdict.life) as f64), Type::FLOAT8),
+        ];
+        self.query(VERDICT_SETTLE, &parameters).await.map(drop)
+    }
+
+    /// What became of somebody's call.
+    pub async fn verdict_of_flight(
+        &self,
+        agent: &AgentScope,
+        key: &VerdictHash,
+        flight: Uuid,
+    ) -> Result<Flight, StoreError> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&agent.organization().as_str(), Type::TEXT),
+            (&key.as_slice(), Type::BYTEA),
+            (&flight, Type::UUID),
+        ];
+        let rows = self.query(VERDICT_OF_FLIGHT, &parameters).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Flight::Lost);
+        };
+        Ok(match (stored(row, 0)?, row.try_get(3)?) {
+            (Some(verdict), _) => Flight::Landed(verdict),
+            (None, false) => Flight::UnderWay,
+            (None, true) => Flight::Lost,
+        })
+    }
+}
+
+fn stored(row: &Row, from: usize) -> Result<Option<StoredVerdict>, StoreError> {
+    let outcome: Option<String> = row.try_get(from)?;
+    let reason: Option<String> = row.try_get(from + 1)?;
+    let left: Option<f64> = row.try_get(from + 2)?;
+    Ok(outcome.map(|outcome| StoredVerdict {
+        outcome,
+        reason: reason.unwrap_or_default(),
+        life: Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default(),
+    }))
+}

@@ -1,0 +1,518 @@
+//! Rules: which requests leave, evaluated on exactly what would be sent.
+
+use crate::support::{World, through};
+use postern_stack::HttpRequest;
+use serde_json::{Value, json};
+
+const HOST: &str = "127.0.0.1";
+
+fn call(method: &str, rest: &str, bearer: &str) -> HttpRequest {
+    HttpRequest::new(method, &format!("/api/proxy/openai/a/agent-a/{rest}"))
+        .header("authorization", &format!("Bearer {bearer}"))
+}
+
+/// The status, or the code where it is refused; a refusal never reaches the provider.
+async fn outcome(world: &World, request: HttpRequest) -> String {
+    let before = world.upstream.seen().len();
+    let answer = world.call_proxy(request).await;
+    let reached = world.upstream.seen().len() > before;
+    if answer.headers.contains_key("x-postern-error") {
+        assert!(!reached, "a refused request was sent");
+        assert_eq!(answer.status, 403, "{answer:?}");
+        return answer.code();
+    }
+    assert!(reached);
+    "sent".into()
+}
+
+/// The `egress_observed` lines so far, of the log or of the metrics, when there are this many.
+async fn observed(world: &World, metrics: bool, count: usize) -> Vec<Value> {
+    for _ in 0..200 {
+        let lines = world.proxy().await.logs();
+        let lines = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let found: Vec<Value> = lines
+            .filter(|line: &Value| line["event"] == "egress_observed")
+            .filter(|line| line.get("_aws").is_some() == metrics)
+            .collect();
+        if found.len() >= count {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("fewer than {count} lines");
+}
+
+#[tokio::test]
+async fn without_a_policy_a_providers_own_host_is_allowed_and_under_one_what_no_rule_names_is_denied()
+ {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let chat = || through("openai/a/agent-a/v1/chat/completions", &placeholder);
+    assert_eq!(outcome(&world, chat()).await, "sent");
+    world
+        .policy("a", json!([{"host": "api.example.com", "action": "allow"}]))
+        .await;
+    assert_eq!(outcome(&world, chat()).await, "egress_denied");
+    world.policy("a", json!([])).await;
+    assert_eq!(outcome(&world, chat()).await, "egress_denied");
+    // The other organization is under none.
+    world.secrets.put("postern/org/b/openai", "sk-b");
+    let theirs = world.placeholder("b", "agent-b").await;
+    assert_eq!(
+        outcome(&world, through("openai/a/agent-b/v1/x", &theirs)).await,
+        "sent"
+    );
+    world
+        .ok(json!({"command": "delete_policy", "organization_id": "a"}))
+        .await;
+    assert_eq!(outcome(&world, chat()).await, "sent");
+}
+
+#[tokio::test]
+async fn the_first_rule_decides_and_no_way_of_writing_a_path_goes_round_it() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    world
+        .policy(
+            "a",
+            json!([
+                {"host": HOST, "path_prefix": "/v1/files", "action": "deny"},
+                {"host": HOST, "methods": ["DELETE"], "action": "deny"},
+                {"host": HOST, "action": "allow"},
+            ]),
+        )
+        .await;
+    for (method, rest, said) in [
+        ("GET", "v1/models", "sent"),
+        ("GET", "v1/filesystem", "sent"),
+        ("GET", "v1/files", "egress_denied"),
+        ("GET", "v1/files/f-1?purpose=x", "egress_denied"),
+        ("GET", "v1/%66iles", "egress_denied"),
+        ("GET", "v1/%2566iles", "egress_denied"),
+        ("GET", "v1//files", "egress_denied"),
+        ("GET", "v1/x/../files", "egress_denied"),
+        ("GET", "v1/x/%2e%2e/files", "egress_denied"),
+        ("GET", "v1%2ffiles", "egress_denied"),
+        ("GET", "v1/FILES", "egress_denied"),
+        ("GET", "v1;a/files", "egress_denied"),
+        ("DELETE", "v1/models/m", "egress_denied"),
+        ("delete", "v1/models/m", "egress_denied"),
+    ] {
+        assert_eq!(
+            outcome(&world, call(method, rest, &placeholder)).await,
+            said,
+            "{method} {rest}"
+        );
+    }
+    let disguised =
+        call("POST", "v1/models/m", &placeholder).header("x-http-method-override", "DELETE");
+    assert_eq!(outcome(&world, disguised).await, "egress_denied");
+}
+
+#[tokio::test]
+async fn the_agents_own_policy_comes_first_and_an_edit_counts_at_once() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let chat = || through("openai/a/agent-a/v1/chat/completions", &placeholder);
+    let own = |rules: Value| json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a", "rules": rules});
+    world
+        .policy("a", json!([{"host": HOST, "action": "allow"}]))
+        .await;
+    assert_eq!(outcome(&world, chat()).await, "sent");
+    world
+        .ok(own(json!([{"host": HOST, "action": "deny"}])))
+        .await;
+    assert_eq!(outcome(&world, chat()).await, "egress_denied");
+    let second = world
+        .minted(
+            "a",
+            "second-a",
+            json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": [HOST]}),
+        )
+        .await;
+    assert_eq!(
+        outcome(&world, through("openai/a/second-a/v1/x", &second)).await,
+        "sent",
+        "another agent is not under it"
+    );
+    world
+        .ok(own(json!([{"host": "other.example", "action": "deny"}])))
+        .await;
+    assert_eq!(
+        outcome(&world, chat()).await,
+        "sent",
+        "what it does not name is the organization's"
+    );
+    let updated = "select updated_at from egress_policies where agent_id = 'agent-a'";
+    let before = world.value(updated).await;
+    world
+        .ok(own(json!([{"host": "other.example", "action": "deny"}])))
+        .await;
+    assert_eq!(
+        world.value(updated).await,
+        before,
+        "the same again changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_by_plain_sql_counts_and_one_that_cannot_be_read_denies() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let chat = || through("openai/a/agent-a/v1/chat/completions", &placeholder);
+    for (rules, said) in [
+        (r#"[{"host": "127.0.0.1", "action": "allow"}]"#, "sent"),
+        (
+            r#"[{"host": "127.0.0.1", "action": "allow", "surprise": 1}]"#,
+            "egress_denied",
+        ),
+        (r#"{"host": "127.0.0.1"}"#, "egress_denied"),
+        ("null", "egress_denied"),
+    ] {
+        world
+            .sql(&format!(
+                "delete from egress_policies;
+                 insert into egress_policies (organization_id, agent_id, rules, updated_at) values ('a', null, '{rules}', now())"
+            ))
+            .await;
+        assert_eq!(outcome(&world, chat()).await, said, "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn the_policy_decides_before_a_credential_is_looked_for_and_after_the_asker_is_proven() {
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .policy("a", json!([{"host": "other.example", "action": "allow"}]))
+        .await;
+    // No credential is configured for it at all.
+    let bare = world.minted("a", "agent-a", json!({})).await;
+    assert_eq!(
+        outcome(&world, through("openai/a/agent-a/v1/x", &bare)).await,
+        "egress_denied"
+    );
+    let elsewhere =
+        json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": ["api.example.com"]});
+    let elsewhere = world.minted("a", "agent-a", elsewhere).await;
+    assert_eq!(
+        outcome(&world, through("openai/a/agent-a/v1/x", &elsewhere)).await,
+        "host_not_allowed"
+    );
+    assert_eq!(
+        outcome(&world, through("openai/a/second-a/v1/x", &bare)).await,
+        "agent_mismatch"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_would_have_said() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.judge.say(r#"{"verdict": "deny", "reason": "no"}"#);
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let ask = json!({"connection_id": "slack-a", "user_id": "U1", "channel_id": "C1"});
+    let all = [
+        (json!({"host": HOST, "action": "deny"}), "deny"),
+        (json!({"host": HOST, "action": "allow"}), "allow"),
+        (
+            json!({"host": HOST, "action": "judge", "policy": "never"}),
+            "deny",
+        ),
+        (json!({"host": HOST, "action": "ask", "ask": ask}), "ask"),
+    ];
+    for (n, (rule, would)) in all.into_iter().enumerate() {
+        world
+            .ok(json!({"command": "put_policy", "organization_id": "a", "rules": [rule], "observe": true}))
+            .await;
+        assert_eq!(
+            outcome(&world, through("openai/a/agent-a/v1/x", &placeholder)).await,
+            "sent"
+        );
+        let told = observed(&world, false, n + 1).await.pop().unwrap();
+        assert_eq!(
+            (&told["verdict"], &told["host"]),
+            (&json!(would), &json!(HOST)),
+            "{told}"
+        );
+        assert!(told.get("path").is_none());
+    }
+    assert!(
+        world.slack.calls().is_empty(),
+        "nobody is asked for what only observes"
+    );
+    let counted = observed(&world, true, 4).await;
+    let verdicts: Vec<_> = counted
+        .iter()
+        .map(|line| (line["verdict"].clone(), line["egress"].as_f64()))
+        .collect();
+    let once = |verdict: &str| (json!(verdict), Some(1.0));
+    assert_eq!(
+        verdicts,
+        [once("deny"), once("allow"), once("deny"), once("ask")]
+    );
+}
+
+#[tokio::test]
+async fn the_operator_is_told_which_rule_decides() {
+    let world = World::new().await;
+    world.tenants().await;
+    let explain = async |method: &str, url: &str| {
+        world
+            .ok(json!({"command": "explain", "organization_id": "a", "agent_id": "agent-a", "method": method, "url": url}))
+            .await
+    };
+    assert_eq!(
+        explain("GET", "https://a.example/").await["verdict"],
+        "allow"
+    );
+    let deny = json!({"host": "a.example", "path_prefix": "/admin", "action": "deny"});
+    let ask = json!({"connection_id": "slack-a", "user_id": "U1", "channel_id": "C1"});
+    world
+        .policy(
+            "a",
+            json!([deny, {"host": "a.example", "methods": ["POST"], "action": "ask", "ask": ask},
+            {"host": "*.a.example", "action": "judge", "policy": "only reads"}]),
+        )
+        .await;
+    let told = explain("GET", "https://A.example/admin/x?y").await;
+    assert_eq!(
+        told["by"],
+        json!({"policy": "organization", "index": 0, "rule": deny})
+    );
+    assert_eq!(told["verdict"], "deny");
+    assert_eq!(
+        explain("POST", "https://a.example/x").await["verdict"],
+        "ask"
+    );
+    assert_eq!(
+        explain("POST", "https://b.a.example/x").await["verdict"],
+        "judge"
+    );
+    let none = explain("GET", "https://other.example/x").await;
+    assert!(
+        none["verdict"] == "deny" && none.get("by").is_none(),
+        "{none}"
+    );
+    assert!(
+        explain("POST", "https://a.example/x/..%2fadmin").await["reason"]
+            .as_str()
+            .unwrap()
+            .contains("more than one way")
+    );
+    world.sql("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'agent-a', 'host:a.example', false, 'U1')").await;
+    assert_eq!(
+        explain("POST", "https://a.example/x").await["verdict"],
+        "allow"
+    );
+    world
+        .ok(json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a", "rules": [], "observe": true}))
+        .await;
+    let told = explain("GET", "https://a.example/").await;
+    assert_eq!(
+        (&told["verdict"], &told["observed"]["verdict"]),
+        (&json!("deny"), &json!("deny"))
+    );
+    let error = world
+        .command(json!({"command": "explain", "organization_id": "a", "agent_id": "nobody", "method": "GET", "url": "https://a.example/"}))
+        .await;
+    assert_eq!(error["error"]["code"], "unknown_agent");
+    assert!(
+        world.judge.judged().is_empty() && world.slack.calls().is_empty(),
+        "explaining asks nobody"
+    );
+}
+
+#[tokio::test]
+async fn malformed_contradictory_and_too_many_rules_are_refused_and_change_nothing() {
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .policy("a", json!([{"host": "a.example", "action": "allow"}]))
+        .await;
+    let before = world.value("select rules from egress_policies").await;
+    for (rules, named) in [
+        (
+            json!(vec![json!({"host": "a.example", "action": "deny"}); 10_000]),
+            "1000",
+        ),
+        (
+            json!([{"host": "a.example", "action": "allow"}, {"host": "a.example", "action": "deny"}]),
+            "contradicts",
+        ),
+        (json!([{"host": "*.", "action": "allow"}]), "rule 0"),
+        (
+            json!([{"host": "a.example", "action": "judge", "policy": "x".repeat(4001)}]),
+            "policy",
+        ),
+        (json!({"host": "a.example"}), "list"),
+    ] {
+        let refused = world
+            .command(json!({"command": "put_policy", "organization_id": "a", "rules": rules}))
+            .await;
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(
+            refused["error"]["code"] == "invalid_request" && message.contains(named),
+            "{message}"
+        );
+    }
+    assert_eq!(
+        world.value("select rules from egress_policies").await,
+        before
+    );
+    let refused = world
+        .command(json!({"command": "put_policy", "organization_id": "nobody", "rules": []}))
+        .await;
+    assert_eq!(refused["error"]["code"], "unknown_organization");
+}
+
+#[tokio::test]
+async fn a_tunnel_is_told_what_the_rules_say_of_the_host() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.token("a", "agent-a", json!({})).await;
+    let tunnel = |host: &str| json!({"scheme": "https", "host": host, "port": 443});
+    let said = async |body: &Value| {
+        let answer = world.egress(&token, body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let body = answer.json();
+        assert!(
+            body["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty())
+        );
+        (
+            body["verdict"].as_str().unwrap().to_owned(),
+            body["source"].as_str().unwrap().to_owned(),
+        )
+    };
+    let is = |verdict: &str, source: &str| (verdict.to_owned(), source.to_owned());
+    assert_eq!(
+        said(&tunnel(HOST)).await,
+        is("allow", "rule"),
+        "a provider's own host"
+    );
+    assert_eq!(said(&tunnel("api.example.com")).await, is("deny", "rule"));
+    world
+        .policy(
+            "a",
+            json!([
+                {"host": "part.example", "path_prefix": "/v1", "action": "allow"},
+                {"host": "*.example", "action": "allow"},
+            ]),
+        )
+        .await;
+    assert_eq!(said(&tunnel("API.Example.")).await, is("allow", "rule"));
+    assert_eq!(said(&tunnel("example")).await, is("deny", "rule"));
+    assert_eq!(said(&tunnel("evil.test")).await, is("deny", "rule"));
+    let mut seen = tunnel("part.example");
+    assert_eq!(
+        said(&seen).await,
+        is("allow", "rule"),
+        "whatever the path, it is allowed"
+    );
+    seen["path"] = "/v1/x?y=1".into();
+    seen["method"] = "GET".into();
+    assert_eq!(said(&seen).await, is("allow", "rule"));
+    world
+        .policy(
+            "a",
+            json!([{"host": "part.example", "path_prefix": "/v1", "action": "allow"}]),
+        )
+        .await;
+    assert_eq!(
+        said(&tunnel("part.example")).await,
+        is("deny", "rule"),
+        "a tunnel hides its path"
+    );
+    assert_eq!(said(&seen).await, is("allow", "rule"));
+}
+
+#[tokio::test]
+async fn a_tunnels_bad_questions_are_named() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.token("a", "agent-a", json!({})).await;
+    let good = json!({"scheme": "https", "host": "a.example", "port": 443});
+    for (field, value) in [
+        ("scheme", json!("ftp")),
+        ("host", json!("a.example:443")),
+        ("host", json!("a b")),
+        ("host", json!("")),
+        ("port", json!(0)),
+        ("port", json!(65536)),
+        ("port", json!("443")),
+        ("method", json!("G T")),
+        ("path", json!("x")),
+    ] {
+        let mut body = good.clone();
+        body[field] = value.clone();
+        let answer = world.egress(&token, &body).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "invalid_request".into()),
+            "{field} {value}"
+        );
+        assert!(
+            answer.text().contains(field) || field == "port",
+            "{answer:?}"
+        );
+    }
+    assert_eq!(
+        world.egress(&token, &json!([])).await.code(),
+        "invalid_request"
+    );
+    let broken = HttpRequest::new("POST", "/v1/egress/decide")
+        .header("x-postern-worker-token", &token)
+        .body(b"{".to_vec());
+    assert_eq!(world.call_proxy(broken).await.code(), "invalid_json");
+    let get = HttpRequest::get("/v1/egress/decide").header("x-postern-worker-token", &token);
+    assert_eq!(world.call_proxy(get).await.code(), "method_not_allowed");
+    assert_eq!(
+        world.egress("nonsense", &good).await.code(),
+        "invalid_worker_token"
+    );
+    let ghost = world.token("a", "agent-a", json!({})).await;
+    world.sql("delete from agents where id = 'agent-a'").await;
+    assert_eq!(world.egress(&ghost, &good).await.code(), "agent_mismatch");
+}
+
+#[tokio::test]
+async fn a_tunnel_gets_503_where_nothing_can_be_decided_and_401_with_a_revoked_token() {
+    let world = World::new().await;
+    world.tenants().await;
+    let good = json!({"scheme": "https", "host": "a.example", "port": 443});
+    let token = world.token("a", "agent-a", json!({})).await;
+    let id = crate::support::jti(&token);
+    world
+        .ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": id, "expires_at": "2099-01-01T00:00:00Z"}))
+        .await;
+    assert_eq!(
+        world.egress(&token, &good).await.code(),
+        "invalid_worker_token"
+    );
+    let token = world.token("a", "agent-a", json!({})).await;
+    world
+        .sql("alter table egress_policies rename to away")
+        .await;
+    let answer = world.egress(&token, &good).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (503, "database_unavailable".into())
+    );
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let answer = world
+        .call_proxy(through("openai/a/agent-a/v1/x", &placeholder))
+        .await;
+    assert_eq!(
+        answer.status, 503,
+        "a policy that cannot be read is no policy: {answer:?}"
+    );
+    assert!(world.upstream.seen().is_empty());
+}

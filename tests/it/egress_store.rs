@@ -1,0 +1,242 @@
+//! What the store knows of egress is one organization's alone, and its calls of the judge's are one for all.
+
+use crate::support::World;
+use postern::policy::{Grant, Owner};
+use postern::store::{Flight, NewApproval, Opened, StoredVerdict, VerdictClaim};
+use postern::{AgentId, InteractionId, OrganizationId};
+use serde_json::json;
+use std::time::Duration;
+
+const KEY: [u8; 32] = [7; 32];
+const LEASE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn verdict(outcome: &str, life: u64) -> StoredVerdict {
+    StoredVerdict {
+        outcome: outcome.into(),
+        reason: "because".into(),
+        life: Duration::from_secs(life),
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_under_the_same_key_is_another_in_another_organization() {
+    let world = World::new().await;
+    world.tenants().await;
+    let db = world.store().await;
+    let (ours, theirs) = (
+        world.worker("a", "shared").await,
+        world.worker("b", "shared").await,
+    );
+    let (a, b) = (ours.agent(), theirs.agent());
+    let VerdictClaim::Ours(flight) = db.verdict_claim(a, &KEY, LEASE).await.unwrap() else {
+        panic!("the first to ask asks");
+    };
+    assert!(
+        matches!(db.verdict_claim(a, &KEY, LEASE).await.unwrap(), VerdictClaim::Theirs(own) if own == flight)
+    );
+    let VerdictClaim::Ours(other) = db.verdict_claim(b, &KEY, LEASE).await.unwrap() else {
+        panic!("another organization waits for nobody's call but its own");
+    };
+    // With the other's scope nothing of a call is seen or settled.
+    assert!(matches!(
+        db.verdict_of_flight(b, &KEY, flight).await.unwrap(),
+        Flight::Lost
+    ));
+    db.verdict_settle(b, &KEY, flight, &verdict("allow", 300))
+        .await
+        .unwrap();
+    assert!(matches!(
+        db.verdict_of_flight(a, &KEY, flight).await.unwrap(),
+        Flight::UnderWay
+    ));
+    db.verdict_settle(a, &KEY, flight, &verdict("deny", 300))
+        .await
+        .unwrap();
+    assert!(
+        matches!(db.verdict_of_flight(a, &KEY, flight).await.unwrap(), Flight::Landed(said) if said.outcome == "deny")
+    );
+    let known = db.verdict_claim(a, &KEY, LEASE).await.unwrap();
+    assert!(
+        matches!(known, VerdictClaim::Known(said) if said.outcome == "deny" && said.life <= Duration::from_secs(300))
+    );
+    assert!(matches!(
+        db.verdict_of_flight(b, &KEY, other).await.unwrap(),
+        Flight::UnderWay
+    ));
+}
+
+#[tokio::test]
+async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
+    let world = World::new().await;
+    world.tenants().await;
+    let db = world.store().await;
+    let worker = world.worker("a", "shared").await;
+    let agent = worker.agent();
+    let mut flights = Vec::new();
+    for _ in 0..3 {
+        let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {
+            panic!("nobody asks any more");
+        };
+        assert!(!flights.contains(&flight));
+        if flights.is_empty() {
+            db.verdict_settle(agent, &KEY, flight, &verdict("timeout", 0))
+                .await
+                .unwrap();
+            assert!(
+                matches!(
+                    db.verdict_of_flight(agent, &KEY, flight).await.unwrap(),
+                    Flight::Landed(_)
+                ),
+                "who waited hears it"
+            );
+        } else {
+            world
+                .sql("update egress_verdicts set expires_at = now()")
+                .await;
+            assert!(matches!(
+                db.verdict_of_flight(agent, &KEY, flight).await.unwrap(),
+                Flight::Lost
+            ));
+        }
+        flights.push(flight);
+    }
+    let all =
+        futures_util::future::join_all((0..16).map(|_| db.verdict_claim(agent, &[8; 32], LEASE)))
+            .await;
+    let ours = all
+        .into_iter()
+        .filter(|claim| matches!(claim, Ok(VerdictClaim::Ours(_))))
+        .count();
+    assert_eq!(ours, 1, "of many at once one asks");
+}
+
+#[tokio::test]
+async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own_scope() {
+    let world = World::new().await;
+    world.tenants().await;
+    let db = world.store().await;
+    let id = InteractionId::parse("egress.x").unwrap();
+    let payload = json!({"kind": "approval", "tool": "host:a.example", "args": {}});
+    let row = "select agent_id || expected_user_id || connection_id from pending_interactions";
+    for (org, agent, connection, user, opened) in [
+        ("a", "shared", "slack-b", "U1", "unknown"),
+        ("b", "shared", "slack-a", "U1", "unknown"),
+        ("a", "shared", "slack-a", "U1", "new"),
+        ("a", "shared", "slack-a", "U1", "standing"),
+        ("a", "agent-a", "slack-a", "U1", "standing"),
+        ("a", "shared", "slack-a", "U2", "standing"),
+        ("a", "shared", "telegram-a", "U1", "standing"),
+    ] {
+        let who = world.conversation(org, agent, connection, user).await;
+        let new = NewApproval {
+            scope: who.scope(),
+            agent: who.agent(),
+            id: &id,
+            payload: &payload,
+            digest: "d",
+        };
+        let found = match db.approval_open(&new, DAY).await.unwrap() {
+            Opened::New(_) => "new",
+            Opened::Standing => "standing",
+            Opened::UnknownConnection => "unknown",
+        };
+        assert_eq!(found, opened, "{org} {agent} {connection} {user}");
+    }
+    assert_eq!(world.value(row).await, "sharedU1slack-a");
+    world
+        .sql("update pending_interactions set claimed_at = now()")
+        .await;
+    let other = world.conversation("a", "agent-a", "slack-a", "U1").await;
+    let theirs = NewApproval {
+        scope: other.scope(),
+        agent: other.agent(),
+        id: &id,
+        payload: &payload,
+        digest: "d",
+    };
+    assert!(matches!(
+        db.approval_open(&theirs, DAY).await.unwrap(),
+        Opened::Standing
+    ));
+    assert_eq!(
+        world.value(row).await,
+        "sharedU1slack-a",
+        "what is over makes room for its own scope alone"
+    );
+}
+
+#[tokio::test]
+async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
+    let world = World::new().await;
+    world.tenants().await;
+    let db = world.store().await;
+    let (a, b) = (
+        OrganizationId::parse("a").unwrap(),
+        OrganizationId::parse("b").unwrap(),
+    );
+    let shared = AgentId::parse("shared").unwrap();
+    let rules = json!([{"host": "a.example", "action": "allow"}]);
+    db.policy_put(&a, None, &rules, false).await.unwrap();
+    db.policy_put(&a, Some(&shared), &rules, true)
+        .await
+        .unwrap();
+    world.sql("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'shared', 'host:a.example', true, 'U1')").await;
+    let read = async |org: &str, agent: &str| {
+        let worker = world.worker(org, agent).await;
+        db.policy_facts(&worker, "host:a.example", &[])
+            .await
+            .unwrap()
+    };
+    let ours = read("a", "shared").await;
+    let mut owners: Vec<_> = ours
+        .policies
+        .iter()
+        .map(|row| (row.owner, row.observe))
+        .collect();
+    owners.sort();
+    assert_eq!(
+        (owners, ours.grant),
+        (
+            vec![(Owner::Agent, true), (Owner::Organization, false)],
+            Grant::Denied
+        )
+    );
+    let theirs = read("b", "shared").await;
+    assert_eq!((theirs.policies.len(), theirs.grant), (0, Grant::None));
+    let colleague = read("a", "agent-a").await;
+    assert_eq!(
+        (colleague.policies.len(), colleague.grant),
+        (1, Grant::None)
+    );
+    let known: Vec<_> = ours.policies.iter().map(|row| &row.hash).collect();
+    let worker = world.worker("a", "shared").await;
+    let again = db
+        .policy_facts(&worker, "host:a.example", &known)
+        .await
+        .unwrap();
+    assert!(
+        again.policies.iter().all(|row| row.rules.is_none()),
+        "what is known is not sent again"
+    );
+    assert_eq!(
+        db.policy_explain(&b, &shared, "host:a.example")
+            .await
+            .unwrap()
+            .policies
+            .len(),
+        0
+    );
+    assert_eq!(
+        db.policy_delete(&b, None).await.unwrap()
+            + db.policy_delete(&b, Some(&shared)).await.unwrap(),
+        0
+    );
+    assert_eq!(db.policy_delete(&a, Some(&shared)).await.unwrap(), 1);
+    assert_eq!(
+        world
+            .value("select count(*) from egress_policies where agent_id is null")
+            .await,
+        "1"
+    );
+}
