@@ -11,7 +11,6 @@ create table egress_verdicts (
     -- The judge's call that this row stands for: others that ask the same meanwhile wait for it.
     flight uuid not null,
     outcome text,
-    reason text,
     -- Of the call, while there is no outcome; then of the outcome.
     expires_at timestamptz not null,
     primary key (organization_id, key)

@@ -39,23 +39,10 @@ pub fn error_response(error: &Error, request_id: &str) -> (StatusCode, HeaderMap
 pub fn log_error(error: &Error, request_id: &str) {
     let cause = error.cause().unwrap_or_default();
     let code = error.code.as_str();
+    let message = error.logged();
     if error.code.status().is_server_error() {
-        tracing::error!(
-            event = "error",
-            request_id,
-            code,
-            cause,
-            "{}",
-            error.message()
-        );
+        tracing::error!(event = "error", request_id, code, cause, "{message}");
     } else {
-        tracing::info!(
-            event = "refused",
-            request_id,
-            code,
-            cause,
-            "{}",
-            error.message()
-        );
+        tracing::info!(event = "refused", request_id, code, cause, "{message}");
     }
 }

@@ -327,6 +327,14 @@ impl Error {
         self.message.as_deref().unwrap_or(self.code.row().2)
     }
 
+    /// The sentence for the log: a judge's own words may quote the request, which no log is to hold.
+    pub fn logged(&self) -> &str {
+        match self.code {
+            Code::JudgeDenied => self.code.row().2,
+            _ => self.message(),
+        }
+    }
+
     /// Seconds after which a retry may succeed.
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after.or(self.code.retry_after())

@@ -188,9 +188,7 @@ impl Interactions {
         let card = Card::of(id, scope.user(), payload).posting(&nonce());
         match platform.post(&card).await {
             (Posted::Done(at), form) => {
-                if let Some(at) = at {
-                    self.note(scope, id, Some(&at), payload).await;
-                }
+                self.note(scope, id, at.as_ref(), payload).await;
                 Ok(match form {
                     Form::Buttons => How::Card,
                     Form::Text => How::Text,

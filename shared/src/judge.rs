@@ -8,6 +8,7 @@ mod verdicts;
 
 pub use exchange::JudgeConfig;
 pub use prompt::Excerpt;
+use prompt::LONGEST_PATH;
 
 use crate::egress::Egress;
 use crate::policy::Target;
@@ -33,7 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opinion {
     pub allow: bool,
-    /// The judge's own words: bounded, without control characters.
+    /// To whoever asked it, the judge's own words: bounded, without control characters. They may quote
+    /// the request, so nobody else is told them, and they are not kept.
     pub reason: String,
 }
 
@@ -94,7 +96,7 @@ impl Judge {
     }
 
     /// What the judge says of this request of the agent's under this policy: what it said before, or
-    /// what it says now, to all who ask the same at once.
+    /// what it says now, to all who ask the same at once. Takes no longer than the judge may.
     pub async fn opinion(
         &self,
         agent: &AgentScope,
@@ -102,22 +104,49 @@ impl Judge {
         target: &Target,
         excerpt: &Excerpt<'_>,
     ) -> Result<(Opinion, Heard), JudgeError> {
+        let until = Instant::now() + self.timeout;
+        if target.path().is_some_and(|path| path.len() > LONGEST_PATH) {
+            let reason = format!("a path of more than {LONGEST_PATH} bytes cannot be judged");
+            return Ok((
+                Opinion {
+                    allow: false,
+                    reason,
+                },
+                Heard::Now,
+            ));
+        }
         let key = Key::of(agent, policy, self.exchange.model(), target);
         let place = self.verdicts.place(&key);
-        if let Some(Ok(opinion)) = place.said() {
-            return Ok((opinion, Heard::Before));
-        }
-        // Boxed, as below: these futures are deep, and every future that holds one would be too.
-        let ask = Box::pin(self.shared(agent, policy, target, excerpt, &key));
-        let (said, heard) = place.say(ask).await;
+        let mut own = None;
+        let (said, heard) = match place.said() {
+            Some(Ok(allow)) => (Ok(allow), Heard::Before),
+            Some(Err(_)) | None => {
+                if !self
+                    .breakers
+                    .is_closed(agent.organization(), Instant::now())
+                {
+                    return Err(JudgeError::CircuitOpen);
+                }
+                // Boxed, as below: these futures are deep, and every future that holds one would be too.
+                let ask =
+                    Box::pin(self.shared(agent, policy, target, excerpt, &key, until, &mut own));
+                place.say(ask).await
+            }
+        };
         if said.is_err() {
             // Those who waited have heard it; whoever comes next asks anew.
             self.verdicts.forget(&key, &place);
         }
-        said.map(|opinion| (opinion, heard))
+        let reason = own.unwrap_or_else(|| "the judge said so of the same request".into());
+        said.map(|allow| (Opinion { allow, reason }, heard))
     }
 
-    /// The same over all environments: one of them asks, and the others hear what it heard.
+    /// The same over all environments: one of them asks, and the others hear what it heard. `own` is
+    /// the reason, where it is this one that asked.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a question, its key, its bound and where its reason goes"
+    )]
     async fn shared(
         &self,
         agent: &AgentScope,
@@ -125,15 +154,20 @@ impl Judge {
         target: &Target,
         excerpt: &Excerpt<'_>,
         key: &Key,
+        until: Instant,
+        own: &mut Option<String>,
     ) -> Said {
         let hash = key.hash();
-        let until = Instant::now() + self.timeout + LEASE;
         while Instant::now() < until {
             let lease = self.timeout + LEASE;
             match self.store.verdict_claim(agent, &hash, lease).await {
-                Ok(VerdictClaim::Known(verdict)) => return Said::by(verdict, Heard::Before),
+                Ok(VerdictClaim::Known(verdict)) => return Said::by(&verdict, Heard::Before),
                 Ok(VerdictClaim::Ours(flight)) => {
-                    let said = self.ask(agent, policy, target, excerpt).await;
+                    let said = self.ask(agent, policy, target, excerpt, until).await;
+                    let said = said.map(|opinion| {
+                        *own = Some(opinion.reason);
+                        opinion.allow
+                    });
                     let stored = stored(&said);
                     let settled = self.store.verdict_settle(agent, &hash, flight, &stored);
                     if let Err(error) = settled.await {
@@ -148,7 +182,7 @@ impl Judge {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                         match self.store.verdict_of_flight(agent, &hash, flight).await {
-                            Ok(Flight::Landed(verdict)) => return Said::by(verdict, Heard::Now),
+                            Ok(Flight::Landed(verdict)) => return Said::by(&verdict, Heard::Now),
                             Ok(Flight::UnderWay) => {}
                             Ok(Flight::Lost) => break,
                             Err(error) => return Said::now(Err(unavailable(error))),
@@ -168,13 +202,14 @@ impl Judge {
         policy: &str,
         target: &Target,
         excerpt: &Excerpt<'_>,
+        until: Instant,
     ) -> Result<Opinion, JudgeError> {
         let organization = agent.organization();
         if !self.breakers.admits(organization, Instant::now()) {
             return Err(JudgeError::CircuitOpen);
         }
         let call = Box::pin(self.exchange.ask(policy, target, excerpt));
-        let said = tokio::time::timeout(self.timeout, call)
+        let said = tokio::time::timeout_at(until, call)
             .await
             .unwrap_or(Err(JudgeError::Timeout));
         self.breakers
@@ -195,51 +230,37 @@ fn unavailable(error: impl std::fmt::Display) -> JudgeError {
 }
 
 /// What is kept of an answer; a failure only for those who wait for it.
-fn stored(said: &Result<Opinion, JudgeError>) -> StoredVerdict {
-    let (outcome, reason, life) = match said {
-        Ok(Opinion {
-            allow: true,
-            reason,
-        }) => ("allow", reason.clone(), LIFE),
-        Ok(Opinion {
-            allow: false,
-            reason,
-        }) => ("deny", reason.clone(), LIFE),
-        Err(error) => (error.outcome(), String::new(), Duration::ZERO),
+fn stored(said: &Result<bool, JudgeError>) -> StoredVerdict {
+    let (outcome, life) = match said {
+        Ok(true) => ("allow", LIFE),
+        Ok(false) => ("deny", LIFE),
+        Err(error) => (error.outcome(), Duration::ZERO),
     };
     StoredVerdict {
         outcome: outcome.to_owned(),
-        reason,
         life,
     }
 }
 
 impl Said {
-    fn now(opinion: Result<Opinion, JudgeError>) -> Self {
+    fn now(allow: Result<bool, JudgeError>) -> Self {
         Self {
-            opinion,
+            allow,
             heard: Heard::Now,
             until: Instant::now() + LIFE,
         }
     }
 
     /// What is kept, for as long as it is.
-    fn by(stored: StoredVerdict, heard: Heard) -> Self {
-        let reason = stored.reason;
-        let opinion = match stored.outcome.as_str() {
-            "allow" => Ok(Opinion {
-                allow: true,
-                reason,
-            }),
-            "deny" => Ok(Opinion {
-                allow: false,
-                reason,
-            }),
+    fn by(stored: &StoredVerdict, heard: Heard) -> Self {
+        let allow = match stored.outcome.as_str() {
+            "allow" => Ok(true),
+            "deny" => Ok(false),
             "timeout" => Err(JudgeError::Timeout),
             _ => Err(unavailable("the call that was under way failed")),
         };
         Self {
-            opinion,
+            allow,
             heard,
             until: Instant::now() + stored.life.min(LIFE),
         }

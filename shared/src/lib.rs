@@ -14,6 +14,7 @@ pub mod egress;
 pub mod error;
 pub mod event;
 pub mod gate;
+mod hash;
 mod hex;
 pub mod id;
 pub mod interactions;

@@ -4,6 +4,7 @@ use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
 use crate::error::{Code, Error};
 use crate::id::ProviderId;
+use crate::policy::{HostName, Scheme, Target};
 use http::{HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -90,6 +91,19 @@ impl Provider {
         format!("{}{}", self.base_url(), self.chat_path)
     }
 
+    /// Whether the provider's API is at this host and port. The scheme is not compared: a tunnel has
+    /// none of its own.
+    pub fn is_at(&self, target: &Target) -> bool {
+        let Ok(uri) = self.base_url.parse::<Uri>() else {
+            return false;
+        };
+        let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let scheme = if https { Scheme::Https } else { Scheme::Http };
+        let port = uri.port_u16().unwrap_or(scheme.default_port());
+        let host = HostName::parse(self.host());
+        port == target.port && host.is_ok_and(|host| host == target.host)
+    }
+
     /// The host name alone.
     pub fn host(&self) -> &str {
         let after_scheme = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
@@ -114,6 +128,7 @@ impl Provider {
             .authority()
             .map(http::uri::Authority::as_str)
             .unwrap_or_default();
+        HostName::parse(self.host()).map_err(|_| "a base_url's host is none")?;
         if !self.chat_path.starts_with('/') {
             return Err("a chat_path must begin with /");
         }

@@ -73,7 +73,15 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
             "no worker token was presented; send it in x-postern-worker-token",
         )
     };
-    if incoming.headers.contains_key("x-postern-worker-token") {
+    let mut all = incoming.headers.get_all("x-postern-worker-token").iter();
+    if let Some(first) = all.next() {
+        // One that is not looked at might be another's.
+        if all.any(|other| other != first) {
+            return Err(Error::new(
+                Code::InvalidWorkerToken,
+                "two different worker tokens were presented; send one",
+            ));
+        }
         return incoming
             .header("x-postern-worker-token")
             .map(str::trim)

@@ -91,7 +91,9 @@ async fn the_first_request_asks_the_person_and_a_click_lets_the_retry_pass_until
     assert_eq!(call(&world, &placeholder).await.status, 200);
     assert_eq!(cards(&world), 1);
 
-    world.sql("update grants set expires_at = now()").await;
+    world
+        .sql("update grants set expires_at = now(); update pending_interactions set claimed_at = now() - interval '1 hour'")
+        .await;
     assert_eq!(
         waits_for(&call(&world, &placeholder).await),
         id,
@@ -130,7 +132,17 @@ async fn a_denial_stands_without_asking_again_until_an_operator_takes_it_back() 
     assert_eq!((cards(&world), world.upstream.seen().len()), (1, 0));
     let revoke = json!({"command": "revoke_grant", "organization_id": "a", "agent_id": "agent-a", "pattern": "host:127.0.0.1"});
     assert_eq!(world.ok(revoke).await["revoked"], 1);
+    assert_eq!(waits_for(&call(&world, &placeholder).await), id);
+    assert_eq!(
+        cards(&world),
+        1,
+        "a retry that raced the click opens nothing"
+    );
+    world
+        .sql("update pending_interactions set claimed_at = now() - interval '11 seconds'")
+        .await;
     waits_for(&call(&world, &placeholder).await);
+    assert_eq!(cards(&world), 2);
 }
 
 #[tokio::test]
@@ -287,5 +299,49 @@ async fn a_tunnel_is_told_to_wait_and_then_what_the_person_said() {
     assert_eq!(
         (&told["verdict"], &told["source"]),
         (&json!("deny"), &json!("grant"))
+    );
+}
+
+#[tokio::test]
+async fn an_approval_whose_card_was_never_posted_is_posted_by_whoever_asks_next() {
+    let (world, placeholder) = world().await;
+    let id = waits_for(&call(&world, &placeholder).await);
+    // As if the function had died before it posted.
+    world
+        .sql("update pending_interactions set posted_card = null, card = null")
+        .await;
+    assert_eq!(waits_for(&call(&world, &placeholder).await), id);
+    assert_eq!(cards(&world), 1, "somebody may be posting it");
+    world
+        .sql("update pending_interactions set created_at = now() - interval '61 seconds'")
+        .await;
+    assert_eq!(waits_for(&call(&world, &placeholder).await), id);
+    assert_eq!(cards(&world), 2);
+}
+
+#[tokio::test]
+async fn the_answer_is_bound_to_what_the_card_showed() {
+    let (world, placeholder) = world().await;
+    let mut request = through("openai/v1/chat/completions", &placeholder);
+    request.query = "secret=marker".into();
+    let id = waits_for(
+        &world
+            .call_proxy(request.header("x-http-method-override", "DELETE"))
+            .await,
+    );
+    click(&world, "U1", &id, 0, "1").await;
+    let token = world.token("a", "agent-a", json!({})).await;
+    let answer = world.read(&token, &id).await.json()["answer"].clone();
+    let port = world.upstream.port();
+    let canonical = format!(
+        r#"{{"args":{{"method":"POST or DELETE","path":"/v1/chat/completions","port":{port},"scheme":"http"}},"tool":"host:127.0.0.1"}}"#
+    );
+    let sql = format!("select encode(sha256('{canonical}'), 'hex')");
+    assert_eq!(answer["digest"], world.value(&sql).await);
+    let calls = world.slack.calls();
+    assert!(
+        calls
+            .iter()
+            .all(|call| !call.body.to_string().contains("marker"))
     );
 }

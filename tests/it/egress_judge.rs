@@ -356,7 +356,7 @@ async fn a_tunnel_is_told_where_a_verdict_comes_from() {
     );
     assert_eq!(
         told().await,
-        json!({"verdict": "deny", "source": "cache", "reason": "not \u{2014} fine"})
+        json!({"verdict": "deny", "source": "cache", "reason": "the judge said so of the same request"})
     );
     let mut other = tunnel.clone();
     other["port"] = 22.into();
@@ -370,5 +370,127 @@ async fn a_tunnel_is_told_where_a_verdict_comes_from() {
     assert_eq!(
         world.egress(&token, &other).await.json()["source"],
         "judge_error"
+    );
+}
+
+#[tokio::test]
+async fn a_method_that_a_header_names_is_shown_and_is_another_question() {
+    let (world, [placeholder, _]) = world(&[]).await;
+    world.judge.say(ALLOW);
+    assert_eq!(
+        outcome(&world, call("a", "v1/x", &placeholder)).await,
+        "sent"
+    );
+    world.judge.say(DENY);
+    let disguised = call("a", "v1/x", &placeholder).header("x-http-method-override", "DELETE");
+    assert_eq!(outcome(&world, disguised).await, "judge_denied");
+    assert_eq!(
+        world.judge.judged()[1].request()["method"],
+        "POST or DELETE"
+    );
+}
+
+#[tokio::test]
+async fn an_error_while_deciding_is_a_denial() {
+    let (world, [placeholder, _]) = world(&[]).await;
+    world.judge.say(ALLOW);
+    world
+        .sql("alter table egress_verdicts rename to away")
+        .await;
+    assert_eq!(
+        outcome(&world, call("a", "v1/x", &placeholder)).await,
+        "judge_unavailable"
+    );
+    assert!(world.judge.judged().is_empty() && world.upstream.seen().is_empty());
+    world
+        .sql("alter table away rename to egress_verdicts")
+        .await;
+    assert_eq!(
+        outcome(&world, call("a", "v1/x", &placeholder)).await,
+        "sent"
+    );
+    let long = format!("v1/{}", "x".repeat(2100));
+    assert_eq!(
+        outcome(&world, call("a", &long, &placeholder)).await,
+        "judge_denied"
+    );
+    assert_eq!(
+        world.judge.judged().len(),
+        1,
+        "what cannot be shown whole is not judged"
+    );
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_read_again_and_no_organizations_key_ever_pays() {
+    let (world, [placeholder, _]) = world(&[]).await;
+    world.judge.say(ALLOW);
+    world.judge.set_expected_key(Some(JUDGE_KEY));
+    assert_eq!(
+        outcome(&world, call("a", "v1/1", &placeholder)).await,
+        "sent"
+    );
+    world.judge.set_expected_key(Some("sk-rotated"));
+    world.secrets.put("postern/system/judge", "sk-rotated");
+    assert_eq!(
+        outcome(&world, call("a", "v1/2", &placeholder)).await,
+        "sent"
+    );
+    world.judge.set_expected_key(None);
+    world.secrets.remove("postern/system/judge");
+    world.secrets.put("postern/org/a/judge", "sk-of-a");
+    let asked = world.judge.judged().len();
+    let world = world.again(&[]);
+    assert_eq!(
+        outcome(&world, call("a", "v1/3", &placeholder)).await,
+        "judge_unavailable"
+    );
+    assert_eq!(world.judge.judged().len(), asked);
+}
+
+#[tokio::test]
+async fn what_it_says_and_where_to_is_in_no_log() {
+    let (world, [placeholder, _]) = world(&[]).await;
+    world
+        .judge
+        .say(r#"{"verdict": "deny", "reason": "said-marker"}"#);
+    let mut request = call("a", "v1/path-marker", &placeholder).body(b"body-marker".to_vec());
+    request.query = "query-marker".into();
+    let answer = world.call_proxy(request).await;
+    assert!(answer.text().contains("said-marker"));
+    let told = world.proxy().await.logs().join("\n");
+    assert!(
+        told.contains(r#""event":"egress""#) && told.contains(r#""verdict":"deny""#),
+        "{told}"
+    );
+    for marker in ["said-marker", "path-marker", "body-marker", "query-marker"] {
+        assert!(!told.contains(marker), "{marker}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_call_that_fails_fail_with_it() {
+    let (world, [placeholder, _]) = world(&[
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "4"),
+        ("JUDGE_TIMEOUT_MS", "700"),
+    ])
+    .await;
+    world.judge.set_mode(JudgeMode::Hang);
+    let proxy = world.environments("proxy", 3).await;
+    let started = Instant::now();
+    let event = call("a", "v1/x", &placeholder).v2();
+    let answers = join_all((0..9).map(|_| World::call_on(&proxy, event.clone()))).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.code() == "judge_timeout"),
+        "{answers:?}"
+    );
+    assert_eq!(world.judge.judged().len(), 1);
+    // Cold starts are in it.
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
     );
 }

@@ -268,10 +268,15 @@ async fn the_operator_is_told_which_rule_decides() {
             .ok(json!({"command": "explain", "organization_id": "a", "agent_id": "agent-a", "method": method, "url": url}))
             .await
     };
-    assert_eq!(
-        explain("GET", "https://a.example/").await["verdict"],
-        "allow"
-    );
+    let own = format!("http://127.0.0.1:{}/v1/x", world.upstream.port());
+    assert_eq!(explain("GET", &own).await["verdict"], "allow");
+    for other in [
+        "https://a.example/",
+        "https://127.0.0.1/",
+        "http://127.0.0.1:2/",
+    ] {
+        assert_eq!(explain("GET", other).await["verdict"], "deny", "{other}");
+    }
     let deny = json!({"host": "a.example", "path_prefix": "/admin", "action": "deny"});
     let ask = json!({"connection_id": "slack-a", "user_id": "U1", "channel_id": "C1"});
     world
@@ -330,6 +335,106 @@ async fn the_operator_is_told_which_rule_decides() {
 }
 
 #[tokio::test]
+async fn what_observes_neither_allows_nor_denies_beside_what_is_enforced_and_goes_live_at_once() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let chat = || through("openai/a/agent-a/v1/chat/completions", &placeholder);
+    let (allow, deny) = (
+        json!([{"host": HOST, "action": "allow"}]),
+        json!([{"host": HOST, "action": "deny"}]),
+    );
+    let own = |rules: &Value, observe: bool| json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a", "rules": rules, "observe": observe});
+    for (organization, agent, said, would) in [
+        (&allow, &deny, "sent", "deny"),
+        (&deny, &allow, "egress_denied", "allow"),
+    ] {
+        world.policy("a", organization.clone()).await;
+        world.ok(own(agent, true)).await;
+        assert_eq!(outcome(&world, chat()).await, said);
+        let told = observed(&world, false, 1).await.pop().unwrap();
+        assert_eq!(told["verdict"], would);
+    }
+    world.policy("a", allow).await;
+    world.ok(own(&deny, true)).await;
+    assert_eq!(outcome(&world, chat()).await, "sent");
+    world.ok(own(&deny, false)).await;
+    assert_eq!(
+        outcome(&world, chat()).await,
+        "egress_denied",
+        "the same rules, no longer only observing"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_holds_however_the_agent_is_proven_and_whichever_gateway_the_event_is_of() {
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai",
+            "auth_type": "api_key", "secret_ref": "postern/org/a/openai"}))
+        .await;
+    world
+        .ok(json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a",
+            "rules": [{"host": HOST, "path_prefix": "/v1/files", "action": "deny"}, {"host": HOST, "action": "allow"}]}))
+        .await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let token = world.token("a", "agent-a", json!({"user_id": "U1"})).await;
+    let by_token = |path: &str| {
+        HttpRequest::get(&format!("/api/proxy/openai/{path}"))
+            .header("x-postern-worker-token", &token)
+    };
+    let by_placeholder = |path: &str| {
+        HttpRequest::get(&format!("/api/proxy/openai/{path}"))
+            .header("authorization", &format!("Bearer {placeholder}"))
+    };
+    for (request, said) in [
+        (by_token("v1/files"), "egress_denied"),
+        (by_token("v1/models"), "sent"),
+        (by_token("a/agent-a/u/U1/v1/files"), "egress_denied"),
+        (by_placeholder("v1/files"), "egress_denied"),
+        (by_placeholder("v1/models"), "sent"),
+        (
+            by_token("a/agent-a/v1/models")
+                .header("authorization", &format!("Bearer {placeholder}")),
+            "sent",
+        ),
+        (
+            by_token("a/agent-a/v1/files")
+                .header("authorization", &format!("Bearer {placeholder}")),
+            "egress_denied",
+        ),
+        (
+            by_placeholder("v1/models").header("x-original-url", "/v1/files"),
+            "egress_denied",
+        ),
+    ] {
+        let path = request.path.clone();
+        assert_eq!(outcome(&world, request).await, said, "{path}");
+    }
+    // A REST API's event carries a path that was decoded once.
+    for (path, said) in [
+        ("v1/files", "egress_denied"),
+        ("v1/%66iles", "egress_denied"),
+        ("v1/x/../files", "egress_denied"),
+        ("v1/models", "sent"),
+    ] {
+        let before = world.upstream.seen().len();
+        let answer = world.call_proxy_event(by_placeholder(path).v1()).await;
+        let denied = answer
+            .headers
+            .get("x-postern-error")
+            .is_some_and(|code| code == "egress_denied");
+        let sent = world.upstream.seen().len() - before;
+        assert_eq!(
+            (denied, sent),
+            (said != "sent", usize::from(said == "sent")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn malformed_contradictory_and_too_many_rules_are_refused_and_change_nothing() {
     let world = World::new().await;
     world.tenants().await;
@@ -370,149 +475,4 @@ async fn malformed_contradictory_and_too_many_rules_are_refused_and_change_nothi
         .command(json!({"command": "put_policy", "organization_id": "nobody", "rules": []}))
         .await;
     assert_eq!(refused["error"]["code"], "unknown_organization");
-}
-
-#[tokio::test]
-async fn a_tunnel_is_told_what_the_rules_say_of_the_host() {
-    let world = World::new().await;
-    world.tenants().await;
-    let token = world.token("a", "agent-a", json!({})).await;
-    let tunnel = |host: &str| json!({"scheme": "https", "host": host, "port": 443});
-    let said = async |body: &Value| {
-        let answer = world.egress(&token, body).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let body = answer.json();
-        assert!(
-            body["reason"]
-                .as_str()
-                .is_some_and(|reason| !reason.is_empty())
-        );
-        (
-            body["verdict"].as_str().unwrap().to_owned(),
-            body["source"].as_str().unwrap().to_owned(),
-        )
-    };
-    let is = |verdict: &str, source: &str| (verdict.to_owned(), source.to_owned());
-    assert_eq!(
-        said(&tunnel(HOST)).await,
-        is("allow", "rule"),
-        "a provider's own host"
-    );
-    assert_eq!(said(&tunnel("api.example.com")).await, is("deny", "rule"));
-    world
-        .policy(
-            "a",
-            json!([
-                {"host": "part.example", "path_prefix": "/v1", "action": "allow"},
-                {"host": "*.example", "action": "allow"},
-            ]),
-        )
-        .await;
-    assert_eq!(said(&tunnel("API.Example.")).await, is("allow", "rule"));
-    assert_eq!(said(&tunnel("example")).await, is("deny", "rule"));
-    assert_eq!(said(&tunnel("evil.test")).await, is("deny", "rule"));
-    let mut seen = tunnel("part.example");
-    assert_eq!(
-        said(&seen).await,
-        is("allow", "rule"),
-        "whatever the path, it is allowed"
-    );
-    seen["path"] = "/v1/x?y=1".into();
-    seen["method"] = "GET".into();
-    assert_eq!(said(&seen).await, is("allow", "rule"));
-    world
-        .policy(
-            "a",
-            json!([{"host": "part.example", "path_prefix": "/v1", "action": "allow"}]),
-        )
-        .await;
-    assert_eq!(
-        said(&tunnel("part.example")).await,
-        is("deny", "rule"),
-        "a tunnel hides its path"
-    );
-    assert_eq!(said(&seen).await, is("allow", "rule"));
-}
-
-#[tokio::test]
-async fn a_tunnels_bad_questions_are_named() {
-    let world = World::new().await;
-    world.tenants().await;
-    let token = world.token("a", "agent-a", json!({})).await;
-    let good = json!({"scheme": "https", "host": "a.example", "port": 443});
-    for (field, value) in [
-        ("scheme", json!("ftp")),
-        ("host", json!("a.example:443")),
-        ("host", json!("a b")),
-        ("host", json!("")),
-        ("port", json!(0)),
-        ("port", json!(65536)),
-        ("port", json!("443")),
-        ("method", json!("G T")),
-        ("path", json!("x")),
-    ] {
-        let mut body = good.clone();
-        body[field] = value.clone();
-        let answer = world.egress(&token, &body).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (400, "invalid_request".into()),
-            "{field} {value}"
-        );
-        assert!(
-            answer.text().contains(field) || field == "port",
-            "{answer:?}"
-        );
-    }
-    assert_eq!(
-        world.egress(&token, &json!([])).await.code(),
-        "invalid_request"
-    );
-    let broken = HttpRequest::new("POST", "/v1/egress/decide")
-        .header("x-postern-worker-token", &token)
-        .body(b"{".to_vec());
-    assert_eq!(world.call_proxy(broken).await.code(), "invalid_json");
-    let get = HttpRequest::get("/v1/egress/decide").header("x-postern-worker-token", &token);
-    assert_eq!(world.call_proxy(get).await.code(), "method_not_allowed");
-    assert_eq!(
-        world.egress("nonsense", &good).await.code(),
-        "invalid_worker_token"
-    );
-    let ghost = world.token("a", "agent-a", json!({})).await;
-    world.sql("delete from agents where id = 'agent-a'").await;
-    assert_eq!(world.egress(&ghost, &good).await.code(), "agent_mismatch");
-}
-
-#[tokio::test]
-async fn a_tunnel_gets_503_where_nothing_can_be_decided_and_401_with_a_revoked_token() {
-    let world = World::new().await;
-    world.tenants().await;
-    let good = json!({"scheme": "https", "host": "a.example", "port": 443});
-    let token = world.token("a", "agent-a", json!({})).await;
-    let id = crate::support::jti(&token);
-    world
-        .ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": id, "expires_at": "2099-01-01T00:00:00Z"}))
-        .await;
-    assert_eq!(
-        world.egress(&token, &good).await.code(),
-        "invalid_worker_token"
-    );
-    let token = world.token("a", "agent-a", json!({})).await;
-    world
-        .sql("alter table egress_policies rename to away")
-        .await;
-    let answer = world.egress(&token, &good).await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (503, "database_unavailable".into())
-    );
-    let placeholder = world.placeholder("a", "agent-a").await;
-    let answer = world
-        .call_proxy(through("openai/a/agent-a/v1/x", &placeholder))
-        .await;
-    assert_eq!(
-        answer.status, 503,
-        "a policy that cannot be read is no policy: {answer:?}"
-    );
-    assert!(world.upstream.seen().is_empty());
 }

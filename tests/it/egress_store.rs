@@ -14,7 +14,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn verdict(outcome: &str, life: u64) -> StoredVerdict {
     StoredVerdict {
         outcome: outcome.into(),
-        reason: "because".into(),
         life: Duration::from_secs(life),
     }
 }
@@ -101,6 +100,32 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
         }
         flights.push(flight);
     }
+    // An outcome that is too old is nobody's answer, whoever is first to ask anew.
+    for outcome in ["allow", "timeout"] {
+        let settled = verdict(outcome, 300);
+        let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &[9; 32], LEASE).await.unwrap()
+        else {
+            panic!("nobody asks any more");
+        };
+        db.verdict_settle(agent, &[9; 32], flight, &settled)
+            .await
+            .unwrap();
+        world
+            .sql("update egress_verdicts set expires_at = now()")
+            .await;
+        let all = futures_util::future::join_all(
+            (0..16).map(|_| db.verdict_claim(agent, &[9; 32], LEASE)),
+        )
+        .await;
+        assert!(
+            all.iter()
+                .all(|claim| !matches!(claim, Ok(VerdictClaim::Known(_)) | Err(_))),
+            "{all:?}"
+        );
+        world
+            .sql("update egress_verdicts set expires_at = now()")
+            .await;
+    }
     let all =
         futures_util::future::join_all((0..16).map(|_| db.verdict_claim(agent, &[8; 32], LEASE)))
             .await;
@@ -145,7 +170,7 @@ async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own
     }
     assert_eq!(world.value(row).await, "sharedU1slack-a");
     world
-        .sql("update pending_interactions set claimed_at = now()")
+        .sql("update pending_interactions set claimed_at = now() - interval '1 minute'")
         .await;
     let other = world.conversation("a", "agent-a", "slack-a", "U1").await;
     let theirs = NewApproval {

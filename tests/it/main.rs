@@ -15,6 +15,7 @@ mod egress_ask;
 mod egress_judge;
 mod egress_rules;
 mod egress_store;
+mod egress_tunnel;
 mod former_cards;
 mod in_time;
 mod isolation;

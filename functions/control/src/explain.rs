@@ -1,9 +1,8 @@
 //! `explain`: which rule decides a request, and why, without asking anybody.
 
 use http::Uri;
-use postern::policy::{
-    By, Grant, HostName, Mode, Policies, PolicyRow, Ruled, Ruling, Scheme, Target,
-};
+use postern::policy::{By, Grant, HostName, Mode, Policies, PolicyRow, Ruled, Scheme, Target};
+use postern::provider::Providers;
 use postern::store::PolicyFacts;
 use postern::{Code, Error};
 use serde_json::{Value, json};
@@ -37,7 +36,7 @@ pub fn target(method: &str, url: &str) -> Result<Target, Error> {
 
 /// # Errors
 /// `unknown_agent`.
-pub fn explain(facts: PolicyFacts, target: &Target) -> Result<Value, Error> {
+pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Result<Value, Error> {
     if !facts.agent_exists {
         return Err(Code::UnknownAgent.into());
     }
@@ -51,9 +50,13 @@ pub fn explain(facts: PolicyFacts, target: &Target) -> Result<Value, Error> {
     };
     let rows: Vec<PolicyRow> = facts.policies.iter().map(PolicyRow::clone).collect();
     let policies = Policies::resolve(facts.policies, &[]);
+    let of_provider = providers.all().any(|provider| provider.is_at(target));
     let told = |mode| {
         let ruling = policies.ruling(target, mode);
-        let (verdict, reason) = verdict(ruling, facts.grant, policies.is_empty());
+        let (verdict, reason) = match ruling.by {
+            By::NoPolicy => unruled(policies.is_empty(), of_provider),
+            by => verdict(ruling.ruled, by, facts.grant),
+        };
         let mut told = json!({"verdict": verdict, "reason": reason});
         if let Some(by) = written(ruling.by, &rows) {
             told["by"] = by;
@@ -67,17 +70,27 @@ pub fn explain(facts: PolicyFacts, target: &Target) -> Result<Value, Error> {
     Ok(answer)
 }
 
-fn verdict(ruling: Ruling<'_>, grant: Grant, no_policy: bool) -> (&'static str, String) {
-    let by = ruling.by;
-    match (ruling.ruled, grant) {
-        (Ruled::Allow, _) if no_policy => (
+/// What holds where no rule counts.
+fn unruled(no_policy: bool, of_provider: bool) -> (&'static str, String) {
+    let (verdict, reason) = match (no_policy, of_provider) {
+        (true, true) => (
             "allow",
-            "no policy is set: a provider's own host is allowed, and no other".into(),
+            "no policy is set, and the host is a provider's own",
         ),
-        (Ruled::Allow, _) if by == By::NoPolicy => (
+        (true, false) => (
+            "deny",
+            "no policy is set, and the host is no provider's own",
+        ),
+        (false, _) => (
             "allow",
-            "no policy is enforced: what there is only observes".into(),
+            "no policy is enforced: what there is only observes",
         ),
+    };
+    (verdict, reason.into())
+}
+
+fn verdict(ruled: Ruled<'_>, by: By, grant: Grant) -> (&'static str, String) {
+    match (ruled, grant) {
         (Ruled::Allow, _) => ("allow", by.to_string()),
         (Ruled::Deny, _) => ("deny", by.to_string()),
         (Ruled::Judge(_), _) => ("judge", format!("{by}: a model decides by its text")),

@@ -6,6 +6,7 @@ mod explain;
 use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::id::TokenId;
+use postern::provider::Providers;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{NewPlaceholder, NewProfile};
 use postern::token::NewToken;
@@ -21,6 +22,8 @@ pub struct App {
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
+    /// What is allowed where there is no policy.
+    providers: Providers,
 }
 
 impl App {
@@ -29,12 +32,14 @@ impl App {
         let secrets_config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let signing_key = OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?;
+        let providers = Providers::from_env(env)?;
         let secrets = Arc::new(Secrets::new(&secrets_config).await?);
         Ok(Self {
             store: Store::new(database, Arc::clone(&secrets))?,
             secrets,
             names: SecretNames::new(secrets_config.prefix),
             signing_key,
+            providers,
         })
     }
 
@@ -120,7 +125,7 @@ impl App {
                     .store
                     .policy_explain(&organization_id, &agent_id, &pattern)
                     .await?;
-                return explain::explain(facts, &target);
+                return explain::explain(facts, &target, &self.providers);
             }
             Command::RevokeGrant {
                 organization_id,

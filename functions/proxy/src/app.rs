@@ -187,6 +187,7 @@ impl App {
         path: &ProxyPath<'_>,
         provider: &Provider,
     ) -> Result<(Asking, Duration), Error> {
+        let target = outgoing::target(incoming, path.rest, provider)?;
         let credentials = Credentials::collect(incoming, provider)?;
         let worker = match &credentials.worker_token {
             Some(token) => Some(self.worker(token.expose_secret()).await?),
@@ -205,7 +206,6 @@ impl App {
             placeholders: credentials.placeholders,
             provider: provider.provider_id.clone(),
         };
-        let target = outgoing::target(incoming, path.rest, provider)?;
         let asker = Asker {
             organization: request
                 .worker

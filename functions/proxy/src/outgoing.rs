@@ -47,6 +47,9 @@ const METHOD_OVERRIDES: [&str; 3] = [
     "x-method-override",
 ];
 
+/// And as to another path.
+const PATH_OVERRIDES: [&str; 2] = ["x-original-url", "x-rewrite-url"];
+
 /// Removes what is between two neighbours only.
 pub fn without_hop_by_hop(headers: &mut HeaderMap) {
     for name in nominated(headers) {
@@ -134,17 +137,22 @@ pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Ta
         .map_err(|_| Code::InvalidPath)?;
     let https = address.scheme() == Some(&http::uri::Scheme::HTTPS);
     let scheme = if https { Scheme::Https } else { Scheme::Http };
-    let host = HostName::parse(provider.host())
-        .map_err(|error| Error::from(Code::UpstreamForbidden).because(error))?;
+    let host = HostName::parse(provider.host()).map_err(|_| Code::InvalidPath)?;
     let port = address.port_u16().unwrap_or(scheme.default_port());
     let (method, path) = (incoming.method.as_str(), address.path());
     let target = Target::new(scheme, host, port, Some(method), Some(path));
     let overrides = METHOD_OVERRIDES
         .iter()
         .flat_map(|name| incoming.headers.get_all(*name));
-    Ok(overrides.fold(target, |target, method| {
+    let target = overrides.fold(target, |target, method| {
         target.or_method(&String::from_utf8_lossy(method.as_bytes()))
-    }))
+    });
+    let elsewhere = |name: &&str| incoming.headers.contains_key(*name);
+    Ok(if PATH_OVERRIDES.iter().any(elsewhere) {
+        target.of_any_path()
+    } else {
+        target
+    })
 }
 
 /// `base_url`, `/`, `rest`, and the query without the placeholder's pair.
@@ -289,6 +297,30 @@ mod tests {
         assert_eq!(request.headers()["x-api-key"], "real/key");
         assert_eq!(request.headers()["accept-encoding"], "identity");
         assert_eq!(request.headers().get_all("x-many").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_policy_is_asked_about_exactly_what_is_sent() {
+        let own = r#"[{"slug":"o","provider_id":"o","base_url":"https://API.Up.example.:8443/Base/","auth":{"header":"x-api-key"}}]"#;
+        let providers = Providers::from_env(&Env::of([("PROVIDERS", own)])).unwrap();
+        let provider = providers.get("o").unwrap();
+        for rest in ["v1/x%2fy", "", "a b", "../v1", "é"] {
+            let incoming = Incoming {
+                method: http::Method::POST,
+                path: String::new(),
+                query: "a=1".into(),
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                source: None,
+            };
+            let target = target(&incoming, rest, provider).unwrap();
+            let sent = build(&incoming, rest, provider, &"key".into(), AuthType::ApiKey).unwrap();
+            assert_eq!(target.path(), Some(sent.uri().path()), "{rest}");
+            assert_eq!(
+                (target.host.as_str(), target.port, target.scheme),
+                ("api.up.example", 8443, Scheme::Https)
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use postern::event::Incoming;
 use postern::gate::{Decision, Matter, Verdict};
 use postern::judge::Excerpt;
-use postern::policy::{HostName, Policies, Scheme, Target};
+use postern::policy::{HostName, LONGEST_METHOD, Policies, Scheme, Target};
 use postern::{Code, Error, token};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,10 +59,7 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     }
     let policies = Policies::resolve(facts.policies, &known);
     app.known.remember(asker, policies.known());
-    let of_provider = app
-        .providers
-        .all()
-        .any(|provider| HostName::parse(provider.host()).is_ok_and(|host| host == target.host));
+    let of_provider = app.providers.all().any(|provider| provider.is_at(&target));
     let matter = Matter {
         agent: worker.agent(),
         policies: &policies,
@@ -94,7 +91,7 @@ fn target(body: &[u8]) -> Result<Target, Error> {
         return Err(Error::field("port", "must be 1 to 65535"));
     }
     if let Some(method) = &asked.method
-        && method.parse::<Method>().is_err()
+        && (method.len() > LONGEST_METHOD || method.parse::<Method>().is_err())
     {
         return Err(Error::field("method", "must be a method of HTTP"));
     }

@@ -3,11 +3,11 @@
 use super::{How, Interactions};
 use crate::approval;
 use crate::error::{Code, Error};
+use crate::hash;
 use crate::id::InteractionId;
 use crate::policy::{Asked, Target};
 use crate::scope::AgentScope;
 use crate::store::{NewApproval, Opened};
-use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Value, json};
 
 /// Longest path that a card shows whole.
@@ -60,8 +60,7 @@ impl Interactions {
 
 /// The same for everybody who needs the same decision of the same person.
 fn id(agent: &AgentScope, asked: &Asked, target: &Target) -> Result<InteractionId, Error> {
-    let mut context = Context::new(&SHA256);
-    for part in [
+    let hash = hash::of(&[
         agent.organization().as_str(),
         agent.agent().as_str(),
         target.host.as_str(),
@@ -69,11 +68,8 @@ fn id(agent: &AgentScope, asked: &Asked, target: &Target) -> Result<InteractionI
         asked.user_id.as_str(),
         &asked.channel_id,
         asked.conversation_id.as_deref().unwrap_or_default(),
-    ] {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    let hash = crate::hex::encode(context.finish().as_ref());
+    ]);
+    let hash = crate::hex::encode(&hash);
     let id = format!("{}{}", approval::OWN_IDS, &hash[..40]);
     InteractionId::parse(id).map_err(|error| Error::from(Code::Internal).because(error))
 }
@@ -81,8 +77,8 @@ fn id(agent: &AgentScope, asked: &Asked, target: &Target) -> Result<InteractionI
 /// The request that needs it, as far as it can be seen.
 fn shown(target: &Target) -> Value {
     let mut args = json!({"scheme": target.scheme.as_str(), "port": target.port});
-    if let Some(method) = target.method() {
-        args["method"] = method.into();
+    if target.method().is_some() {
+        args["method"] = target.methods().join(" or ").into();
     }
     if let Some(path) = target.path() {
         args["path"] = path.chars().take(LONGEST_SHOWN).collect::<String>().into();

@@ -26,7 +26,13 @@ pub struct Breakers {
 #[derive(Default)]
 struct Circuit {
     failures: u32,
-    closed_until: Option<Instant>,
+    opened_until: Option<Instant>,
+}
+
+impl Circuit {
+    fn is_closed(&self, now: Instant) -> bool {
+        self.failures < MOST_FAILURES || self.opened_until.is_none_or(|until| now >= until)
+    }
 }
 
 impl Breakers {
@@ -37,19 +43,25 @@ impl Breakers {
         }
     }
 
+    /// Whether the judge would be asked for this organization.
+    pub fn is_closed(&self, organization: &OrganizationId, now: Instant) -> bool {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let circuit = failing.peek(organization);
+        circuit.is_none_or(|circuit| circuit.is_closed(now))
+    }
+
     /// Whether the judge may be asked for this organization; of an open circuit one asker in a while.
     pub fn admits(&self, organization: &OrganizationId, now: Instant) -> bool {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(circuit) = failing.get_mut(organization) else {
             return true;
         };
-        if circuit.failures < MOST_FAILURES {
-            return true;
-        }
-        if circuit.closed_until.is_some_and(|until| now < until) {
+        if !circuit.is_closed(now) {
             return false;
         }
-        circuit.closed_until = Some(now + self.probe);
+        if circuit.failures >= MOST_FAILURES {
+            circuit.opened_until = Some(now + self.probe);
+        }
         true
     }
 
@@ -63,7 +75,7 @@ impl Breakers {
         let circuit = failing.get_or_insert_mut(organization.clone(), Circuit::default);
         circuit.failures = circuit.failures.saturating_add(1);
         if circuit.failures >= MOST_FAILURES {
-            circuit.closed_until = Some(now + OPEN);
+            circuit.opened_until = Some(now + OPEN);
         }
     }
 }
@@ -88,6 +100,7 @@ mod tests {
         assert!(breakers.admits(&a, now), "a success begins anew");
         breakers.ended(&a, false, now);
         assert!(!breakers.admits(&a, now) && breakers.admits(&b, now));
+        assert!(!breakers.is_closed(&a, now) && breakers.is_closed(&b, now));
         assert!(!breakers.admits(&a, now + Duration::from_secs(29)));
         let later = now + Duration::from_secs(30);
         assert!(breakers.admits(&a, later), "one may try");

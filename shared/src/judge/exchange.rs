@@ -1,7 +1,7 @@
 //! One call of a model's API, and its answer read strictly. Anthropic: docs.claude.com, "Messages" and
 //! "Structured outputs". OpenAI and what is compatible with it: platform.openai.com, "Chat completions".
 
-use super::prompt::{Excerpt, LONGEST_PATH, request, system};
+use super::prompt::{Excerpt, request, system};
 use super::{JudgeError, Opinion, unavailable};
 use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
@@ -24,7 +24,8 @@ const OPENAI: &str = "openai";
 const ANTHROPIC_MODEL: &str = "claude-haiku-4-5";
 const OPENAI_MODEL: &str = "gpt-5-mini";
 const LONGEST_ANSWER: usize = 64 * 1024;
-const MOST_TOKENS: u32 = 1024;
+/// A verdict is short; what a model thinks before it counts too.
+const MOST_TOKENS: u32 = 4096;
 const LONGEST_REASON: usize = 300;
 
 /// Which model judges, and how long it may take.
@@ -89,18 +90,23 @@ impl Exchange {
         target: &Target,
         excerpt: &Excerpt<'_>,
     ) -> Result<Opinion, JudgeError> {
-        if target.path().is_some_and(|path| path.len() > LONGEST_PATH) {
-            return Ok(Opinion {
-                allow: false,
-                reason: format!("a path of more than {LONGEST_PATH} bytes cannot be judged"),
-            });
-        }
         let cause =
             |error: crate::Error| unavailable(error.cause().unwrap_or(error.message().to_owned()));
-        let secret = self.secrets.read(&self.key, Freshness::Cached).await;
-        let request = self.request(policy, target, excerpt, &secret.map_err(cause)?)?;
-        let response = self.egress.send(request).await;
-        let response = response.map_err(|error| cause(error.into_error()))?;
+        let read = |freshness| self.secrets.read(&self.key, freshness);
+        let send = async |secret: &SecretString| {
+            let request = self.request(policy, target, excerpt, secret)?;
+            let response = self.egress.send(request).await;
+            response.map_err(|error| cause(error.into_error()))
+        };
+        let secret = read(Freshness::Cached).await.map_err(cause)?;
+        let mut response = send(&secret).await?;
+        // As for agents' requests: a key that was rotated is read again.
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Ok(fresh) = read(Freshness::Fresh).await
+            && fresh.expose_secret() != secret.expose_secret()
+        {
+            response = send(&fresh).await?;
+        }
         let status = response.status();
         if status != StatusCode::OK {
             return Err(unavailable(format_args!("status {}", status.as_u16())));

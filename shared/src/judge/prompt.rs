@@ -50,7 +50,7 @@ pub fn request(target: &Target, excerpt: &Excerpt<'_>) -> String {
         "scheme": target.scheme.as_str(),
         "host": target.host.as_str(),
         "port": target.port,
-        "method": target.method(),
+        "method": target.method().map(|_| target.methods().join(" or ")),
         "path": target.path(),
         "body_bytes": excerpt.body.len(),
         "body_begins": excerpt.text(),

@@ -1,11 +1,11 @@
 //! What the judge said lately, in this environment: bounded, the least recently used out first, and one
 //! call for all that ask the same at once.
 
-use super::{Heard, JudgeError, Opinion};
+use super::{Heard, JudgeError};
+use crate::hash;
 use crate::id::OrganizationId;
 use crate::policy::{HostName, Scheme, Target};
 use crate::scope::AgentScope;
-use aws_lc_rs::digest::{Context, SHA256};
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
@@ -25,8 +25,9 @@ pub struct Key {
     scheme: Scheme,
     host: HostName,
     port: u16,
-    method: String,
-    path: String,
+    /// All as of which it may be taken; none where a tunnel hides it.
+    methods: Vec<String>,
+    path: Option<String>,
 }
 
 impl Key {
@@ -34,12 +35,12 @@ impl Key {
         let parts = [policy, model, super::prompt::VERSION];
         Self {
             organization: agent.organization().clone(),
-            policy: hash(&parts),
+            policy: hash::of(&parts),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,
-            method: target.method().unwrap_or_default().to_owned(),
-            path: target.path().unwrap_or_default().to_owned(),
+            methods: target.methods().to_vec(),
+            path: target.path().map(str::to_owned),
         }
     }
 
@@ -47,28 +48,17 @@ impl Key {
     pub fn hash(&self) -> [u8; 32] {
         let policy = crate::hex::encode(&self.policy);
         let port = self.port.to_string();
-        hash(&[
+        hash::of(&[
             self.organization.as_str(),
             &policy,
             self.scheme.as_str(),
             self.host.as_str(),
             &port,
-            &self.method,
-            &self.path,
+            &self.methods.join(" "),
+            self.path.as_deref().map_or("hidden", |_| "path"),
+            self.path.as_deref().unwrap_or_default(),
         ])
     }
-}
-
-/// SHA-256 of parts, each with its length, so that no two lists of parts are one text.
-fn hash(parts: &[&str]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref());
-    hash
 }
 
 /// Where what is said of one key goes, once.
@@ -77,24 +67,21 @@ pub struct Place(Arc<OnceCell<Said>>);
 
 /// What was said, and until when it may be reused.
 pub struct Said {
-    pub opinion: Result<Opinion, JudgeError>,
+    pub allow: Result<bool, JudgeError>,
     pub heard: Heard,
     pub until: Instant,
 }
 
 impl Place {
     /// What was said, while it may be reused.
-    pub fn said(&self) -> Option<Result<Opinion, JudgeError>> {
-        self.0.get().map(|said| said.opinion.clone())
+    pub fn said(&self) -> Option<Result<bool, JudgeError>> {
+        self.0.get().map(|said| said.allow.clone())
     }
 
     /// What was said, or what `ask` says. Of many at once one asks; when it goes away, the next does.
-    pub async fn say(
-        &self,
-        ask: impl Future<Output = Said>,
-    ) -> (Result<Opinion, JudgeError>, Heard) {
+    pub async fn say(&self, ask: impl Future<Output = Said>) -> (Result<bool, JudgeError>, Heard) {
         let said = self.0.get_or_init(|| ask).await;
-        (said.opinion.clone(), said.heard)
+        (said.allow.clone(), said.heard)
     }
 
     fn is_over(&self) -> bool {
@@ -132,5 +119,161 @@ impl Verdicts {
         {
             places.pop(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::AgentId;
+    use std::time::Duration;
+
+    fn agent(organization: &str) -> AgentScope {
+        let organization = OrganizationId::parse(organization).unwrap();
+        AgentScope::new(organization, AgentId::parse("agent").unwrap())
+    }
+
+    fn target(
+        scheme: Scheme,
+        host: &str,
+        port: u16,
+        method: Option<&str>,
+        path: Option<&str>,
+    ) -> Target {
+        Target::new(scheme, HostName::parse(host).unwrap(), port, method, path)
+    }
+
+    fn key(n: usize) -> Key {
+        let path = format!("/{n}");
+        let target = target(Scheme::Https, "a.example", 443, Some("GET"), Some(&path));
+        Key::of(&agent("a"), "policy", "model", &target)
+    }
+
+    async fn say(place: &Place, life: Duration) -> Result<bool, JudgeError> {
+        let until = Instant::now() + life;
+        let said = async {
+            Said {
+                allow: Ok(true),
+                heard: Heard::Now,
+                until,
+            }
+        };
+        place.say(said).await.0
+    }
+
+    #[test]
+    fn a_key_is_of_all_that_is_asked_and_of_nothing_else() {
+        let whole = || target(Scheme::Https, "a.example", 443, Some("GET"), Some("/x"));
+        let keys = [
+            Key::of(&agent("a"), "policy", "model", &whole()),
+            Key::of(&agent("b"), "policy", "model", &whole()),
+            Key::of(&agent("a"), "policy!", "model", &whole()),
+            Key::of(&agent("a"), "policy", "model-2", &whole()),
+            Key::of(&agent("a"), "policym", "odel", &whole()),
+            Key::of(&agent("a"), "policy", "model", &whole().or_method("DELETE")),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Http, "a.example", 443, Some("GET"), Some("/x")),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "b.example", 443, Some("GET"), Some("/x")),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "a.example", 22, Some("GET"), Some("/x")),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "a.example", 443, Some("POST"), Some("/x")),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "a.example", 443, Some("GET"), Some("/y")),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "a.example", 443, None, None),
+            ),
+            Key::of(
+                &agent("a"),
+                "policy",
+                "model",
+                &target(Scheme::Https, "a.example", 443, None, Some("")),
+            ),
+        ];
+        for (n, one) in keys.iter().enumerate() {
+            for (m, other) in keys.iter().enumerate() {
+                assert_eq!(
+                    (one == other, one.hash() == other.hash()),
+                    (n == m, n == m),
+                    "{n} {m}"
+                );
+            }
+        }
+        assert_eq!(
+            Key::of(&agent("a"), "policy", "model", &whole()).hash(),
+            keys[0].hash()
+        );
+    }
+
+    #[tokio::test]
+    async fn two_thousand_are_kept_and_the_least_recently_used_goes_first() {
+        let verdicts = Verdicts::new();
+        for n in 0..2000 {
+            say(&verdicts.place(&key(n)), Duration::from_secs(300))
+                .await
+                .unwrap();
+        }
+        assert!(verdicts.place(&key(0)).said().is_some(), "it is used again");
+        verdicts.place(&key(2000));
+        assert!(verdicts.place(&key(0)).said().is_some());
+        assert!(
+            verdicts.place(&key(1)).said().is_none(),
+            "the one that nobody used"
+        );
+        assert!(verdicts.0.lock().unwrap().len() == 2000);
+    }
+
+    #[tokio::test]
+    async fn what_was_said_counts_until_its_time_is_over_and_a_failure_is_forgotten() {
+        let verdicts = Verdicts::new();
+        let place = verdicts.place(&key(1));
+        say(&place, Duration::from_millis(40)).await.unwrap();
+        assert_eq!(verdicts.place(&key(1)).said(), Some(Ok(true)));
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert!(verdicts.place(&key(1)).said().is_none());
+        let failed = verdicts.place(&key(2));
+        let until = Instant::now() + Duration::from_secs(300);
+        failed
+            .say(async {
+                Said {
+                    allow: Err(JudgeError::Timeout),
+                    heard: Heard::Now,
+                    until,
+                }
+            })
+            .await
+            .0
+            .unwrap_err();
+        verdicts.forget(&key(2), &place);
+        assert!(
+            verdicts.place(&key(2)).said().is_some(),
+            "another's place is left alone"
+        );
+        verdicts.forget(&key(2), &failed);
+        assert!(verdicts.place(&key(2)).said().is_none());
     }
 }

@@ -92,7 +92,7 @@ pub struct Rule {
 }
 
 /// The beginning of a path, on a boundary between segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Prefix {
     pub exact: Box<str>,
     pub lower: Box<str>,
@@ -102,17 +102,14 @@ impl Rule {
     /// # Errors
     /// The first field that is out of its bounds.
     pub fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
+        let path = written.path_prefix.as_deref().map(prefix).transpose()?;
         Ok(Self {
             host: host(&written.host)?,
             methods: written.methods.as_deref().map(methods).transpose()?,
-            path: written.path_prefix.as_deref().map(prefix).transpose()?,
+            // What every path begins with is none.
+            path: path.filter(|prefix| !prefix.exact.is_empty()),
             action: action(written)?,
         })
-    }
-
-    /// Whether both are for exactly the same requests.
-    pub fn same_requests(&self, other: &Self) -> bool {
-        (&self.host, &self.methods, &self.path) == (&other.host, &other.methods, &other.path)
     }
 }
 

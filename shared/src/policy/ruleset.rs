@@ -2,6 +2,7 @@
 
 use super::rule::{Action, HostRule, InvalidRule, Rule, WrittenRule};
 use super::target::{HostName, PathReading, Target};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -32,7 +33,7 @@ pub struct RuleSet {
     hash: RulesHash,
     rules: Vec<Rule>,
     exactly: HashMap<HostName, Vec<u32>>,
-    below: HashMap<String, Vec<u32>>,
+    below: HashMap<HostName, Vec<u32>>,
 }
 
 /// Whether a rule is for a request.
@@ -66,19 +67,38 @@ impl RuleSet {
                 })?;
             let rule =
                 Rule::check(written).map_err(|invalid| InvalidRules::Invalid { at, invalid })?;
+            let list = match &rule.host {
+                HostRule::Exactly(host) => set.exactly.entry(host.clone()),
+                HostRule::Below(domain) => set.below.entry(domain.clone()),
+            };
             let index = u32::try_from(at).unwrap_or(u32::MAX);
-            match &rule.host {
-                HostRule::Exactly(host) => set.exactly.entry(host.clone()).or_default().push(index),
-                HostRule::Below(domain) => {
-                    set.below
-                        .entry(domain.as_str().to_owned())
-                        .or_default()
-                        .push(index);
-                }
-            }
+            list.or_default().push(index);
             set.rules.push(rule);
         }
+        set.complete();
         Ok(set)
+    }
+
+    /// Adds to each host's rules those of the domains above it, so that a request needs one list.
+    fn complete(&mut self) {
+        let above = |host: &HostName, below: &HashMap<HostName, Vec<u32>>| -> Vec<u32> {
+            let lists = host.above().filter_map(|domain| below.get(&domain));
+            lists.flatten().copied().collect()
+        };
+        for (host, list) in &mut self.exactly {
+            list.extend(above(host, &self.below));
+            list.sort_unstable();
+        }
+        let all: Vec<_> = self
+            .below
+            .keys()
+            .map(|host| (host.clone(), above(host, &self.below)))
+            .collect();
+        for (domain, more) in all {
+            let list = self.below.entry(domain).or_default();
+            list.extend(more);
+            list.sort_unstable();
+        }
     }
 
     /// Rules that are about to be written: of two for the very same requests, the later could not
@@ -88,19 +108,12 @@ impl RuleSet {
     /// As `parse`, and where rules contradict each other.
     pub fn check(rules: &Value) -> Result<(), InvalidRules> {
         let set = Self::parse([0; 32], rules)?;
-        for indices in set.exactly.values().chain(set.below.values()) {
-            for (n, later) in indices.iter().enumerate() {
-                let rule = &set.rules[*later as usize];
-                let against = |earlier: &&u32| {
-                    let earlier = &set.rules[**earlier as usize];
-                    earlier.same_requests(rule) && earlier.action != rule.action
-                };
-                if let Some(earlier) = indices[..n].iter().find(against) {
-                    return Err(InvalidRules::Contradiction {
-                        earlier: *earlier as usize,
-                        later: *later as usize,
-                    });
-                }
+        let mut first = HashMap::new();
+        for (later, rule) in set.rules.iter().enumerate() {
+            let requests = (&rule.host, &rule.methods, &rule.path);
+            let earlier = *first.entry(requests).or_insert(later);
+            if set.rules[earlier].action != rule.action {
+                return Err(InvalidRules::Contradiction { earlier, later });
             }
         }
         Ok(())
@@ -130,12 +143,13 @@ impl RuleSet {
         mut found: impl FnMut(usize, &'a Action),
     ) -> bool {
         for index in self.of_host(&target.host) {
-            let rule = &self.rules[index as usize];
+            let index = *index as usize;
+            let rule = &self.rules[index];
             match of_method(rule, reading.0).and(of_path(rule, reading.1)) {
                 Match::No => {}
-                Match::Maybe => found(index as usize, &rule.action),
+                Match::Maybe => found(index, &rule.action),
                 Match::Yes => {
-                    found(index as usize, &rule.action);
+                    found(index, &rule.action);
                     return true;
                 }
             }
@@ -143,35 +157,11 @@ impl RuleSet {
         false
     }
 
-    /// The rules whose host it is, in their order.
-    fn of_host(&self, host: &HostName) -> Candidates<'_> {
-        let mut lists = Vec::new();
-        lists.extend(self.exactly.get(host).map(Vec::as_slice));
-        if host.is_name() && !self.below.is_empty() {
-            let mut name = host.as_str();
-            while let Some((_, above)) = name.split_once('.') {
-                lists.extend(self.below.get(above).map(Vec::as_slice));
-                name = above;
-            }
-        }
-        Candidates(lists)
-    }
-}
-
-use serde::Deserialize;
-
-/// Sorted lists of different indices, merged.
-struct Candidates<'a>(Vec<&'a [u32]>);
-
-impl Iterator for Candidates<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        let list = self.0.iter_mut().filter(|list| !list.is_empty());
-        let list = list.min_by_key(|list| list[0])?;
-        let (first, rest) = list.split_first()?;
-        *list = rest;
-        Some(*first)
+    /// The rules whose host it is, in their order: the nearest list is complete.
+    fn of_host(&self, host: &HostName) -> &[u32] {
+        let nearest = || host.above().find_map(|domain| self.below.get(&domain));
+        let list = self.exactly.get(host).or_else(nearest);
+        list.map_or(&[], Vec::as_slice)
     }
 }
 
@@ -204,8 +194,13 @@ fn of_path(rule: &Rule, path: Option<&PathReading>) -> Match {
     }
 }
 
-/// Whether the path begins with the prefix, on a boundary between segments.
+/// Whether the path begins with the prefix, on a boundary between segments. What tells most prefixes
+/// apart is looked at first: where they end, and how.
 fn begins(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let (path, prefix) = (path.as_bytes(), prefix.as_bytes());
+    let Some(last) = prefix.len().checked_sub(1) else {
+        return true;
+    };
+    let boundary = path.get(prefix.len()).is_none_or(|next| *next == b'/');
+    boundary && path.get(last) == prefix.last() && path.starts_with(prefix)
 }

@@ -25,10 +25,7 @@ impl HostName {
         }
         let host = host.strip_suffix('.').unwrap_or(host);
         match Host::parse(host).map_err(|_| RULE)? {
-            Host::Domain(name) if name.is_empty() || name.contains("..") || name.ends_with('.') => {
-                Err(RULE)
-            }
-            Host::Domain(name) if name.starts_with('.') || name.contains('*') => Err(RULE),
+            Host::Domain(name) if !is_domain(&name) => Err(RULE),
             host @ (Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => Ok(Self(host.to_string())),
         }
     }
@@ -42,6 +39,16 @@ impl HostName {
         !self.0.starts_with('[') && self.0.parse::<std::net::Ipv4Addr>().is_err()
     }
 
+    /// The domains above a name, the nearest first.
+    pub(super) fn above(&self) -> impl Iterator<Item = Self> {
+        let mut name = self.is_name().then_some(self.0.as_str());
+        std::iter::from_fn(move || {
+            let (_, above) = name?.split_once('.')?;
+            name = Some(above);
+            Some(Self(above.to_owned()))
+        })
+    }
+
     /// What a decision about the whole host is filed under in `grants`.
     pub fn pattern(&self) -> String {
         format!("host:{}", self.0)
@@ -52,6 +59,13 @@ impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Labels of what names in use are made of, and nothing else that the URL standard would let through.
+fn is_domain(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let label = |label: &str| !label.is_empty() && label.bytes().all(plain);
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// How the host is spoken to.
@@ -94,9 +108,8 @@ pub struct Target {
     pub scheme: Scheme,
     pub host: HostName,
     pub port: u16,
-    method: Option<String>,
     path: Option<String>,
-    /// Methods by which a server may be told to take the request.
+    /// Methods as of which a server may take the request, its own first.
     methods: Vec<String>,
     paths: Vec<PathReading>,
 }
@@ -128,36 +141,52 @@ impl Target {
         path: Option<&str>,
     ) -> Self {
         let mut paths = Vec::new();
-        if let Some(path) = path {
-            paths.push(PathReading::of(as_sent(path)));
-            let resolved = PathReading::of(resolved(path));
+        // Servers follow dot segments before or after they decode and merge what is around them, so a
+        // path with any leads anywhere.
+        if let Some(resolved) = path.and_then(resolved) {
+            let as_sent = path.map(as_sent).unwrap_or_default();
+            paths.push(PathReading::of(as_sent));
+            let resolved = PathReading::of(resolved);
             if resolved != paths[0] {
                 paths.push(resolved);
             }
         }
-        let method = method.map(str::to_ascii_uppercase);
         Self {
             scheme,
             host,
             port,
-            methods: method.iter().cloned().collect(),
-            method,
+            methods: method.map(str::to_ascii_uppercase).into_iter().collect(),
             path: path.map(str::to_owned),
             paths,
         }
     }
 
-    /// The same where a header tells the server to take the request as of another method.
+    /// The same where a header tells the server to take the request as of another method, or of one of
+    /// several.
     pub fn or_method(mut self, method: &str) -> Self {
-        let method = method.trim().to_ascii_uppercase();
-        if !self.methods.contains(&method) {
-            self.methods.push(method);
+        for method in method.split(',') {
+            let method = method.trim().to_ascii_uppercase();
+            if !self.methods.contains(&method) {
+                self.methods.push(method);
+            }
         }
         self
     }
 
+    /// The same where a header tells the server to take another path.
+    pub fn of_any_path(mut self) -> Self {
+        self.paths.clear();
+        self
+    }
+
+    /// The methods as of which it may be taken, its own first; none where a tunnel hides it.
+    pub fn methods(&self) -> &[String] {
+        &self.methods
+    }
+
+    /// Its own method.
     pub fn method(&self) -> Option<&str> {
-        self.method.as_deref()
+        self.methods.first().map(String::as_str)
     }
 
     /// The path as it is sent.
@@ -165,7 +194,7 @@ impl Target {
         self.path.as_deref()
     }
 
-    /// Each way in which the request may be read.
+    /// Each way in which the request may be read; `None` is any method, any path.
     pub(super) fn readings(&self) -> impl Iterator<Item = (Option<&str>, Option<&PathReading>)> {
         let methods = or_hidden(self.methods.iter().map(String::as_str));
         methods.flat_map(|method| or_hidden(self.paths.iter()).map(move |path| (method, path)))
@@ -184,8 +213,8 @@ fn as_sent(path: &str) -> String {
 }
 
 /// As the most obliging server reads it: decoded to the end, separators of either kind, without
-/// parameters and empty segments, dot segments followed.
-fn resolved(path: &str) -> String {
+/// parameters and empty segments. None where there are dot segments.
+fn resolved(path: &str) -> Option<String> {
     let mut text = path.to_owned();
     // Each round takes characters away, and nobody decodes more often than this.
     for _ in 0..8 {
@@ -197,12 +226,12 @@ fn resolved(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in text.split(['/', '\\']) {
         match segment.split(';').next().unwrap_or_default() {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
+            "" => {}
+            "." | ".." => return None,
             plain => segments.push(plain),
         }
     }
-    format!("/{}", segments.join("/"))
+    Some(format!("/{}", segments.join("/")))
 }
 
 /// The path with those of its encoded bytes decoded that `wanted` takes; borrowed where there are none.
@@ -294,9 +323,12 @@ mod tests {
         for (path, read) in [
             ("/v1/chat", vec!["/v1/chat"]),
             ("/v1/%63hat", vec!["/v1/chat"]),
-            ("/v1/../admin", vec!["/v1/../admin", "/admin"]),
-            ("/v1/%2e%2e/admin", vec!["/v1/../admin", "/admin"]),
-            ("/v1/%252e%252e/admin", vec!["/v1/%2e%2e/admin", "/admin"]),
+            ("/v1/../admin", vec![]),
+            ("/v1/%2e%2e/admin", vec![]),
+            ("/v1/%252e%252e/admin", vec![]),
+            ("/v1/x%2f./admin", vec![]),
+            ("/v1/..;x/admin", vec![]),
+            ("/v1/...", vec!["/v1/..."]),
             ("/v1%2fadmin", vec!["/v1%2fadmin", "/v1/admin"]),
             ("/v1//admin", vec!["/v1//admin", "/v1/admin"]),
             ("/v1\\admin", vec!["/v1\\admin", "/v1/admin"]),

@@ -1,6 +1,7 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
 use super::connection::{Connection, connection};
+use super::interaction::replaced_card_sql;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::id::InteractionId;
 use crate::scope::{AgentScope, Scope};
@@ -30,9 +31,11 @@ pub enum Opened {
     UnknownConnection,
 }
 
-// What stands there and is over makes room: its answer is a grant or a denial by now, or it expired.
-// The clicks that it took are still not taken again.
-const APPROVAL_OPEN: &str = "
+// What stands there and is over makes room: it expired, or its answer has been a grant or a denial for so
+// long that whoever asks has read that it is no more; or it is so old that its card should be posted and
+// nobody knows of one, since whoever was to post it died. The clicks that it took are not taken again.
+const APPROVAL_OPEN: &str = concat!(
+    "
 with via as (
     select id, organization_id, platform, secret_ref, config
     from connections
@@ -47,17 +50,21 @@ with via as (
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, created_at = now(), claimed_at = null,
         answer = null, card = null, unsettled = '{}', settle_at = null,
-        posted_card = null, former_cards = p.former_cards || case p.posted_card
-            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end
+        ",
+    replaced_card_sql!(),
+    "
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
-        and (p.claimed_at is not null or p.created_at <= now() - $8 * interval '1 millisecond')
+        and (p.claimed_at <= now() - interval '10 seconds'
+            or p.created_at <= now() - $8 * interval '1 millisecond'
+            or (p.claimed_at is null and p.posted_card is null and p.created_at <= now() - interval '1 minute'))
     returning 1
 )
 select via.id, via.organization_id, via.platform, via.secret_ref, via.config, exists (select from opened)
 from (select) as one
-left join via on true";
+left join via on true"
+);
 
 impl Store {
     /// Opens an approval, unless it is open: one statement, and of many at once exactly one is new.

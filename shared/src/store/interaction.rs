@@ -3,9 +3,9 @@
 use super::connection::{Connection, connection};
 use super::delivery::Delivery;
 use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::hash;
 use crate::id::{InteractionId, TokenId};
 use crate::scope::{AgentScope, OwnInteraction, Scope};
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -91,12 +91,7 @@ pub struct ClickKey(Vec<u8>);
 impl ClickKey {
     /// A key of these parts, in this order.
     pub fn of(parts: &[&str]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        Self(context.finish().as_ref().to_vec())
+        Self(hash::of(parts).to_vec())
     }
 }
 
@@ -174,9 +169,21 @@ impl Owed {
     }
 }
 
+/// The card of a row that is replaced is a former one. One that may be anywhere is null, unless its
+/// click has said where it is.
+macro_rules! replaced_card_sql {
+    () => {
+        "posted_card = null, former_cards = p.former_cards || case p.posted_card
+            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end"
+    };
+}
+
+pub(super) use replaced_card_sql;
+
 // One statement for all that must hold before a card may be posted. `created_at` is kept: retries
 // must not extend a question's life.
-const INTERACTION_STORE: &str = "
+const INTERACTION_STORE: &str = concat!(
+    "
 with revoked as (
     select from revoked_tokens where organization_id = $1 and jti = $9
 ), via as (
@@ -195,9 +202,9 @@ with revoked as (
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, claimed_at = null, answer = null,
         card = null, unsettled = '{}', settle_at = null,
-        -- A card that may be anywhere is null, unless its click has said where it is.
-        posted_card = null, former_cards = p.former_cards || case p.posted_card
-            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end
+        ",
+    replaced_card_sql!(),
+    "
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
@@ -217,7 +224,8 @@ select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
 from (select) as one
 left join via on true
 left join stored on true
-left join before on true";
+left join before on true"
+);
 
 // The answer is made from the stored options; what the click says of its label is ignored. A card that
 // showed what stood here before claims nothing. What follows from the answer, the delivery and the

@@ -78,19 +78,24 @@ select
     exists (select from revoked_tokens r where r.organization_id = $1 and r.jti = $5)"
 );
 
-const POLICY_PUT: &str = "
+/// Writes a policy whose key is `$key`.
+macro_rules! put_sql {
+    ($key:literal) => {
+        concat!(
+            "
 insert into egress_policies as e (organization_id, agent_id, rules, observe)
 values ($1, $2, $3, $4)
-on conflict (organization_id, agent_id) where agent_id is not null do update
+on conflict ",
+            $key,
+            " do update
 set rules = excluded.rules, observe = excluded.observe, updated_at = now()
-where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)";
+where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)"
+        )
+    };
+}
 
-const POLICY_PUT_FOR_ALL: &str = "
-insert into egress_policies as e (organization_id, agent_id, rules, observe)
-values ($1, $2, $3, $4)
-on conflict (organization_id) where agent_id is null do update
-set rules = excluded.rules, observe = excluded.observe, updated_at = now()
-where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)";
+const POLICY_PUT: &str = put_sql!("(organization_id, agent_id) where agent_id is not null");
+const POLICY_PUT_FOR_ALL: &str = put_sql!("(organization_id) where agent_id is null");
 
 const POLICY_DELETE: &str = "
 delete from egress_policies

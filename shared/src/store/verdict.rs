@@ -34,35 +34,34 @@ pub enum Flight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVerdict {
     pub outcome: String,
-    pub reason: String,
     /// For how long it may be reused: not at all, a failure.
     pub life: Duration,
 }
 
 // A row whose time is over is as if absent: an outcome that is old or that failed, or a call whose
-// caller died.
+// caller died. What the snapshot still shows of one that another has just begun anew counts no more.
 const VERDICT_CLAIM: &str = "
 with ours as (
     insert into egress_verdicts as v (organization_id, key, flight, expires_at)
     values ($1, $2, $3, now() + $4 * interval '1 millisecond')
     on conflict (organization_id, key) do update
-    set flight = excluded.flight, outcome = null, reason = null, expires_at = excluded.expires_at
+    set flight = excluded.flight, outcome = null, expires_at = excluded.expires_at
     where v.expires_at <= now()
     returning flight
 )
-select true, flight, null::text, null::text, null::float8 from ours
+select true, flight, null::text, null::float8 from ours
 union all
-select false, flight, outcome, reason, extract(epoch from expires_at - now())::float8
+select false, flight, outcome, extract(epoch from expires_at - now())::float8
 from egress_verdicts
-where organization_id = $1 and key = $2 and not exists (select from ours)";
+where organization_id = $1 and key = $2 and expires_at > now() and not exists (select from ours)";
 
 const VERDICT_SETTLE: &str = "
 update egress_verdicts
-set outcome = $4, reason = $5, expires_at = now() + $6 * interval '1 millisecond'
+set outcome = $4, expires_at = now() + $5 * interval '1 millisecond'
 where organization_id = $1 and key = $2 and flight = $3";
 
 const VERDICT_OF_FLIGHT: &str = "
-select outcome, reason, extract(epoch from expires_at - now())::float8, expires_at <= now()
+select outcome, extract(epoch from expires_at - now())::float8, expires_at <= now()
 from egress_verdicts
 where organization_id = $1 and key = $2 and flight = $3";
 
@@ -103,12 +102,11 @@ impl Store {
         flight: Uuid,
         verdict: &StoredVerdict,
     ) -> Result<(), StoreError> {
-        let parameters: [Parameter<'_>; 6] = [
+        let parameters: [Parameter<'_>; 5] = [
             (&agent.organization().as_str(), Type::TEXT),
             (&key.as_slice(), Type::BYTEA),
             (&flight, Type::UUID),
             (&verdict.outcome, Type::TEXT),
-            (&verdict.reason, Type::TEXT),
             (&(millis(verdict.life) as f64), Type::FLOAT8),
         ];
         self.query(VERDICT_SETTLE, &parameters).await.map(drop)
@@ -130,7 +128,7 @@ impl Store {
         let Some(row) = rows.first() else {
             return Ok(Flight::Lost);
         };
-        Ok(match (stored(row, 0)?, row.try_get(3)?) {
+        Ok(match (stored(row, 0)?, row.try_get(2)?) {
             (Some(verdict), _) => Flight::Landed(verdict),
             (None, false) => Flight::UnderWay,
             (None, true) => Flight::Lost,
@@ -140,11 +138,9 @@ impl Store {
 
 fn stored(row: &Row, from: usize) -> Result<Option<StoredVerdict>, StoreError> {
     let outcome: Option<String> = row.try_get(from)?;
-    let reason: Option<String> = row.try_get(from + 1)?;
-    let left: Option<f64> = row.try_get(from + 2)?;
+    let left: Option<f64> = row.try_get(from + 1)?;
     Ok(outcome.map(|outcome| StoredVerdict {
         outcome,
-        reason: reason.unwrap_or_default(),
         life: Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default(),
     }))
 }

@@ -58,6 +58,7 @@ impl Judged {
 struct State {
     judged: Vec<Judged>,
     mode: JudgeMode,
+    expected_key: Option<String>,
 }
 
 /// The running sample.
@@ -71,6 +72,7 @@ impl SampleJudge {
         let state = Arc::new(Mutex::new(State {
             judged: Vec::new(),
             mode: JudgeMode::Reads,
+            expected_key: None,
         }));
         let shared = Arc::clone(&state);
         let server = Server::start(LOOPBACK, move |request| {
@@ -92,6 +94,11 @@ impl SampleJudge {
         lock(&self.state).mode = mode;
     }
 
+    /// From now on only this key is accepted.
+    pub fn set_expected_key(&self, key: Option<&str>) {
+        lock(&self.state).expected_key = key.map(str::to_owned);
+    }
+
     /// From now on it says this.
     pub fn say(&self, text: &str) {
         self.set_mode(JudgeMode::Say(text.to_owned()));
@@ -105,11 +112,17 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         headers: parts.headers,
         body: serde_json::from_slice(&body.collect().await?.to_bytes())?,
     };
-    let mode = {
+    let (mode, expected_key) = {
         let mut state = lock(&state);
         state.judged.push(judged.clone());
-        state.mode.clone()
+        (state.mode.clone(), state.expected_key.clone())
     };
+    let key = ["authorization", "x-api-key"].map(|name| judged.headers.get(name));
+    let key = key.into_iter().flatten().next();
+    let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
+    if expected_key.is_some_and(|expected| !key.ends_with(&expected)) {
+        return json(401, &json!({"error": {"message": "invalid key"}}));
+    }
     let text = match mode {
         JudgeMode::Reads => {
             let reads = matches!(judged.request()["method"].as_str(), Some("GET" | "HEAD"));
