@@ -345,14 +345,15 @@ async fn what_observes_neither_allows_nor_denies_beside_what_is_enforced_and_goe
         json!([{"host": HOST, "action": "deny"}]),
     );
     let own = |rules: &Value, observe: bool| json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a", "rules": rules, "observe": observe});
-    for (organization, agent, said, would) in [
+    let both = [
         (&allow, &deny, "sent", "deny"),
         (&deny, &allow, "egress_denied", "allow"),
-    ] {
+    ];
+    for (n, (organization, agent, said, would)) in both.into_iter().enumerate() {
         world.policy("a", organization.clone()).await;
         world.ok(own(agent, true)).await;
         assert_eq!(outcome(&world, chat()).await, said);
-        let told = observed(&world, false, 1).await.pop().unwrap();
+        let told = observed(&world, false, n + 1).await.pop().unwrap();
         assert_eq!(told["verdict"], would);
     }
     world.policy("a", allow).await;
