@@ -96,6 +96,7 @@ async fn the_first_rule_decides_and_no_way_of_writing_a_path_goes_round_it() {
         ("GET", "v1//files", "egress_denied"),
         ("GET", "v1/x/../files", "egress_denied"),
         ("GET", "v1/x/%2e%2e/files", "egress_denied"),
+        ("GET", "v1/x%2fx/../../v1/files", "egress_denied"),
         ("GET", "v1%2ffiles", "egress_denied"),
         ("GET", "v1/FILES", "egress_denied"),
         ("GET", "v1;a/files", "egress_denied"),

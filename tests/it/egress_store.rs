@@ -100,32 +100,6 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
         }
         flights.push(flight);
     }
-    // An outcome that is too old is nobody's answer, whoever is first to ask anew.
-    for outcome in ["allow", "timeout"] {
-        let settled = verdict(outcome, 300);
-        let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &[9; 32], LEASE).await.unwrap()
-        else {
-            panic!("nobody asks any more");
-        };
-        db.verdict_settle(agent, &[9; 32], flight, &settled)
-            .await
-            .unwrap();
-        world
-            .sql("update egress_verdicts set expires_at = now()")
-            .await;
-        let all = futures_util::future::join_all(
-            (0..16).map(|_| db.verdict_claim(agent, &[9; 32], LEASE)),
-        )
-        .await;
-        assert!(
-            all.iter()
-                .all(|claim| !matches!(claim, Ok(VerdictClaim::Known(_)) | Err(_))),
-            "{all:?}"
-        );
-        world
-            .sql("update egress_verdicts set expires_at = now()")
-            .await;
-    }
     let all =
         futures_util::future::join_all((0..16).map(|_| db.verdict_claim(agent, &[8; 32], LEASE)))
             .await;
@@ -264,4 +238,44 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
             .await,
         "1"
     );
+}
+
+/// Two ask at once where an old outcome stands: the second waits for the first's row, and its snapshot
+/// still shows the outcome.
+#[tokio::test]
+async fn an_outcome_that_is_too_old_is_nobodys_answer_whoever_is_first_to_ask_anew() {
+    let world = World::new().await;
+    world.tenants().await;
+    let db = world.store().await;
+    let worker = world.worker("a", "shared").await;
+    let agent = worker.agent();
+    let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {
+        panic!("the first to ask asks");
+    };
+    let allow = verdict("allow", 300);
+    db.verdict_settle(agent, &KEY, flight, &allow)
+        .await
+        .unwrap();
+    world
+        .sql("update egress_verdicts set expires_at = now()")
+        .await;
+    let first = world.client().await;
+    first
+        .batch_execute(
+            "begin;
+             update egress_verdicts set flight = gen_random_uuid(), outcome = null, expires_at = now() + interval '1 minute'",
+        )
+        .await
+        .unwrap();
+    let second = db.verdict_claim(agent, &KEY, LEASE);
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let begin_anew = async {
+        while world.value(waiting).await == "0" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        first.batch_execute("commit").await.unwrap();
+    };
+    let (second, ()) = tokio::join!(second, begin_anew);
+    assert!(matches!(second.unwrap(), VerdictClaim::Theirs(_)));
 }
