@@ -5,10 +5,12 @@ use crate::credential::Credentials;
 use crate::outgoing;
 use crate::route::Route;
 use http::{Method, Uri};
+use percent_encoding::percent_decode_str;
 use postern::access::AuthType;
 use postern::config::Env;
 use postern::event::{HttpEvent, Incoming};
 use postern::placeholder::{Placeholder, Presented, mentions};
+use postern::policy::{Mode, Owner, Policies, PolicyRow, Ruled};
 use postern::provider::{Provider, Providers};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -20,12 +22,30 @@ const PROVIDERS: &str = r#"[
 const SECRET: &str = "sk-real";
 
 /// Parses requests as the proxy does.
-pub struct Fuzz(Providers);
+pub struct Fuzz {
+    providers: Providers,
+    /// Closes `/secret`, alone and below the base, and opens the rest.
+    policies: Policies,
+}
 
 impl Default for Fuzz {
     fn default() -> Self {
         let providers = Providers::from_env(&Env::of([("PROVIDERS", PROVIDERS)]));
-        Self(providers.unwrap_or_else(|error| panic!("the providers above are valid: {error}")))
+        let deny =
+            |path: &str| json!({"host": "up.example", "path_prefix": path, "action": "deny"});
+        let row = PolicyRow {
+            owner: Owner::Organization,
+            observe: false,
+            hash: [0; 32],
+            rules: Some(json!([
+                deny("/secret"), deny("/base/secret"), {"host": "up.example", "action": "allow"}
+            ])),
+        };
+        Self {
+            providers: providers
+                .unwrap_or_else(|error| panic!("the providers above are valid: {error}")),
+            policies: Policies::resolve(vec![row], &[]),
+        }
     }
 }
 
@@ -45,11 +65,41 @@ impl Fuzz {
             return;
         };
         assert!(incoming.path.ends_with(path.rest), "rest is the path's end");
-        let Some(provider) = self.0.get(path.slug) else {
+        let Some(provider) = self.providers.get(path.slug) else {
             return;
         };
         if Credentials::collect(&incoming, provider).is_ok() {
             self.forwarded(&incoming, path.rest, provider);
+            self.decided(&incoming, path.rest, provider);
+        }
+    }
+
+    /// Whatever a server makes of the address, what is closed stays closed.
+    fn decided(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
+        let secret = SecretString::from(SECRET);
+        let Ok(target) = outgoing::target(incoming, rest, provider) else {
+            return;
+        };
+        let Ok(sent) = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey) else {
+            return;
+        };
+        assert_eq!(
+            target.path(),
+            Some(sent.uri().path()),
+            "a policy is asked about what is sent"
+        );
+        let ruled = self.policies.ruling(&target, Mode::Enforced).ruled;
+        // Another's reading of the address, and what it decodes to.
+        let Ok(url) = url::Url::parse(&sent.uri().to_string()) else {
+            return;
+        };
+        let decoded = percent_decode_str(url.path()).decode_utf8_lossy();
+        for read in [url.path(), sent.uri().path(), &decoded] {
+            for prefix in ["/secret", "/base/secret"] {
+                let rest = read.strip_prefix(prefix);
+                let closed = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                assert!(!closed || ruled == Ruled::Deny, "{} is sent", sent.uri());
+            }
         }
     }
 
