@@ -185,11 +185,11 @@ impl Judge {
                             Ok(Flight::Landed(verdict)) => return Said::by(&verdict, Heard::Now),
                             Ok(Flight::UnderWay) => {}
                             Ok(Flight::Lost) => break,
-                            Err(error) => return Said::now(Err(unavailable(error))),
+                            Err(error) => return Said::now(Err(failed(agent, unavailable(error)))),
                         }
                     }
                 }
-                Err(error) => return Said::now(Err(unavailable(error))),
+                Err(error) => return Said::now(Err(failed(agent, unavailable(error)))),
             }
         }
         Said::now(Err(JudgeError::Timeout))
@@ -214,15 +214,18 @@ impl Judge {
             .unwrap_or(Err(JudgeError::Timeout));
         self.breakers
             .ended(organization, said.is_ok(), Instant::now());
-        if let Err(error) = &said {
-            tracing::warn!(
-                event = "judge_failed",
-                organization_id = organization.as_str(),
-                cause = %error
-            );
-        }
-        said
+        said.map_err(|error| failed(agent, error))
     }
+}
+
+/// One line for a failure; its cause is the operator's to read, and nobody else's.
+fn failed(agent: &AgentScope, error: JudgeError) -> JudgeError {
+    tracing::warn!(
+        event = "judge_failed",
+        organization_id = agent.organization().as_str(),
+        cause = %error
+    );
+    error
 }
 
 fn unavailable(error: impl std::fmt::Display) -> JudgeError {
