@@ -289,7 +289,7 @@ async fn whatever_goes_wrong_with_it_is_a_denial_of_its_own_code() {
         (JudgeMode::Status(429), "judge_unavailable"),
         (JudgeMode::Reset, "judge_unavailable"),
         (
-            JudgeMode::Slowly(Duration::from_secs(2), ALLOW.into()),
+            JudgeMode::Slowly(Duration::from_secs(20), ALLOW.into()),
             "judge_timeout",
         ),
     ];
@@ -298,7 +298,7 @@ async fn whatever_goes_wrong_with_it_is_a_denial_of_its_own_code() {
         let started = Instant::now();
         let outcome = outcome(&world, call("a", &format!("v1/{n}"), &placeholder)).await;
         assert_eq!(outcome, said, "{mode:?}");
-        assert!(started.elapsed() < Duration::from_millis(1900), "{mode:?}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{mode:?}");
     }
     assert_eq!(
         world
@@ -477,7 +477,6 @@ async fn requests_that_wait_for_a_call_that_fails_fail_with_it() {
     .await;
     world.judge.set_mode(JudgeMode::Hang);
     let proxy = world.environments("proxy", 3).await;
-    let started = Instant::now();
     let event = call("a", "v1/x", &placeholder).v2();
     let answers = join_all((0..9).map(|_| World::call_on(&proxy, event.clone()))).await;
     assert!(
@@ -487,10 +486,4 @@ async fn requests_that_wait_for_a_call_that_fails_fail_with_it() {
         "{answers:?}"
     );
     assert_eq!(world.judge.judged().len(), 1);
-    // Cold starts are in it.
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        started.elapsed()
-    );
 }
