@@ -27,6 +27,8 @@ use verdicts::{Key, Said, Verdicts};
 const LIFE: Duration = Duration::from_secs(5 * 60);
 /// A caller's call is taken for dead this long after its bound.
 const LEASE: Duration = Duration::from_secs(2);
+/// A call with less time than this is not begun.
+const SHORTEST_CALL: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
@@ -37,6 +39,16 @@ pub struct Opinion {
     /// To whoever asked it, the judge's own words: bounded, without control characters. They may quote
     /// the request, so nobody else is told them, and they are not kept.
     pub reason: String,
+}
+
+impl Opinion {
+    /// What was said to somebody else.
+    fn of_another(allow: bool) -> Self {
+        Self {
+            allow,
+            reason: "the judge said so of the same request".into(),
+        }
+    }
 }
 
 /// Where an opinion comes from.
@@ -116,29 +128,30 @@ impl Judge {
             ));
         }
         let key = Key::of(agent, policy, self.exchange.model(), target);
+        if let Some(allow) = self.verdicts.said(&key) {
+            return Ok((Opinion::of_another(allow), Heard::Before));
+        }
+        if !self
+            .breakers
+            .is_closed(agent.organization(), Instant::now())
+        {
+            return Err(JudgeError::CircuitOpen);
+        }
         let place = self.verdicts.place(&key);
         let mut own = None;
-        let (said, heard) = match place.said() {
-            Some(Ok(allow)) => (Ok(allow), Heard::Before),
-            Some(Err(_)) | None => {
-                if !self
-                    .breakers
-                    .is_closed(agent.organization(), Instant::now())
-                {
-                    return Err(JudgeError::CircuitOpen);
-                }
-                // Boxed, as below: these futures are deep, and every future that holds one would be too.
-                let ask =
-                    Box::pin(self.shared(agent, policy, target, excerpt, &key, until, &mut own));
-                place.say(ask).await
-            }
-        };
+        // Boxed, as below: these futures are deep, and every future that holds one would be too.
+        let ask = Box::pin(self.shared(agent, policy, target, excerpt, &key, until, &mut own));
+        let (said, heard) = place.say(ask).await;
         if said.is_err() {
             // Those who waited have heard it; whoever comes next asks anew.
             self.verdicts.forget(&key, &place);
         }
-        let reason = own.unwrap_or_else(|| "the judge said so of the same request".into());
-        said.map(|allow| (Opinion { allow, reason }, heard))
+        let allow = said?;
+        let opinion = own.map_or_else(
+            || Opinion::of_another(allow),
+            |reason| Opinion { allow, reason },
+        );
+        Ok((opinion, heard))
     }
 
     /// The same over all environments: one of them asks, and the others hear what it heard. `own` is
@@ -158,9 +171,11 @@ impl Judge {
         own: &mut Option<String>,
     ) -> Said {
         let hash = key.hash();
-        while Instant::now() < until {
-            let lease = self.timeout + LEASE;
-            match self.store.verdict_claim(agent, &hash, lease).await {
+        let lease = self.timeout + LEASE;
+        let claim =
+            || tokio::time::timeout_at(until, self.store.verdict_claim(agent, &hash, lease));
+        while let Ok(claimed) = claim().await {
+            match claimed {
                 Ok(VerdictClaim::Known(verdict)) => return Said::by(&verdict, Heard::Before),
                 Ok(VerdictClaim::Ours(flight)) => {
                     let said = self.ask(agent, policy, target, excerpt, until).await;
@@ -205,6 +220,10 @@ impl Judge {
         until: Instant,
     ) -> Result<Opinion, JudgeError> {
         let organization = agent.organization();
+        // A call that is not begun is no failure of the judge's.
+        if Instant::now() + SHORTEST_CALL > until {
+            return Err(JudgeError::Timeout);
+        }
         if !self.breakers.admits(organization, Instant::now()) {
             return Err(JudgeError::CircuitOpen);
         }

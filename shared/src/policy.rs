@@ -185,10 +185,17 @@ impl Policies {
                 by: By::NoPolicy,
             };
         }
-        let mut first: Option<Ruling<'a>> = None;
+        let ambiguous = Ruling {
+            ruled: Ruled::Deny,
+            by: By::Ambiguous,
+        };
         // Nobody names so many, or such long ones, with a purpose that is to be served.
         let long = |method: &String| method.len() > LONGEST_METHOD;
-        let mut differ = target.methods().len() > MOST_METHODS || target.methods().iter().any(long);
+        if target.methods().len() > MOST_METHODS || target.methods().iter().any(long) {
+            return ambiguous;
+        }
+        let mut first: Option<Ruling<'a>> = None;
+        let mut differ = false;
         for reading in target.readings() {
             let mut found = |ruled: Ruled<'a>, by: By| match &first {
                 None => first = Some(Ruling { ruled, by }),
@@ -214,10 +221,7 @@ impl Policies {
         }
         match first {
             Some(ruling) if !differ => ruling,
-            Some(_) | None => Ruling {
-                ruled: Ruled::Deny,
-                by: By::Ambiguous,
-            },
+            Some(_) | None => ambiguous,
         }
     }
 }

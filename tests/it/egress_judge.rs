@@ -388,6 +388,9 @@ async fn a_method_that_a_header_names_is_shown_and_is_another_question() {
         world.judge.judged()[1].request()["method"],
         "POST or DELETE"
     );
+    let elsewhere = call("a", "v1/x", &placeholder).header("x-original-url", "/admin");
+    assert_eq!(outcome(&world, elsewhere).await, "judge_denied");
+    assert_eq!(world.judge.judged()[2].request()["path"], Value::Null);
 }
 
 #[tokio::test]

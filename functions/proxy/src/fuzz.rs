@@ -83,9 +83,8 @@ impl Fuzz {
         let Ok(sent) = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey) else {
             return;
         };
-        assert_eq!(
-            target.path(),
-            Some(sent.uri().path()),
+        assert!(
+            target.path().is_none_or(|path| path == sent.uri().path()),
             "a policy is asked about what is sent"
         );
         let ruled = self.policies.ruling(&target, Mode::Enforced).ruled;

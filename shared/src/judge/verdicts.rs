@@ -54,7 +54,7 @@ impl Key {
             self.scheme.as_str(),
             self.host.as_str(),
             &port,
-            &self.methods.join(" "),
+            &self.methods.join(","),
             self.path.as_deref().map_or("hidden", |_| "path"),
             self.path.as_deref().unwrap_or_default(),
         ])
@@ -73,11 +73,6 @@ pub struct Said {
 }
 
 impl Place {
-    /// What was said, while it may be reused.
-    pub fn said(&self) -> Option<Result<bool, JudgeError>> {
-        self.0.get().map(|said| said.allow.clone())
-    }
-
     /// What was said, or what `ask` says. Of many at once one asks; when it goes away, the next does.
     pub async fn say(&self, ask: impl Future<Output = Said>) -> (Result<bool, JudgeError>, Heard) {
         let said = self.0.get_or_init(|| ask).await;
@@ -97,6 +92,13 @@ pub struct Verdicts(Mutex<LruCache<Key, Place>>);
 impl Verdicts {
     pub fn new() -> Self {
         Self(Mutex::new(LruCache::new(MOST)))
+    }
+
+    /// What was said of the key, while it may be reused.
+    pub fn said(&self, key: &Key) -> Option<bool> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.get(key).filter(|place| !place.is_over())?;
+        place.0.get()?.allow.clone().ok()
     }
 
     /// The key's place; a new one where what was said is too old.
@@ -237,13 +239,10 @@ mod tests {
                 .await
                 .unwrap();
         }
-        assert!(verdicts.place(&key(0)).said().is_some(), "it is used again");
+        assert!(verdicts.said(&key(0)).is_some(), "it is used again");
         verdicts.place(&key(2000));
-        assert!(verdicts.place(&key(0)).said().is_some());
-        assert!(
-            verdicts.place(&key(1)).said().is_none(),
-            "the one that nobody used"
-        );
+        assert!(verdicts.said(&key(0)).is_some());
+        assert!(verdicts.said(&key(1)).is_none(), "the one that nobody used");
         assert!(verdicts.0.lock().unwrap().len() == 2000);
     }
 
@@ -252,9 +251,9 @@ mod tests {
         let verdicts = Verdicts::new();
         let place = verdicts.place(&key(1));
         say(&place, Duration::from_millis(40)).await.unwrap();
-        assert_eq!(verdicts.place(&key(1)).said(), Some(Ok(true)));
+        assert_eq!(verdicts.said(&key(1)), Some(true));
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert!(verdicts.place(&key(1)).said().is_none());
+        assert!(verdicts.said(&key(1)).is_none());
         let failed = verdicts.place(&key(2));
         let until = Instant::now() + Duration::from_secs(300);
         failed
@@ -268,12 +267,10 @@ mod tests {
             .await
             .0
             .unwrap_err();
+        let stands = || Arc::ptr_eq(&verdicts.place(&key(2)).0, &failed.0);
         verdicts.forget(&key(2), &place);
-        assert!(
-            verdicts.place(&key(2)).said().is_some(),
-            "another's place is left alone"
-        );
+        assert!(stands(), "another's place is left alone");
         verdicts.forget(&key(2), &failed);
-        assert!(verdicts.place(&key(2)).said().is_none());
+        assert!(!stands());
     }
 }

@@ -1,5 +1,6 @@
 //! What is about to be sent, read in every way in which a server might read it.
 
+use super::MOST_METHODS;
 use std::{borrow::Cow, fmt};
 use url::Host;
 
@@ -102,7 +103,7 @@ impl std::str::FromStr for Scheme {
     }
 }
 
-/// What is about to be sent, and where. `None` is what a tunnel hides.
+/// What is about to be sent, and where. `None` is what a tunnel or a header hides.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub scheme: Scheme,
@@ -165,6 +166,10 @@ impl Target {
     /// several.
     pub fn or_method(mut self, method: &str) -> Self {
         for method in method.split(',') {
+            // One more than are served is enough to be refused.
+            if self.methods.len() > MOST_METHODS {
+                break;
+            }
             let method = method.trim().to_ascii_uppercase();
             if !self.methods.contains(&method) {
                 self.methods.push(method);
@@ -173,8 +178,9 @@ impl Target {
         self
     }
 
-    /// The same where a header tells the server to take another path.
+    /// The same where a header tells the server to take another path: nobody knows it.
     pub fn of_any_path(mut self) -> Self {
+        self.path = None;
         self.paths.clear();
         self
     }
@@ -189,7 +195,7 @@ impl Target {
         self.methods.first().map(String::as_str)
     }
 
-    /// The path as it is sent.
+    /// The path as it is sent; none where it is hidden.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }

@@ -1,7 +1,6 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
 use super::connection::{Connection, connection};
-use super::interaction::replaced_card_sql;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::id::InteractionId;
 use crate::scope::{AgentScope, Scope};
@@ -34,8 +33,7 @@ pub enum Opened {
 // What stands there and is over makes room: it expired, or its answer has been a grant or a denial for so
 // long that whoever asks has read that it is no more; or it is so old that its card should be posted and
 // nobody knows of one, since whoever was to post it died. The clicks that it took are not taken again.
-const APPROVAL_OPEN: &str = concat!(
-    "
+const APPROVAL_OPEN: &str = "
 with via as (
     select id, organization_id, platform, secret_ref, config
     from connections
@@ -50,9 +48,8 @@ with via as (
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, created_at = now(), claimed_at = null,
         answer = null, card = null, unsettled = '{}', settle_at = null,
-        ",
-    replaced_card_sql!(),
-    "
+        -- Where its card is, or null: it may be anywhere.
+        posted_card = null, former_cards = p.former_cards || coalesce(nullif(p.posted_card, 'null'), p.card, 'null')
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
@@ -63,8 +60,7 @@ with via as (
 )
 select via.id, via.organization_id, via.platform, via.secret_ref, via.config, exists (select from opened)
 from (select) as one
-left join via on true"
-);
+left join via on true";
 
 impl Store {
     /// Opens an approval, unless it is open: one statement, and of many at once exactly one is new.

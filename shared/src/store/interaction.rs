@@ -169,21 +169,9 @@ impl Owed {
     }
 }
 
-/// The card of a row that is replaced is a former one. One that may be anywhere is null, unless its
-/// click has said where it is.
-macro_rules! replaced_card_sql {
-    () => {
-        "posted_card = null, former_cards = p.former_cards || case p.posted_card
-            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end"
-    };
-}
-
-pub(super) use replaced_card_sql;
-
 // One statement for all that must hold before a card may be posted. `created_at` is kept: retries
 // must not extend a question's life.
-const INTERACTION_STORE: &str = concat!(
-    "
+const INTERACTION_STORE: &str = "
 with revoked as (
     select from revoked_tokens where organization_id = $1 and jti = $9
 ), via as (
@@ -202,9 +190,10 @@ with revoked as (
     on conflict (organization_id, id) do update
     set entry_payload = excluded.entry_payload, digest = excluded.digest, claimed_at = null, answer = null,
         card = null, unsettled = '{}', settle_at = null,
-        ",
-    replaced_card_sql!(),
-    "
+        -- The card of what is replaced is a former one. One that may be anywhere is null, unless its click
+        -- has said where it is.
+        posted_card = null, former_cards = p.former_cards || case p.posted_card
+            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
@@ -224,8 +213,7 @@ select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
 from (select) as one
 left join via on true
 left join stored on true
-left join before on true"
-);
+left join before on true";
 
 // The answer is made from the stored options; what the click says of its label is ignored. A card that
 // showed what stood here before claims nothing. What follows from the answer, the delivery and the
