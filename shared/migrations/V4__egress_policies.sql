@@ -10,7 +10,7 @@ create table egress_verdicts (
     key bytea not null constraint egress_verdicts_key_is_sha256 check (octet_length(key) = 32),
     -- The judge's call that this row stands for: others that ask the same meanwhile wait for it.
     flight uuid not null,
-    outcome text,
+    outcome text constraint egress_verdicts_outcome_known check (outcome in ('allow', 'deny', 'timeout', 'unavailable')),
     -- Of the call, while there is no outcome; then of the outcome.
     expires_at timestamptz not null,
     primary key (organization_id, key)

@@ -107,16 +107,20 @@ pub struct Admitted {
     legacy: bool,
 }
 
-impl Admitted {
-    /// Whose request it is; none of a row from before organizations were recorded.
-    pub fn scope(&self) -> Option<AgentScope> {
-        let organization = self.organization.clone()?;
-        Some(AgentScope::new(organization, self.agent.clone()))
-    }
+/// Who is behind a request.
+#[derive(Debug)]
+pub enum Behind {
+    Agent(AgentScope),
+    /// A row from before organizations were recorded. No policy is behind it, so it is decided.
+    NoOrganization(Passed),
+}
 
-    /// What was decided of a request that no organization, and so no policy, is behind.
-    pub fn without_policies(&self) -> Option<Passed> {
-        self.organization.is_none().then_some(Passed(()))
+impl Admitted {
+    pub fn behind(&self) -> Behind {
+        match &self.organization {
+            Some(own) => Behind::Agent(AgentScope::new(own.clone(), self.agent.clone())),
+            None => Behind::NoOrganization(Passed(())),
+        }
     }
 
     /// The credential that it may spend, now that its egress was decided.

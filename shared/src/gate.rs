@@ -4,7 +4,7 @@
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
 use crate::interactions::Interactions;
-use crate::judge::{Excerpt, Heard, Judge, JudgeError};
+use crate::judge::{Excerpt, Heard, Judge, JudgeError, Question};
 use crate::policy::{By, Grant, Mode, Passed, Policies, Ruled, Ruling, Target};
 use crate::scope::AgentScope;
 use crate::telemetry::EGRESS;
@@ -168,13 +168,13 @@ impl Gate {
     }
 
     async fn judged(&self, matter: &Matter<'_>, policy: &str) -> Decision {
-        let Matter {
-            agent,
-            target,
-            excerpt,
-            ..
-        } = matter;
-        match self.judge.opinion(agent, policy, target, excerpt).await {
+        let asked = Question {
+            agent: matter.agent,
+            policy,
+            target: matter.target,
+            excerpt: matter.excerpt,
+        };
+        match self.judge.opinion(asked).await {
             Ok((opinion, heard)) => {
                 let verdict = if opinion.allow {
                     Verdict::Allow

@@ -14,7 +14,7 @@ use crate::egress::Egress;
 use crate::policy::Target;
 use crate::scope::AgentScope;
 use crate::secret::{SecretNames, Secrets};
-use crate::store::{Flight, Store, StoredVerdict, VerdictClaim};
+use crate::store::{Flight, JudgeOutcome, Store, StoredVerdict, VerdictClaim};
 use breaker::Breakers;
 use bytes::Bytes;
 use exchange::Exchange;
@@ -31,6 +31,16 @@ const LEASE: Duration = Duration::from_secs(2);
 const SHORTEST_CALL: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// What the judge is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub agent: &'a AgentScope,
+    /// The operator's words.
+    pub policy: &'a str,
+    pub target: &'a Target,
+    pub excerpt: Excerpt<'a>,
+}
 
 /// What the judge said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +81,6 @@ pub enum JudgeError {
     CircuitOpen,
 }
 
-impl JudgeError {
-    const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Unavailable(_) | Self::CircuitOpen => "unavailable",
-        }
-    }
-}
-
 /// The way to the judge, with what it said lately.
 pub struct Judge {
     store: Arc<Store>,
@@ -109,15 +110,10 @@ impl Judge {
 
     /// What the judge says of this request of the agent's under this policy: what it said before, or
     /// what it says now, to all who ask the same at once. Takes no longer than the judge may.
-    pub async fn opinion(
-        &self,
-        agent: &AgentScope,
-        policy: &str,
-        target: &Target,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<(Opinion, Heard), JudgeError> {
+    pub async fn opinion(&self, asked: Question<'_>) -> Result<(Opinion, Heard), JudgeError> {
         let until = Instant::now() + self.timeout;
-        if target.path().is_some_and(|path| path.len() > LONGEST_PATH) {
+        let path = asked.target.path();
+        if path.is_some_and(|path| path.len() > LONGEST_PATH) {
             let reason = format!("a path of more than {LONGEST_PATH} bytes cannot be judged");
             return Ok((
                 Opinion {
@@ -127,20 +123,20 @@ impl Judge {
                 Heard::Now,
             ));
         }
-        let key = Key::of(agent, policy, self.exchange.model(), target);
+        let key = Key::of(&asked, self.exchange.model());
         if let Some(allow) = self.verdicts.said(&key) {
             return Ok((Opinion::of_another(allow), Heard::Before));
         }
         if !self
             .breakers
-            .is_closed(agent.organization(), Instant::now())
+            .is_closed(asked.agent.organization(), Instant::now())
         {
             return Err(JudgeError::CircuitOpen);
         }
         let place = self.verdicts.place(&key);
         let mut own = None;
         // Boxed, as below: these futures are deep, and every future that holds one would be too.
-        let ask = Box::pin(self.shared(agent, policy, target, excerpt, &key, until, &mut own));
+        let ask = Box::pin(self.shared(asked, &key, until, &mut own));
         let (said, heard) = place.say(ask).await;
         if said.is_err() {
             // Those who waited have heard it; whoever comes next asks anew.
@@ -156,35 +152,29 @@ impl Judge {
 
     /// The same over all environments: one of them asks, and the others hear what it heard. `own` is
     /// the reason, where it is this one that asked.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a question, its key, its bound and where its reason goes"
-    )]
     async fn shared(
         &self,
-        agent: &AgentScope,
-        policy: &str,
-        target: &Target,
-        excerpt: &Excerpt<'_>,
+        asked: Question<'_>,
         key: &Key,
         until: Instant,
         own: &mut Option<String>,
     ) -> Said {
+        let agent = asked.agent;
         let hash = key.hash();
         let lease = self.timeout + LEASE;
         let claim =
             || tokio::time::timeout_at(until, self.store.verdict_claim(agent, &hash, lease));
         while let Ok(claimed) = claim().await {
             match claimed {
-                Ok(VerdictClaim::Known(verdict)) => return Said::by(&verdict, Heard::Before),
+                Ok(VerdictClaim::Known(verdict)) => return Said::by(verdict, Heard::Before),
                 Ok(VerdictClaim::Ours(flight)) => {
-                    let said = self.ask(agent, policy, target, excerpt, until).await;
+                    let said = self.ask(asked, until).await;
                     let said = said.map(|opinion| {
                         *own = Some(opinion.reason);
                         opinion.allow
                     });
                     let stored = stored(&said);
-                    let settled = self.store.verdict_settle(agent, &hash, flight, &stored);
+                    let settled = self.store.verdict_settle(agent, &hash, flight, stored);
                     if let Err(error) = settled.await {
                         tracing::warn!(event = "verdict_not_kept", cause = %error);
                     }
@@ -197,7 +187,7 @@ impl Judge {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                         match self.store.verdict_of_flight(agent, &hash, flight).await {
-                            Ok(Flight::Landed(verdict)) => return Said::by(&verdict, Heard::Now),
+                            Ok(Flight::Landed(verdict)) => return Said::by(verdict, Heard::Now),
                             Ok(Flight::UnderWay) => {}
                             Ok(Flight::Lost) => break,
                             Err(error) => return Said::now(Err(failed(agent, unavailable(error)))),
@@ -211,15 +201,8 @@ impl Judge {
     }
 
     /// One call, unless too many have failed.
-    async fn ask(
-        &self,
-        agent: &AgentScope,
-        policy: &str,
-        target: &Target,
-        excerpt: &Excerpt<'_>,
-        until: Instant,
-    ) -> Result<Opinion, JudgeError> {
-        let organization = agent.organization();
+    async fn ask(&self, asked: Question<'_>, until: Instant) -> Result<Opinion, JudgeError> {
+        let organization = asked.agent.organization();
         // A call that is not begun is no failure of the judge's.
         if Instant::now() + SHORTEST_CALL > until {
             return Err(JudgeError::Timeout);
@@ -227,13 +210,13 @@ impl Judge {
         if !self.breakers.admits(organization, Instant::now()) {
             return Err(JudgeError::CircuitOpen);
         }
-        let call = Box::pin(self.exchange.ask(policy, target, excerpt));
+        let call = Box::pin(self.exchange.ask(asked));
         let said = tokio::time::timeout_at(until, call)
             .await
             .unwrap_or(Err(JudgeError::Timeout));
         self.breakers
             .ended(organization, said.is_ok(), Instant::now());
-        said.map_err(|error| failed(agent, error))
+        said.map_err(|error| failed(asked.agent, error))
     }
 }
 
@@ -254,14 +237,14 @@ fn unavailable(error: impl std::fmt::Display) -> JudgeError {
 /// What is kept of an answer; a failure only for those who wait for it.
 fn stored(said: &Result<bool, JudgeError>) -> StoredVerdict {
     let (outcome, life) = match said {
-        Ok(true) => ("allow", LIFE),
-        Ok(false) => ("deny", LIFE),
-        Err(error) => (error.outcome(), Duration::ZERO),
+        Ok(true) => (JudgeOutcome::Allow, LIFE),
+        Ok(false) => (JudgeOutcome::Deny, LIFE),
+        Err(JudgeError::Timeout) => (JudgeOutcome::Timeout, Duration::ZERO),
+        Err(JudgeError::Unavailable(_) | JudgeError::CircuitOpen) => {
+            (JudgeOutcome::Unavailable, Duration::ZERO)
+        }
     };
-    StoredVerdict {
-        outcome: outcome.to_owned(),
-        life,
-    }
+    StoredVerdict { outcome, life }
 }
 
 impl Said {
@@ -274,12 +257,12 @@ impl Said {
     }
 
     /// What is kept, for as long as it is.
-    fn by(stored: &StoredVerdict, heard: Heard) -> Self {
-        let allow = match stored.outcome.as_str() {
-            "allow" => Ok(true),
-            "deny" => Ok(false),
-            "timeout" => Err(JudgeError::Timeout),
-            _ => Err(unavailable("the call that was under way failed")),
+    fn by(stored: StoredVerdict, heard: Heard) -> Self {
+        let allow = match stored.outcome {
+            JudgeOutcome::Allow => Ok(true),
+            JudgeOutcome::Deny => Ok(false),
+            JudgeOutcome::Timeout => Err(JudgeError::Timeout),
+            JudgeOutcome::Unavailable => Err(unavailable("the call that was under way failed")),
         };
         Self {
             allow,

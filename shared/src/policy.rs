@@ -5,10 +5,11 @@ mod rule;
 mod ruleset;
 mod target;
 
-pub use rule::{Action, Asked, HostRule, InvalidRule, Prefix, Rule, WrittenRule};
+pub use rule::{Asked, InvalidRule};
 pub use ruleset::{InvalidRules, MOST_RULES, RuleSet, RulesHash};
 pub use target::{HostName, InvalidHost, Scheme, Target};
 
+use rule::Action;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
 use time::OffsetDateTime;
@@ -164,15 +165,6 @@ impl Policies {
     /// Whether one of them only observes.
     pub fn observes(&self) -> bool {
         self.0.iter().any(|policy| policy.observe)
-    }
-
-    /// The rule that decides, if one does.
-    pub fn rule(&self, by: By) -> Option<&Rule> {
-        let By::Rule(owner, index) = by else {
-            return None;
-        };
-        let policy = self.0.iter().find(|policy| policy.owner == owner)?;
-        policy.rules.as_ref()?.rule(index)
     }
 
     /// What the rules say: the first that is for the request decides, in every way in which it may be

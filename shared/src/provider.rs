@@ -4,7 +4,7 @@ use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
 use crate::error::{Code, Error};
 use crate::id::ProviderId;
-use crate::policy::{HostName, Scheme, Target};
+use crate::policy::{HostName, Target};
 use http::{HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -94,14 +94,9 @@ impl Provider {
     /// Whether the provider's API is at this host and port. The scheme is not compared: a tunnel has
     /// none of its own.
     pub fn is_at(&self, target: &Target) -> bool {
-        let Ok(uri) = self.base_url.parse::<Uri>() else {
-            return false;
-        };
-        let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let port = uri.port_u16().unwrap_or(scheme.default_port());
-        let host = HostName::parse(self.host());
-        port == target.port && host.is_ok_and(|host| host == target.host)
+        let own = self.base_url.parse().ok();
+        let own = own.and_then(|uri| Target::of(&uri, "GET"));
+        own.is_some_and(|own| (&own.host, own.port) == (&target.host, target.port))
     }
 
     /// The host name alone.

@@ -25,7 +25,7 @@ pub use interaction::{
 pub use policy::PolicyFacts;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
-pub use verdict::{Flight, StoredVerdict, VerdictClaim, VerdictHash};
+pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
 
 use crate::config::DatabaseConfig;
 use crate::error::{Code, Error};

@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use postern::policy::{Grant, Owner};
-use postern::store::{Flight, NewApproval, Opened, StoredVerdict, VerdictClaim};
+use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
 use postern::{AgentId, InteractionId, OrganizationId};
 use serde_json::json;
 use std::time::Duration;
@@ -11,9 +11,9 @@ const KEY: [u8; 32] = [7; 32];
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn verdict(outcome: &str, life: u64) -> StoredVerdict {
+fn verdict(outcome: JudgeOutcome, life: u64) -> StoredVerdict {
     StoredVerdict {
-        outcome: outcome.into(),
+        outcome,
         life: Duration::from_secs(life),
     }
 }
@@ -42,22 +42,22 @@ async fn a_verdict_under_the_same_key_is_another_in_another_organization() {
         db.verdict_of_flight(b, &KEY, flight).await.unwrap(),
         Flight::Lost
     ));
-    db.verdict_settle(b, &KEY, flight, &verdict("allow", 300))
+    db.verdict_settle(b, &KEY, flight, verdict(JudgeOutcome::Allow, 300))
         .await
         .unwrap();
     assert!(matches!(
         db.verdict_of_flight(a, &KEY, flight).await.unwrap(),
         Flight::UnderWay
     ));
-    db.verdict_settle(a, &KEY, flight, &verdict("deny", 300))
+    db.verdict_settle(a, &KEY, flight, verdict(JudgeOutcome::Deny, 300))
         .await
         .unwrap();
     assert!(
-        matches!(db.verdict_of_flight(a, &KEY, flight).await.unwrap(), Flight::Landed(said) if said.outcome == "deny")
+        matches!(db.verdict_of_flight(a, &KEY, flight).await.unwrap(), Flight::Landed(said) if said.outcome == JudgeOutcome::Deny)
     );
     let known = db.verdict_claim(a, &KEY, LEASE).await.unwrap();
     assert!(
-        matches!(known, VerdictClaim::Known(said) if said.outcome == "deny" && said.life <= Duration::from_secs(300))
+        matches!(known, VerdictClaim::Known(said) if said.outcome == JudgeOutcome::Deny && said.life <= Duration::from_secs(300))
     );
     assert!(matches!(
         db.verdict_of_flight(b, &KEY, other).await.unwrap(),
@@ -79,7 +79,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
         };
         assert!(!flights.contains(&flight));
         if flights.is_empty() {
-            db.verdict_settle(agent, &KEY, flight, &verdict("timeout", 0))
+            db.verdict_settle(agent, &KEY, flight, verdict(JudgeOutcome::Timeout, 0))
                 .await
                 .unwrap();
             assert!(
@@ -252,10 +252,8 @@ async fn an_outcome_that_is_too_old_is_nobodys_answer_whoever_is_first_to_ask_an
     let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {
         panic!("the first to ask asks");
     };
-    let allow = verdict("allow", 300);
-    db.verdict_settle(agent, &KEY, flight, &allow)
-        .await
-        .unwrap();
+    let allow = verdict(JudgeOutcome::Allow, 300);
+    db.verdict_settle(agent, &KEY, flight, allow).await.unwrap();
     world
         .sql("update egress_verdicts set expires_at = now()")
         .await;

@@ -1,7 +1,7 @@
 //! `explain`: which rule decides a request, and why, without asking anybody.
 
 use http::Uri;
-use postern::policy::{By, Grant, HostName, Mode, Policies, PolicyRow, Ruled, Scheme, Target};
+use postern::policy::{By, Grant, Mode, Policies, PolicyRow, Ruled, Target};
 use postern::provider::Providers;
 use postern::store::PolicyFacts;
 use postern::{Code, Error};
@@ -17,21 +17,7 @@ pub fn target(method: &str, url: &str) -> Result<Target, Error> {
     }
     let rule = "must be http(s)://host[:port]/path, encoded as it is sent";
     let uri: Uri = url.parse().map_err(|_| Error::field("url", rule))?;
-    let scheme: Scheme = uri
-        .scheme_str()
-        .unwrap_or_default()
-        .parse()
-        .map_err(|_| Error::field("url", rule))?;
-    let host = uri.host().unwrap_or_default();
-    let host = HostName::parse(host).map_err(|_| Error::field("url", rule))?;
-    let port = uri.port_u16().unwrap_or(scheme.default_port());
-    Ok(Target::new(
-        scheme,
-        host,
-        port,
-        Some(method),
-        Some(uri.path()),
-    ))
+    Target::of(&uri, method).ok_or_else(|| Error::field("url", rule))
 }
 
 /// # Errors
@@ -48,7 +34,7 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
         }
         By::NoPolicy | By::NoRule | By::Ambiguous | By::Unreadable(_) => None,
     };
-    let rows: Vec<PolicyRow> = facts.policies.iter().map(PolicyRow::clone).collect();
+    let rows = facts.policies.clone();
     let policies = Policies::resolve(facts.policies, &[]);
     let of_provider = providers.all().any(|provider| provider.is_at(target));
     let told = |mode| {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use lambda_http::Error as BoxError;
-use postern::access::{self, Access, Admitted, LegacyPlaceholders, Rules};
+use postern::access::{self, Access, Admitted, Behind, LegacyPlaceholders, Rules};
 use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::egress::{AllowedPrivate, Egress};
 use postern::event::{HttpEvent, Incoming};
@@ -79,18 +79,20 @@ impl App {
         let secrets = Arc::new(Secrets::new(&secrets_config).await?);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let egress = Arc::new(Egress::new(allowed, connect_timeout)?);
-        let names = &rules.names;
-        let ways = || {
-            (
-                Arc::clone(&store),
-                Arc::clone(&secrets),
-                Arc::clone(&egress),
-            )
-        };
-        let (own, keys, way) = ways();
-        let judge = Judge::new(judge, own, keys, names, way);
-        let (own, keys, way) = ways();
-        let interactions = Interactions::new(own, keys, names.clone(), way, ttl);
+        let judge = Judge::new(
+            judge,
+            Arc::clone(&store),
+            Arc::clone(&secrets),
+            &rules.names,
+            Arc::clone(&egress),
+        );
+        let interactions = Interactions::new(
+            Arc::clone(&store),
+            Arc::clone(&secrets),
+            rules.names.clone(),
+            Arc::clone(&egress),
+            ttl,
+        );
         Ok(Self {
             store,
             providers,
@@ -256,10 +258,10 @@ impl App {
 
     /// Whether the policies let it be sent.
     async fn decide(&self, asking: &Asking, body: &[u8]) -> Result<Passed, Error> {
-        if let Some(passed) = asking.admitted.without_policies() {
-            return Ok(passed);
-        }
-        let agent = asking.admitted.scope().ok_or(Code::Internal)?;
+        let agent = match asking.admitted.behind() {
+            Behind::Agent(agent) => agent,
+            Behind::NoOrganization(passed) => return Ok(passed),
+        };
         let matter = Matter {
             agent: &agent,
             policies: &asking.policies,

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern::access::AuthType;
 use postern::event::Incoming;
-use postern::policy::{HostName, Scheme, Target};
+use postern::policy::Target;
 use postern::provider::{Auth, Provider, header_value};
 use postern::{Code, Error};
 use secrecy::{ExposeSecret, SecretString};
@@ -135,12 +135,7 @@ pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Ta
     let address: Uri = without_query(rest, provider)
         .parse()
         .map_err(|_| Code::InvalidPath)?;
-    let https = address.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let scheme = if https { Scheme::Https } else { Scheme::Http };
-    let host = HostName::parse(provider.host()).map_err(|_| Code::InvalidPath)?;
-    let port = address.port_u16().unwrap_or(scheme.default_port());
-    let (method, path) = (incoming.method.as_str(), address.path());
-    let target = Target::new(scheme, host, port, Some(method), Some(path));
+    let target = Target::of(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
     let overrides = METHOD_OVERRIDES
         .iter()
         .flat_map(|name| incoming.headers.get_all(*name));
@@ -192,6 +187,7 @@ fn address(
 mod tests {
     use super::*;
     use postern::config::Env;
+    use postern::policy::Scheme;
     use postern::provider::Providers;
 
     const PROVIDERS: &str = r#"[

@@ -1,12 +1,11 @@
 //! One call of a model's API, and its answer read strictly. Anthropic: docs.claude.com, "Messages" and
 //! "Structured outputs". OpenAI and what is compatible with it: platform.openai.com, "Chat completions".
 
-use super::prompt::{Excerpt, request, system};
-use super::{JudgeError, Opinion, unavailable};
+use super::prompt::{request, system};
+use super::{JudgeError, Opinion, Question, unavailable};
 use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
 use crate::egress::Egress;
-use crate::policy::Target;
 use crate::provider::{Auth, Provider, Providers, header_value};
 use crate::secret::{Freshness, Permit, SecretNames, Secrets};
 use bytes::Bytes;
@@ -84,17 +83,12 @@ impl Exchange {
     }
 
     /// Asks once. A call that is dropped is cancelled.
-    pub async fn ask(
-        &self,
-        policy: &str,
-        target: &Target,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Opinion, JudgeError> {
+    pub async fn ask(&self, asked: Question<'_>) -> Result<Opinion, JudgeError> {
         let cause =
             |error: crate::Error| unavailable(error.cause().unwrap_or(error.message().to_owned()));
         let read = |freshness| self.secrets.read(&self.key, freshness);
         let send = async |secret: &SecretString| {
-            let request = self.request(policy, target, excerpt, secret)?;
+            let request = self.request(asked, secret)?;
             let response = self.egress.send(request).await;
             response.map_err(|error| cause(error.into_error()))
         };
@@ -118,14 +112,14 @@ impl Exchange {
 
     fn request(
         &self,
-        policy: &str,
-        target: &Target,
-        excerpt: &Excerpt<'_>,
+        asked: Question<'_>,
         secret: &SecretString,
     ) -> Result<Request<Full<Bytes>>, JudgeError> {
         let provider = &self.config.provider;
         let anthropic = provider.provider_id.as_str() == ANTHROPIC;
-        let (system, asked, model) = (system(policy), request(target, excerpt), self.model());
+        let system = system(asked.policy);
+        let asked = request(asked.target, &asked.excerpt);
+        let model = self.model();
         let (mut url, body) = if anthropic {
             let body = json!({
                 "model": model, "max_tokens": MOST_TOKENS, "system": system,

@@ -1,11 +1,10 @@
 //! What the judge said lately, in this environment: bounded, the least recently used out first, and one
 //! call for all that ask the same at once.
 
-use super::{Heard, JudgeError};
+use super::{Heard, JudgeError, Question};
 use crate::hash;
 use crate::id::OrganizationId;
-use crate::policy::{HostName, Scheme, Target};
-use crate::scope::AgentScope;
+use crate::policy::{HostName, Scheme};
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
@@ -31,11 +30,11 @@ pub struct Key {
 }
 
 impl Key {
-    pub fn of(agent: &AgentScope, policy: &str, model: &str, target: &Target) -> Self {
-        let parts = [policy, model, super::prompt::VERSION];
+    pub fn of(asked: &Question<'_>, model: &str) -> Self {
+        let target = asked.target;
         Self {
-            organization: agent.organization().clone(),
-            policy: hash::of(&parts),
+            organization: asked.agent.organization().clone(),
+            policy: hash::of(&[asked.policy, model, super::prompt::VERSION]),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,
@@ -128,6 +127,9 @@ impl Verdicts {
 mod tests {
     use super::*;
     use crate::id::AgentId;
+    use crate::judge::Excerpt;
+    use crate::policy::Target;
+    use crate::scope::AgentScope;
     use std::time::Duration;
 
     fn agent(organization: &str) -> AgentScope {
@@ -145,10 +147,21 @@ mod tests {
         Target::new(scheme, HostName::parse(host).unwrap(), port, method, path)
     }
 
+    fn key_of(agent: &AgentScope, policy: &str, model: &str, target: &Target) -> Key {
+        let excerpt = Excerpt::of(b"not part of it");
+        let asked = Question {
+            agent,
+            policy,
+            target,
+            excerpt,
+        };
+        Key::of(&asked, model)
+    }
+
     fn key(n: usize) -> Key {
         let path = format!("/{n}");
         let target = target(Scheme::Https, "a.example", 443, Some("GET"), Some(&path));
-        Key::of(&agent("a"), "policy", "model", &target)
+        key_of(&agent("a"), "policy", "model", &target)
     }
 
     async fn say(place: &Place, life: Duration) -> Result<bool, JudgeError> {
@@ -167,49 +180,49 @@ mod tests {
     fn a_key_is_of_all_that_is_asked_and_of_nothing_else() {
         let whole = || target(Scheme::Https, "a.example", 443, Some("GET"), Some("/x"));
         let keys = [
-            Key::of(&agent("a"), "policy", "model", &whole()),
-            Key::of(&agent("b"), "policy", "model", &whole()),
-            Key::of(&agent("a"), "policy!", "model", &whole()),
-            Key::of(&agent("a"), "policy", "model-2", &whole()),
-            Key::of(&agent("a"), "policym", "odel", &whole()),
-            Key::of(&agent("a"), "policy", "model", &whole().or_method("DELETE")),
-            Key::of(
+            key_of(&agent("a"), "policy", "model", &whole()),
+            key_of(&agent("b"), "policy", "model", &whole()),
+            key_of(&agent("a"), "policy!", "model", &whole()),
+            key_of(&agent("a"), "policy", "model-2", &whole()),
+            key_of(&agent("a"), "policym", "odel", &whole()),
+            key_of(&agent("a"), "policy", "model", &whole().or_method("DELETE")),
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Http, "a.example", 443, Some("GET"), Some("/x")),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Https, "b.example", 443, Some("GET"), Some("/x")),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Https, "a.example", 22, Some("GET"), Some("/x")),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Https, "a.example", 443, Some("POST"), Some("/x")),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Https, "a.example", 443, Some("GET"), Some("/y")),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
                 &target(Scheme::Https, "a.example", 443, None, None),
             ),
-            Key::of(
+            key_of(
                 &agent("a"),
                 "policy",
                 "model",
@@ -226,7 +239,7 @@ mod tests {
             }
         }
         assert_eq!(
-            Key::of(&agent("a"), "policy", "model", &whole()).hash(),
+            key_of(&agent("a"), "policy", "model", &whole()).hash(),
             keys[0].hash()
         );
     }

@@ -2,7 +2,7 @@
 
 use super::target::HostName;
 use crate::id::{ConnectionId, UserId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::fmt;
 
 const LONGEST_PREFIX: usize = 1024;
@@ -10,22 +10,22 @@ const LONGEST_POLICY: usize = 4000;
 const MOST_METHODS: usize = 20;
 
 /// A rule as operators write it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
     pub host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub methods: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub path_prefix: Option<String>,
     pub action: WrittenAction,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub policy: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub ask: Option<Asked>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenAction {
     Allow,
@@ -35,13 +35,13 @@ pub enum WrittenAction {
 }
 
 /// Who is asked, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     pub connection_id: ConnectionId,
     pub user_id: UserId,
     pub channel_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub conversation_id: Option<String>,
 }
 

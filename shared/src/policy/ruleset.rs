@@ -123,18 +123,6 @@ impl RuleSet {
         &self.hash
     }
 
-    pub fn rule(&self, index: usize) -> Option<&Rule> {
-        self.rules.get(index)
-    }
-
-    pub fn len(&self) -> usize {
-        self.rules.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
     /// The rules that may decide this reading, in their order, to the first that does; whether one does.
     pub(super) fn deciding<'a>(
         &'a self,

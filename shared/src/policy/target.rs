@@ -1,6 +1,7 @@
 //! What is about to be sent, read in every way in which a server might read it.
 
 use super::MOST_METHODS;
+use http::Uri;
 use std::{borrow::Cow, fmt};
 use url::Host;
 
@@ -133,6 +134,21 @@ impl PathReading {
 }
 
 impl Target {
+    /// A request of this method to this address, which is as it will be sent. None where it is not
+    /// http(s), or its host is none.
+    pub fn of(uri: &Uri, method: &str) -> Option<Self> {
+        let scheme: Scheme = uri.scheme_str()?.parse().ok()?;
+        let host = HostName::parse(uri.host()?).ok()?;
+        let port = uri.port_u16().unwrap_or(scheme.default_port());
+        Some(Self::new(
+            scheme,
+            host,
+            port,
+            Some(method),
+            Some(uri.path()),
+        ))
+    }
+
     /// A request of this method to this path, which is as it will be sent: encoded, without query.
     pub fn new(
         scheme: Scheme,

@@ -30,10 +30,36 @@ pub enum Flight {
     Lost,
 }
 
+/// How a call of the judge's ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JudgeOutcome {
+    Allow,
+    Deny,
+    Timeout,
+    Unavailable,
+}
+
+impl JudgeOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let all = [Self::Allow, Self::Deny, Self::Timeout, Self::Unavailable];
+        let own = all.into_iter().find(|outcome| outcome.as_str() == text);
+        own.ok_or_else(|| malformed(format_args!("outcome {text}")))
+    }
+}
+
 /// What became of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredVerdict {
-    pub outcome: String,
+    pub outcome: JudgeOutcome,
     /// For how long it may be reused: not at all, a failure.
     pub life: Duration,
 }
@@ -100,13 +126,13 @@ impl Store {
         agent: &AgentScope,
         key: &VerdictHash,
         flight: Uuid,
-        verdict: &StoredVerdict,
+        verdict: StoredVerdict,
     ) -> Result<(), StoreError> {
         let parameters: [Parameter<'_>; 5] = [
             (&agent.organization().as_str(), Type::TEXT),
             (&key.as_slice(), Type::BYTEA),
             (&flight, Type::UUID),
-            (&verdict.outcome, Type::TEXT),
+            (&verdict.outcome.as_str(), Type::TEXT),
             (&(millis(verdict.life) as f64), Type::FLOAT8),
         ];
         self.query(VERDICT_SETTLE, &parameters).await.map(drop)
@@ -137,10 +163,12 @@ impl Store {
 }
 
 fn stored(row: &Row, from: usize) -> Result<Option<StoredVerdict>, StoreError> {
-    let outcome: Option<String> = row.try_get(from)?;
+    let Some(outcome) = row.try_get(from)? else {
+        return Ok(None);
+    };
     let left: Option<f64> = row.try_get(from + 1)?;
-    Ok(outcome.map(|outcome| StoredVerdict {
-        outcome,
+    Ok(Some(StoredVerdict {
+        outcome: JudgeOutcome::parse(outcome)?,
         life: Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default(),
     }))
 }
