@@ -85,7 +85,37 @@ struct Shared {
 struct Environment {
     server: Server,
     guard: Option<Guard>,
-    polled: Arc<Mutex<bool>>,
+    life: Arc<Mutex<Life>>,
+}
+
+/// Of an environment's process.
+#[derive(Default)]
+struct Life {
+    polled: bool,
+    /// How many there have been. A poll of one that is gone gets nothing: its connection may not have
+    /// been seen to close yet.
+    generation: u64,
+}
+
+impl Life {
+    fn begin_another(&mut self) {
+        self.polled = false;
+        self.generation += 1;
+    }
+}
+
+impl Work {
+    /// Answers for what an environment that died was at.
+    fn fail_in_flight(&mut self, environment: usize) {
+        let lost = self
+            .in_flight
+            .extract_if(|_, own| own.environment == environment);
+        for (_, own) in lost {
+            let _ = own
+                .answer
+                .send(failed("Runtime.ExitError", "the environment exited"));
+        }
+    }
 }
 
 /// A function and its environments.
@@ -117,14 +147,14 @@ impl Function {
         let shared = Arc::new(Shared::default());
         let mut all = Vec::new();
         for index in 0..environments {
-            let polled = Arc::new(Mutex::new(false));
-            let (own, own_polled) = (Arc::clone(&shared), Arc::clone(&polled));
+            let life = Arc::new(Mutex::new(Life::default()));
+            let (own, own_life) = (Arc::clone(&shared), Arc::clone(&life));
             let handle =
-                move |request| serve(Arc::clone(&own), Arc::clone(&own_polled), index, request);
+                move |request| serve(Arc::clone(&own), Arc::clone(&own_life), index, request);
             all.push(Environment {
                 server: Server::start(LOOPBACK, handle).await?,
                 guard: None,
-                polled,
+                life,
             });
         }
         let environments = Arc::new(Mutex::new(all));
@@ -172,6 +202,7 @@ impl Function {
         for environment in lock(&self.environments).iter_mut() {
             if let Some(guard) = &mut environment.guard {
                 guard.end();
+                lock(&environment.life).generation += 1;
             }
         }
     }
@@ -224,10 +255,12 @@ impl Function {
     }
 
     fn start_what_is_not_running(&self) -> Result<()> {
-        for environment in lock(&self.environments).iter_mut() {
+        for (index, environment) in lock(&self.environments).iter_mut().enumerate() {
             if environment.guard.as_mut().is_some_and(Guard::is_running) {
                 continue;
             }
+            lock(&environment.life).begin_another();
+            lock(&self.shared.work).fail_in_flight(index);
             let mut env: Vec<(String, String)> = [
                 (
                     "AWS_LAMBDA_RUNTIME_API",
@@ -251,7 +284,6 @@ impl Function {
             });
             env.extend(inherited);
             env.extend(self.env.iter().cloned());
-            *lock(&environment.polled) = false;
             let guarded = Guarded {
                 program: &self.binary,
                 arguments: &[],
@@ -277,20 +309,9 @@ async fn watch(shared: Arc<Shared>, environments: Arc<Mutex<Vec<Environment>>>, 
                 .guard
                 .as_mut()
                 .is_some_and(|guard| !guard.is_running());
-            init_failed &= died && !*lock(&environment.polled);
+            init_failed &= died && !lock(&environment.life).polled;
             if died {
-                let mut work = lock(&shared.work);
-                let lost: Vec<String> = work
-                    .in_flight
-                    .iter()
-                    .filter(|(_, own)| own.environment == index)
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                for own in lost.iter().filter_map(|id| work.in_flight.remove(id)) {
-                    let _ = own
-                        .answer
-                        .send(failed("Runtime.ExitError", "the environment exited"));
-                }
+                lock(&shared.work).fail_in_flight(index);
             }
         }
         if init_failed {
@@ -314,7 +335,7 @@ fn failed(error_type: &str, message: &str) -> Answer {
 
 async fn serve(
     shared: Arc<Shared>,
-    polled: Arc<Mutex<bool>>,
+    life: Arc<Mutex<Life>>,
     environment: usize,
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
@@ -323,8 +344,12 @@ async fn serve(
         .strip_prefix("/2018-06-01/runtime/")
         .unwrap_or_default();
     if request.method() == Method::GET && path == "invocation/next" {
-        *lock(&polled) = true;
-        return next(&shared, environment).await;
+        let generation = {
+            let mut life = lock(&life);
+            life.polled = true;
+            life.generation
+        };
+        return next(&shared, environment, &life, generation).await;
     }
     let own = |end: &str| {
         path.strip_prefix("invocation/")
@@ -366,10 +391,21 @@ fn accepted() -> Result<Response<Body>> {
     json(202, &json!({"status": "OK"}))
 }
 
-async fn next(shared: &Shared, environment: usize) -> Result<Response<Body>> {
+async fn next(
+    shared: &Shared,
+    environment: usize,
+    life: &Mutex<Life>,
+    generation: u64,
+) -> Result<Response<Body>> {
     loop {
         let arrived = shared.arrived.notified();
         let taken = {
+            let life = lock(life);
+            if life.generation != generation {
+                // It is another's to take.
+                shared.arrived.notify_one();
+                return Err("the process is gone".into());
+            }
             let mut work = lock(&shared.work);
             let waiting = work.queue.pop_front();
             if !work.queue.is_empty() {
