@@ -253,3 +253,14 @@ async fn a_slack_card_whose_function_was_killed_loses_its_buttons() {
         "No"
     );
 }
+
+/// Of the stand-in itself: what a killed process had asked for is not given to it.
+#[tokio::test]
+async fn an_invocation_after_a_kill_goes_to_the_next_process() {
+    let world = World::new().await;
+    for _ in 0..20 {
+        let nowhere = postern_stack::HttpRequest::get("/nowhere");
+        assert_eq!(world.call_webhooks(nowhere).await.code(), "not_found");
+        world.webhooks().await.kill_all();
+    }
+}

@@ -508,13 +508,9 @@ impl World {
     }
 
     pub async fn call_webhooks(&self, request: HttpRequest) -> Answer {
-        match self
-            .webhooks()
-            .await
-            .invoke(request.v2(), TIMEOUT)
-            .await
-            .unwrap()
-        {
+        let webhooks = self.webhooks().await;
+        let invoked = webhooks.invoke(request.v2(), TIMEOUT).await;
+        match invoked.unwrap_or_else(|error| panic!("{error}\n{}", webhooks.logs().join("\n"))) {
             Invocation::Ok(answer) => {
                 let headers = answer["headers"].as_object().cloned().unwrap_or_default();
                 Answer {

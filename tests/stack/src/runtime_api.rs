@@ -4,7 +4,7 @@
 //! as a clean end. As a crate, its pinned `matchit` cannot stand beside the current axum's.)
 
 use crate::guard::{Guard, Guarded, Lines};
-use crate::server::{Body, LOOPBACK, Server, json, whole};
+use crate::server::{Body, Server, json, whole};
 use crate::{Result, lock};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response};
@@ -83,7 +83,8 @@ struct Shared {
 
 /// One execution environment: a process, and the Runtime API that it alone talks to.
 struct Environment {
-    server: Server,
+    /// Of the process that runs: what its predecessor has sent is not read by it.
+    server: Option<Server>,
     guard: Option<Guard>,
     life: Arc<Mutex<Life>>,
 }
@@ -92,16 +93,24 @@ struct Environment {
 #[derive(Default)]
 struct Life {
     polled: bool,
-    /// How many there have been. A poll of one that is gone gets nothing: its connection may not have
-    /// been seen to close yet.
+    /// How many there have been. A poll of one that is gone gets nothing: it may not even have been read
+    /// when the process ended.
     generation: u64,
 }
 
 impl Life {
-    fn begin_another(&mut self) {
+    fn begin_another(&mut self) -> u64 {
         self.polled = false;
         self.generation += 1;
+        self.generation
     }
+}
+
+/// A process of an environment, as its own Runtime API knows it.
+#[derive(Clone, Copy)]
+struct Process {
+    environment: usize,
+    generation: u64,
 }
 
 impl Work {
@@ -146,15 +155,11 @@ impl Function {
     ) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut all = Vec::new();
-        for index in 0..environments {
-            let life = Arc::new(Mutex::new(Life::default()));
-            let (own, own_life) = (Arc::clone(&shared), Arc::clone(&life));
-            let handle =
-                move |request| serve(Arc::clone(&own), Arc::clone(&own_life), index, request);
+        for _ in 0..environments {
             all.push(Environment {
-                server: Server::start(LOOPBACK, handle).await?,
+                server: None,
                 guard: None,
-                life,
+                life: Arc::default(),
             });
         }
         let environments = Arc::new(Mutex::new(all));
@@ -259,13 +264,20 @@ impl Function {
             if environment.guard.as_mut().is_some_and(Guard::is_running) {
                 continue;
             }
-            lock(&environment.life).begin_another();
+            let generation = lock(&environment.life).begin_another();
             lock(&self.shared.work).fail_in_flight(index);
+            let (shared, life) = (Arc::clone(&self.shared), Arc::clone(&environment.life));
+            let process = Process {
+                environment: index,
+                generation,
+            };
+            let server = Server::start_now(move |request| {
+                serve(Arc::clone(&shared), Arc::clone(&life), process, request)
+            })?;
+            let address = server.address().to_string();
+            environment.server = Some(server);
             let mut env: Vec<(String, String)> = [
-                (
-                    "AWS_LAMBDA_RUNTIME_API",
-                    environment.server.address().to_string().as_str(),
-                ),
+                ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
                 ("AWS_LAMBDA_FUNCTION_NAME", &self.name),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
@@ -336,7 +348,7 @@ fn failed(error_type: &str, message: &str) -> Answer {
 async fn serve(
     shared: Arc<Shared>,
     life: Arc<Mutex<Life>>,
-    environment: usize,
+    process: Process,
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
     let path = request.uri().path().to_owned();
@@ -344,12 +356,7 @@ async fn serve(
         .strip_prefix("/2018-06-01/runtime/")
         .unwrap_or_default();
     if request.method() == Method::GET && path == "invocation/next" {
-        let generation = {
-            let mut life = lock(&life);
-            life.polled = true;
-            life.generation
-        };
-        return next(&shared, environment, &life, generation).await;
+        return next(&shared, &life, process).await;
     }
     let own = |end: &str| {
         path.strip_prefix("invocation/")
@@ -391,21 +398,17 @@ fn accepted() -> Result<Response<Body>> {
     json(202, &json!({"status": "OK"}))
 }
 
-async fn next(
-    shared: &Shared,
-    environment: usize,
-    life: &Mutex<Life>,
-    generation: u64,
-) -> Result<Response<Body>> {
+async fn next(shared: &Shared, life: &Mutex<Life>, process: Process) -> Result<Response<Body>> {
     loop {
         let arrived = shared.arrived.notified();
         let taken = {
-            let life = lock(life);
-            if life.generation != generation {
+            let mut life = lock(life);
+            if life.generation != process.generation {
                 // It is another's to take.
                 shared.arrived.notify_one();
                 return Err("the process is gone".into());
             }
+            life.polled = true;
             let mut work = lock(&shared.work);
             let waiting = work.queue.pop_front();
             if !work.queue.is_empty() {
@@ -415,7 +418,7 @@ async fn next(
                 work.in_flight.insert(
                     waiting.id.clone(),
                     InFlight {
-                        environment,
+                        environment: process.environment,
                         answer: waiting.answer,
                     },
                 );

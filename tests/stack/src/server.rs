@@ -42,6 +42,25 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("port {} of {}: {error}", address.port(), address.ip()))?;
+        Self::on(listener, handle)
+    }
+
+    /// The same at any free port of loopback, at once.
+    pub fn start_now<H, F>(handle: H) -> Result<Self>
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response<Body>>> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind(LOOPBACK)?;
+        listener.set_nonblocking(true)?;
+        Self::on(TcpListener::from_std(listener)?, handle)
+    }
+
+    fn on<H, F>(listener: TcpListener, handle: H) -> Result<Self>
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response<Body>>> + Send + 'static,
+    {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             // Aborted with this task, so that no connection outlives the server.
