@@ -19,6 +19,7 @@ mod hex;
 pub mod id;
 pub mod interactions;
 pub mod judge;
+pub mod moment;
 pub mod pem;
 pub mod placeholder;
 pub mod policy;
