@@ -6,7 +6,7 @@ use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
 use crate::placeholder::PlaceholderHash;
 use crate::policy::{Grant, Passed, PolicyRow};
 use crate::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
-use crate::secret::{Permit, SecretNames};
+use crate::secret::{KeyPermit, SecretNames};
 use serde::Deserialize;
 
 /// What a request shows: its token is verified, its placeholders are not looked up yet.
@@ -19,13 +19,13 @@ pub struct Request {
     pub provider: ProviderId,
 }
 
-/// What the database knows of a request, in one answer. Rows of other organizations than the
-/// expected one are never in it.
+/// What the database knows of a request, in one answer. Where a token names the organization, rows of
+/// other organizations are never in it.
 #[derive(Debug)]
 pub struct Facts {
-    pub expected: ExpectedOrganizations,
+    /// Whether the agent exists in the organization that the request is scoped by.
     pub agent_exists: bool,
-    pub token_revoked: bool,
+    pub token: TokenStanding,
     pub system_entitled: bool,
     pub placeholders: Vec<PlaceholderRow>,
     pub profiles: Vec<ProfileRow>,
@@ -35,11 +35,32 @@ pub struct Facts {
     pub grant: Grant,
 }
 
-/// The organizations that may be expected: the token's, or those with an agent of the URL's id.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ExpectedOrganizations {
-    NotAsked,
-    Found(Vec<OrganizationId>),
+/// How a verified worker token stands with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenStanding {
+    /// It counts, or there is none.
+    Good,
+    /// It, or its deployment after it was issued, was revoked.
+    Revoked,
+    /// It was issued before its agent was created: it is a namesake's.
+    OlderThanItsAgent,
+    /// Its agent does not exist.
+    NoAgent,
+}
+
+impl TokenStanding {
+    /// # Errors
+    /// `invalid_worker_token`, or `agent_mismatch` where the agent does not exist.
+    pub fn check(self) -> Result<(), Error> {
+        let invalid = |why| Err(Error::from(Code::InvalidWorkerToken).because(why));
+        match self {
+            Self::Good => Ok(()),
+            Self::Revoked => invalid("revoked"),
+            Self::OlderThanItsAgent => invalid("issued before its agent was created"),
+            Self::NoAgent => Err(Error::from(Code::AgentMismatch)
+                .because("the agent does not exist in the organization")),
+        }
+    }
 }
 
 /// A live or expired placeholder that was presented.
@@ -103,7 +124,7 @@ pub struct Rules {
 pub struct Admitted {
     organization: Option<OrganizationId>,
     agent: AgentId,
-    credential: Result<(Permit, AuthType), Error>,
+    credential: Result<(KeyPermit, AuthType), Error>,
     legacy: bool,
 }
 
@@ -144,7 +165,7 @@ impl Admitted {
 pub struct Access {
     pub organization: Option<OrganizationId>,
     pub agent: AgentId,
-    pub permit: Permit,
+    pub permit: KeyPermit,
     pub auth_type: AuthType,
     /// The request lives on a row from before organizations or hosts were recorded.
     pub legacy: bool,
@@ -164,10 +185,10 @@ pub fn admit(
     facts: &Facts,
     host: &str,
 ) -> Result<Admitted, Error> {
-    if facts.token_revoked {
-        return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
+    if facts.token != TokenStanding::NoAgent {
+        facts.token.check()?;
     }
-    let expected = expected_organization(&facts.expected)?;
+    let expected = expected_organization(request, facts)?;
     let mut legacy = resolve(rules, request, facts, &expected)?;
     let organization = match expected {
         ExpectedOrganization::Proven(organization) => Some(organization),
@@ -179,7 +200,7 @@ pub fn admit(
     let agent = same_agent(request, facts, organization.is_some())?;
     same_deployment(rules, request, facts)?;
     same_user(request, facts)?;
-    let credential = credential(rules, request, facts, organization.as_ref());
+    let credential = credential(rules, request, facts, organization.as_ref())?;
     if let Ok(Credential::Own { row, .. }) = &credential {
         legacy |= host_allowed(rules, row, host)?;
     }
@@ -195,17 +216,24 @@ pub fn admit(
     })
 }
 
-fn expected_organization(found: &ExpectedOrganizations) -> Result<ExpectedOrganization, Error> {
-    match found {
-        ExpectedOrganizations::NotAsked => Ok(ExpectedOrganization::NoneExpected),
-        ExpectedOrganizations::Found(organizations) => match organizations.as_slice() {
-            [only] => Ok(ExpectedOrganization::Proven(only.clone())),
-            [] => {
-                Err(Error::from(Code::Unauthorized).because("no organization has the URL's agent"))
-            }
-            _ => Err(Error::from(Code::Unauthorized)
-                .because("several organizations have the URL's agent")),
-        },
+/// The token's organization; else, where the URL names an agent, that of the placeholder, which must
+/// have such an agent. Nothing is looked up by the agent's id alone, so nobody can make another's agent
+/// unreachable by taking its id.
+fn expected_organization(request: &Request, facts: &Facts) -> Result<ExpectedOrganization, Error> {
+    if let Some(worker) = &request.worker {
+        let organization = worker.agent().organization().clone();
+        return Ok(ExpectedOrganization::Proven(organization));
+    }
+    if request.agent.is_none() {
+        return Ok(ExpectedOrganization::NoneExpected);
+    }
+    let live = facts.placeholders.iter().find(|row| row.live);
+    match live.and_then(|row| row.organization_id.clone()) {
+        Some(organization) if facts.agent_exists => Ok(ExpectedOrganization::Proven(organization)),
+        Some(_) => Err(Error::from(Code::Unauthorized)
+            .because("the placeholder's organization does not have the URL's agent")),
+        None => Err(Error::from(Code::Unauthorized)
+            .because("no live placeholder names the organization of the URL's agent")),
     }
 }
 
@@ -301,62 +329,73 @@ fn same_user(request: &Request, facts: &Facts) -> Result<(), Error> {
 
 enum Credential<'a> {
     Own {
-        permit: Permit,
+        permit: KeyPermit,
         row: &'a PlaceholderRow,
     },
-    Other(Permit, AuthType),
+    Other(KeyPermit, AuthType),
 }
 
-/// The most specific credential there is; never the next tier because one could not be read.
+/// The most specific credential there is; never the next tier because one could not be read. What is
+/// wrong with the credential itself is told only when it is to be spent.
+///
+/// # Errors
+/// `unexpected_credential` where two placeholders have a secret of their own: which is meant is not said.
 fn credential<'a>(
     rules: &Rules,
     request: &Request,
     facts: &'a Facts,
     organization: Option<&OrganizationId>,
-) -> Result<Credential<'a>, Error> {
+) -> Result<Result<Credential<'a>, Error>, Error> {
+    let rows = facts.placeholders.iter();
+    let mut own = rows.filter_map(|row| Some((row, row.secret_ref.as_ref()?)));
+    let placeholder = own.next();
+    if own.next().is_some() {
+        return Err(Error::new(
+            Code::UnexpectedCredential,
+            "two placeholders that have a secret of their own were presented; send one",
+        ));
+    }
+    let found = tiers(rules, request, facts, organization, placeholder);
+    Ok(found.unwrap_or_else(|| Err(Code::NoCredentials.into())))
+}
+
+fn tiers<'a>(
+    rules: &Rules,
+    request: &Request,
+    facts: &Facts,
+    organization: Option<&OrganizationId>,
+    placeholder: Option<(&'a PlaceholderRow, &'a String)>,
+) -> Option<Result<Credential<'a>, Error>> {
     // A row was written with a ref of its organization's own; one that is not is a forgery.
     let forged = |error: Error| Error::from(Code::SecretUnavailable).because(error);
     let tier = |agent: bool, user: bool| {
         let is =
             |row: &&ProfileRow| row.agent_id.is_some() == agent && row.user_id.is_some() == user;
-        let profile = facts.profiles.iter().find(is).zip(organization);
-        profile.map(|(row, organization)| {
-            let permit = rules
-                .names
-                .of_organization(organization, &row.secret_ref)
-                .map_err(forged)?;
-            Ok(Credential::Other(permit, row.auth_type))
-        })
+        let (row, organization) = facts.profiles.iter().find(is).zip(organization)?;
+        let permit = rules.names.key(organization, &row.secret_ref);
+        let spent = |permit| Credential::Other(permit, row.auth_type);
+        Some(permit.map(spent).map_err(forged))
     };
-    if request.user.is_some()
-        && let Some(found) = tier(true, true)
-    {
-        return found;
-    }
-    if let Some((row, secret_ref)) = facts
-        .placeholders
-        .iter()
-        .find_map(|row| Some((row, row.secret_ref.as_ref()?)))
-    {
+    let of_user = || request.user.as_ref().and_then(|_| tier(true, true));
+    let of_placeholder = || {
+        let (row, secret_ref) = placeholder?;
         let permit = match organization {
-            Some(organization) => rules.names.of_organization(organization, secret_ref),
-            None => rules.names.of_legacy(secret_ref),
+            Some(organization) => rules.names.key(organization, secret_ref),
+            None => rules.names.legacy(secret_ref),
         };
-        return Ok(Credential::Own {
-            permit: permit.map_err(forged)?,
-            row,
-        });
-    }
-    if let Some(found) = tier(true, false).or_else(|| tier(false, false)) {
-        return found;
-    }
-    if facts.system_entitled && facts.agent_exists && organization.is_some() {
-        return Ok(Credential::Other(
-            rules.names.of_system(&request.provider),
-            AuthType::ApiKey,
-        ));
-    }
-    Err(Code::NoCredentials.into())
+        let spent = |permit| Credential::Own { permit, row };
+        Some(permit.map(spent).map_err(forged))
+    };
+    let of_system = || {
+        let entitled = facts.system_entitled && facts.agent_exists && organization.is_some();
+        let permit = entitled.then(|| rules.names.system(&request.provider))?;
+        Some(Ok(Credential::Other(permit, AuthType::ApiKey)))
+    };
+    of_user()
+        .or_else(of_placeholder)
+        .or_else(|| tier(true, false))
+        .or_else(|| tier(false, false))
+        .or_else(of_system)
 }
 
 /// Whether the placeholder's own secret may go to this host; true when it is a row without hosts.
@@ -427,9 +466,8 @@ mod tests {
 
     fn facts() -> Facts {
         Facts {
-            expected: ExpectedOrganizations::Found(vec![org("a")]),
             agent_exists: true,
-            token_revoked: false,
+            token: TokenStanding::Good,
             system_entitled: true,
             placeholders: vec![row()],
             profiles: vec![],
@@ -454,7 +492,7 @@ mod tests {
             agent_id: agent.then(|| AgentId::parse("agent").unwrap()),
             user_id: user.then(|| UserId::parse("user").unwrap()),
             auth_type: AuthType::OAuth,
-            secret_ref: format!("postern/org/a/{name}"),
+            secret_ref: format!("postern/org/a/keys/{name}"),
         }
     }
 
@@ -477,20 +515,20 @@ mod tests {
         facts.placeholders[0].user_id = request.user.clone();
         assert!(permit(&request, &facts).contains("postern/system/openai"));
         facts.profiles.push(profile(false, false, "org"));
-        assert!(permit(&request, &facts).contains("org/a/org"));
+        assert!(permit(&request, &facts).contains("org/a/keys/org"));
         facts.profiles.push(profile(true, false, "agent"));
-        assert!(permit(&request, &facts).contains("org/a/agent"));
-        facts.placeholders[0].secret_ref = Some("postern/org/a/own".into());
-        assert!(permit(&request, &facts).contains("org/a/own"));
+        assert!(permit(&request, &facts).contains("org/a/keys/agent"));
+        facts.placeholders[0].secret_ref = Some("postern/org/a/keys/own".into());
+        assert!(permit(&request, &facts).contains("org/a/keys/own"));
         facts.profiles.push(profile(true, true, "user"));
-        assert!(permit(&request, &facts).contains("org/a/user"));
+        assert!(permit(&request, &facts).contains("org/a/keys/user"));
     }
 
     #[test]
     fn a_forged_ref_is_503_and_never_the_next_tier() {
         let mut facts = facts();
         facts.profiles.push(ProfileRow {
-            secret_ref: "postern/org/b/key".into(),
+            secret_ref: "postern/org/b/keys/key".into(),
             ..profile(true, false, "")
         });
         assert_eq!(refusal(&request(), &facts), Code::SecretUnavailable);
@@ -503,12 +541,11 @@ mod tests {
             secret_ref: Some("postern/legacy/x".into()),
             ..row()
         };
-        let mut facts = Facts {
+        let facts = Facts {
             placeholders: vec![legacy],
             ..facts()
         };
         assert_eq!(refusal(&request(), &facts), Code::Unauthorized);
-        facts.expected = ExpectedOrganizations::NotAsked;
         let mut request = request();
         request.agent = None;
         assert!(
@@ -521,14 +558,64 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_nobody_or_that_several_have_is_unauthorized() {
-        for organizations in [vec![], vec![org("a"), org("b")]] {
+    fn the_placeholders_organization_must_have_the_urls_agent() {
+        let facts = Facts {
+            agent_exists: false,
+            ..facts()
+        };
+        assert_eq!(refusal(&request(), &facts), Code::Unauthorized);
+    }
+
+    #[test]
+    fn placeholders_of_two_organizations_are_refused_with_and_without_an_agent_in_the_url() {
+        let other = PlaceholderRow {
+            organization_id: Some(org("b")),
+            ..row()
+        };
+        let facts = Facts {
+            placeholders: vec![row(), other],
+            ..facts()
+        };
+        let mut request = request();
+        request.placeholders.push(Placeholder::mint().hash());
+        assert_eq!(refusal(&request, &facts), Code::Unauthorized);
+        request.agent = None;
+        assert_eq!(refusal(&request, &facts), Code::Unauthorized);
+    }
+
+    #[test]
+    fn two_placeholders_with_a_secret_of_their_own_do_not_say_which_is_meant() {
+        let own = |name: &str| PlaceholderRow {
+            secret_ref: Some(format!("postern/org/a/keys/{name}")),
+            allowed_hosts: vec!["api.openai.com".into()],
+            ..row()
+        };
+        let mut request = request();
+        request.placeholders.push(Placeholder::mint().hash());
+        let mut facts = facts();
+        facts.placeholders = vec![own("x"), own("y")];
+        assert_eq!(refusal(&request, &facts), Code::UnexpectedCredential);
+        facts.placeholders[1].secret_ref = None;
+        assert!(permit(&request, &facts).contains("keys/x"));
+    }
+
+    #[test]
+    fn a_token_that_does_not_stand_is_refused_before_anything_else() {
+        for (token, code) in [
+            (TokenStanding::Revoked, Code::InvalidWorkerToken),
+            (TokenStanding::OlderThanItsAgent, Code::InvalidWorkerToken),
+        ] {
             let facts = Facts {
-                expected: ExpectedOrganizations::Found(organizations),
+                token,
+                agent_exists: false,
                 ..facts()
             };
-            assert_eq!(refusal(&request(), &facts), Code::Unauthorized);
+            assert_eq!(refusal(&request(), &facts), code);
         }
+        assert_eq!(
+            TokenStanding::NoAgent.check().unwrap_err().code,
+            Code::AgentMismatch
+        );
     }
 
     #[test]
@@ -575,22 +662,20 @@ mod tests {
 
     #[test]
     fn an_unknown_agent_never_reaches_a_system_key() {
-        assert_eq!(
-            refusal(
-                &request(),
-                &Facts {
-                    agent_exists: false,
-                    ..facts()
-                }
-            ),
-            Code::AgentMismatch
-        );
+        let facts = Facts {
+            agent_exists: false,
+            ..facts()
+        };
+        assert_eq!(refusal(&request(), &facts), Code::Unauthorized);
+        let mut request = request();
+        request.agent = None;
+        assert_eq!(refusal(&request, &facts), Code::AgentMismatch);
     }
 
     #[test]
     fn an_own_secret_goes_to_its_hosts_alone() {
         let own = PlaceholderRow {
-            secret_ref: Some("postern/org/a/own".into()),
+            secret_ref: Some("postern/org/a/keys/own".into()),
             allowed_hosts: vec!["API.openai.com".into()],
             ..row()
         };
@@ -611,7 +696,7 @@ mod tests {
     #[test]
     fn a_row_without_hosts_follows_the_operators_setting() {
         let own = PlaceholderRow {
-            secret_ref: Some("postern/org/a/own".into()),
+            secret_ref: Some("postern/org/a/keys/own".into()),
             ..row()
         };
         let facts = Facts {

@@ -13,10 +13,12 @@ pub fn options() -> Vec<String> {
     OPTIONS.map(str::to_owned).into()
 }
 
-/// Whether this is `{server}/{tool}`, so that no name can become a wildcard in a grant's pattern.
+/// Whether this is `{server}/{tool}`, so that no name can become a wildcard or a path in a grant's
+/// pattern.
 pub fn is_tool(name: &str) -> bool {
     let part = |part: &str, longest: usize| {
         (1..=longest).contains(&part.len())
+            && !matches!(part, "." | "..")
             && part
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
@@ -40,12 +42,19 @@ mod tests {
     #[test]
     fn a_tool_is_a_server_and_a_name_without_wildcards() {
         let longest = format!("{}/{}", "s".repeat(64), "t".repeat(128));
-        for good in ["github/create_issue", "a/b", "A-1._/x.y", &longest] {
+        for good in [
+            "github/create_issue",
+            "a/b",
+            "A-1._/x.y",
+            "..a/...",
+            &longest,
+        ] {
             assert!(is_tool(good), "{good}");
         }
         let long = format!("{}/t", "s".repeat(65));
         for bad in [
             "", "a", "/", "a/", "/b", "a/*", "*/b", "a/b/c", "a b/c", "a/b\n", "\u{e9}/b", &long,
+            "../b", "./b", "a/..", "a/.",
         ] {
             assert!(!is_tool(bad), "{bad}");
         }

@@ -4,14 +4,13 @@ use crate::approval;
 use crate::egress::AllowedPrivate;
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
+use crate::policy::{CallbackAddress, CallbackUrl};
 use crate::scope::Conversation;
-use http::Uri;
 use serde_json::{Map, Value, json};
 
 const MOST_OPTIONS: usize = 25;
 const LONGEST_OPTION: usize = 75;
 const LONGEST_QUESTION: usize = 3000;
-const LONGEST_URL: usize = 2048;
 /// Most that an approval's arguments may be, in bytes of JSON.
 const LARGEST_ARGS: usize = 64 * 1024;
 
@@ -19,8 +18,9 @@ const LARGEST_ARGS: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Ask {
     id: InteractionId,
-    /// The body, as it is stored.
+    /// The body, as it is stored, but for the callback's address.
     fields: Map<String, Value>,
+    callback: Option<CallbackAddress>,
     digest: Option<String>,
 }
 
@@ -71,9 +71,14 @@ impl Ask {
             }
             _ => return Err(Error::field("kind", "must be `question` or `approval`")),
         };
-        callback_url(&fields, allowed)?;
+        let callback = callback(fields.remove("callback_url"), allowed)?;
         fields.retain(|name, _| !FROM_THE_TOKEN.contains(&name.as_str()));
-        Ok(Self { id, fields, digest })
+        Ok(Self {
+            id,
+            fields,
+            callback,
+            digest,
+        })
     }
 
     pub fn id(&self) -> &InteractionId {
@@ -85,9 +90,18 @@ impl Ask {
         self.digest.as_deref()
     }
 
-    /// What is stored: the body, with where the token says that it is asked.
-    pub fn payload(&self, conversation: &Conversation) -> Value {
+    /// Where the agent wants its outcome, if its policies allow it.
+    pub fn callback(&self) -> Option<&CallbackAddress> {
+        self.callback.as_ref()
+    }
+
+    /// What is stored: the body, with where the token says that it is asked, and the callback that the
+    /// agent's policies allow.
+    pub fn payload(&self, conversation: &Conversation, callback: Option<&CallbackUrl>) -> Value {
         let mut payload = Value::Object(self.fields.clone());
+        if let Some(callback) = callback {
+            payload["callback_url"] = callback.as_str().into();
+        }
         payload["channel_id"] = conversation.channel().into();
         payload["conversation_id"] = conversation.conversation().into();
         if let Some(team) = conversation.team() {
@@ -103,7 +117,7 @@ fn tool(name: &str) -> Result<&str, Error> {
     }
     Err(Error::field(
         "tool",
-        "must be {server}/{tool}: 1 to 64 and 1 to 128 of A-Z a-z 0-9 _ . -",
+        "must be {server}/{tool}: 1 to 64 and 1 to 128 of A-Z a-z 0-9 _ . -, neither part . or ..",
     ))
 }
 
@@ -130,27 +144,17 @@ fn holds_nul(value: &Value) -> bool {
     }
 }
 
-/// An address of the same kind as an upstream's. What its name resolves to is checked when it is called.
-fn callback_url(fields: &Map<String, Value>, allowed: &AllowedPrivate) -> Result<(), Error> {
-    let rule = |rule: &'static str| Error::field("callback_url", rule);
-    let url = match fields.get("callback_url") {
-        None | Some(Value::Null) => return Ok(()),
-        Some(Value::String(url)) => url,
-        Some(_) => return Err(rule("must be a string")),
-    };
-    if url.len() > LONGEST_URL {
-        return Err(rule("must be at most 2048 characters"));
+fn callback(
+    url: Option<Value>,
+    allowed: &AllowedPrivate,
+) -> Result<Option<CallbackAddress>, Error> {
+    match url {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(url)) => CallbackAddress::parse(&url, allowed)
+            .map(Some)
+            .map_err(|rule| Error::field("callback_url", rule)),
+        Some(_) => Err(Error::field("callback_url", "must be a string")),
     }
-    let uri: Uri = url.parse().map_err(|_| rule("must be a URL"))?;
-    let plain = uri
-        .authority()
-        .is_some_and(|authority| !authority.as_str().contains('@'));
-    if !plain || url.contains('#') {
-        return Err(rule("must be a URL without user or fragment"));
-    }
-    allowed
-        .permit(&uri)
-        .map_err(|_| rule("must be a public https address"))
 }
 
 fn string<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {
@@ -253,6 +257,9 @@ mod tests {
             ("tool", json!("git/*")),
             ("tool", json!("*/push")),
             ("tool", json!("git/push/now")),
+            ("tool", json!("../push")),
+            ("tool", json!("git/..")),
+            ("tool", json!("./push")),
             ("tool", json!("git/pu sh")),
             ("tool", Value::Null),
             ("args", json!({"x": "y".repeat(70_000)})),

@@ -4,15 +4,17 @@
 mod api;
 mod card;
 mod discord;
+mod hosts;
 mod slack;
 mod telegram;
 
 pub use api::{ApiCall, Chat, OnPlatform, Posted};
 pub use card::{Card, Ending};
+pub use hosts::ApiHosts;
 
 use crate::error::{Code, Error};
 use crate::event::Incoming;
-use crate::id::{ConnectionId, InteractionId, UserId};
+use crate::id::{ConnectionId, InteractionId, Revision, UserId};
 use crate::signature::Verified;
 use crate::store::{CardAddress, Choice, ClickKey};
 use api::Reply;
@@ -32,8 +34,9 @@ pub(crate) trait ChatPlatform: Send + Sync {
     /// What the verified call asks for.
     fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error>;
 
-    /// The card with its buttons, or the same as plain text for a platform that refuses the card.
-    fn post(&self, card: &Card, form: Form) -> ApiCall;
+    /// The card with the buttons of this revision, or the same as plain text for a platform that refuses
+    /// the card.
+    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall;
 
     /// A message beside the card that says how it ended.
     fn receipt(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall;
@@ -70,6 +73,7 @@ pub enum Call {
 pub struct Click {
     pub user: UserId,
     pub interaction: InteractionId,
+    pub revision: Revision,
     pub choice: Choice,
     pub key: ClickKey,
     pub card: Option<CardAddress>,
@@ -98,24 +102,34 @@ pub struct Acknowledgement {
     pub besides: Option<ApiCall>,
 }
 
-/// A button's id.
-fn button_id(id: &InteractionId, index: usize) -> String {
-    format!("question:{id}:{index}")
+/// What a button says of itself.
+#[derive(Debug, PartialEq, Eq)]
+struct Button {
+    interaction: InteractionId,
+    revision: Revision,
+    choice: Choice,
 }
 
-/// Reads a button's id, `question:{id}:{index}`.
-fn button(id: &str) -> Option<(InteractionId, Choice)> {
-    let (id, index) = id.strip_prefix("question:")?.rsplit_once(':')?;
-    let plain =
-        !index.is_empty() && index.len() <= 2 && index.bytes().all(|byte| byte.is_ascii_digit());
-    let index = plain.then(|| index.parse().ok()).flatten()?;
-    Some((InteractionId::parse(id).ok()?, Choice(index)))
+/// A button's id, `q:{interaction}:{revision}:{index}`, of at most 60 bytes: Telegram takes 64.
+fn button_id(id: &InteractionId, revision: &Revision, index: usize) -> String {
+    format!("q:{id}:{revision}:{index}")
 }
 
-/// The address of the platform's API: its own, or the one that a test gives it.
-fn api_base(config: &Value, own: &str) -> String {
-    let given = config.get("api_base_url").and_then(Value::as_str);
-    given.unwrap_or(own).trim_end_matches('/').to_owned()
+impl Button {
+    /// Reads a button's id.
+    fn parse(id: &str) -> Option<Self> {
+        let mut parts = id.strip_prefix("q:")?.split(':');
+        let (interaction, revision, index) = (parts.next()?, parts.next()?, parts.next()?);
+        let plain = (1..=2).contains(&index.len()) && index.bytes().all(|b| b.is_ascii_digit());
+        if !plain || parts.next().is_some() {
+            return None;
+        }
+        Some(Self {
+            interaction: InteractionId::parse(interaction).ok()?,
+            revision: Revision::parse(revision).ok()?,
+            choice: Choice(index.parse().ok()?),
+        })
+    }
 }
 
 fn malformed_secret() -> Error {
@@ -128,22 +142,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_button_names_its_question_and_a_plain_index() {
+    fn a_button_names_its_question_its_revision_and_a_plain_index() {
+        let (id, revision) = ("q".repeat(48), Revision::new());
+        let id = InteractionId::parse(id).unwrap();
+        let button = button_id(&id, &revision, 24);
+        assert!(button.len() <= 64);
         assert_eq!(
-            button("question:q-1:24"),
-            Some((InteractionId::parse("q-1").unwrap(), Choice(24)))
+            Button::parse(&button),
+            Some(Button {
+                interaction: id,
+                revision,
+                choice: Choice(24)
+            })
         );
         for bad in [
-            "question:q-1:",
-            "question:q-1:-1",
-            "question:q-1:+1",
-            "question:q-1:100",
-            "question::1",
-            "q-1:1",
-            "question:a b:1",
-            "tool:q:1",
+            "q:q-1:abcdef:",
+            "q:q-1:abcdef:-1",
+            "q:q-1:abcdef:+1",
+            "q:q-1:abcdef:100",
+            "q:q-1:abcdef:1:1",
+            "q:q-1:abcde:1",
+            "q::abcdef:1",
+            "q:q-1::1",
+            "q:q-1:1",
+            "q:a b:abcdef:1",
+            "question:q-1:1",
+            "t:q-1:abcdef:1",
         ] {
-            assert_eq!(button(bad), None, "{bad}");
+            assert_eq!(Button::parse(bad), None, "{bad}");
         }
     }
 }

@@ -28,7 +28,7 @@ impl Env {
     }
 
     /// An environment of these pairs.
-    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(
             pairs
                 .into_iter()
@@ -111,9 +111,14 @@ pub fn malformed(variable: &'static str, error: impl Display) -> ConfigError {
     }
 }
 
-/// How to reach the database.
+/// How to reach the database. Where a part of the address is given here it wins over the secret's, so
+/// that a secret that rotates serves behind a pooler.
 pub struct DatabaseConfig {
     pub secret: OperatorSecret,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub name: Option<String>,
+    pub user: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub pool_max: usize,
     pub timeout: Duration,
@@ -123,11 +128,54 @@ impl DatabaseConfig {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             secret: OperatorSecret::from_env(env, "DATABASE_SECRET_ID")?,
+            host: part(
+                env,
+                "DATABASE_HOST",
+                is_host,
+                "must be a host name or an address",
+            )?,
+            port: env
+                .get("DATABASE_PORT")
+                .map(|text| port(text).ok_or_else(|| malformed("DATABASE_PORT", NOT_A_PORT)))
+                .transpose()?,
+            name: part(env, "DATABASE_NAME", is_name, NOT_A_NAME)?,
+            user: part(env, "DATABASE_USER", is_name, NOT_A_NAME)?,
             ca_file: env.get("DATABASE_CA_FILE").map(PathBuf::from),
             pool_max: env.count("DATABASE_POOL_MAX", 1)? as usize,
             timeout: env.bound("DATABASE_TIMEOUT_MS", 3000)?,
         })
     }
+}
+
+const NOT_A_PORT: &str = "must be a port from 1 to 65535";
+const NOT_A_NAME: &str = "must have no control characters";
+
+fn part(
+    env: &Env,
+    variable: &'static str,
+    is_sound: fn(&str) -> bool,
+    otherwise: &str,
+) -> Result<Option<String>, ConfigError> {
+    match env.get(variable) {
+        Some(value) if !is_sound(value) => Err(malformed(variable, otherwise)),
+        value => Ok(value.map(str::to_owned)),
+    }
+}
+
+/// Without a port, which has a variable of its own.
+fn is_host(text: &str) -> bool {
+    let is_name_or_v4 = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    text.bytes().all(is_name_or_v4) || text.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+fn is_name(text: &str) -> bool {
+    !text.contains(char::is_control)
+}
+
+/// The port that the text names, which is digits alone.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
 }
 
 /// How secrets are named and how long their values may be reused.

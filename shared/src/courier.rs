@@ -2,8 +2,10 @@
 //! under one `webhook-id`, with growing pauses, for a day.
 
 use crate::egress::Egress;
+use crate::policy::{CallbackAddress, CallbackUrl, Policies};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{Delivery, Store, StoreError};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 
 /// Longest that a receiver may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const SHORTEST_KEY: usize = 24;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
 /// A delivery's whole life; what asks for a longer pause asks for none at all.
@@ -39,6 +42,8 @@ enum Attempt {
     Accepted,
     /// The receiver wants no more (410).
     Gone,
+    /// The agent's egress policy no longer allows it.
+    Denied(String),
     Failed {
         why: String,
         retry_after: Duration,
@@ -95,6 +100,11 @@ impl Courier {
                 self.store.delivery_given_up(delivery).await?;
                 Ok(Delivered::Over)
             }
+            Attempt::Denied(why) => {
+                warn("delivery_denied", delivery, &why);
+                self.store.delivery_given_up(delivery).await?;
+                Ok(Delivered::Over)
+            }
             Attempt::Failed { why, retry_after } => {
                 warn("delivery_failed", delivery, &why);
                 let pause = pause(delivery.attempts());
@@ -107,13 +117,28 @@ impl Courier {
     }
 
     async fn attempt(&self, delivery: &Delivery) -> Attempt {
-        let permit = self.names.of_callbacks(delivery.organization());
+        let url = match CallbackAddress::parse(delivery.url(), self.egress.allowed()) {
+            Ok(address) => address,
+            Err(rule) => return failed(format!("the callback address {rule}")),
+        };
+        // A policy may have been written since the address was taken.
+        let (organization, agent) = (delivery.organization(), delivery.agent());
+        let url = match self.store.policies_of(organization, agent).await {
+            Ok(rows) => url.permitted(&Policies::resolve(rows, &[])),
+            Err(error) => return failed(error.to_string()),
+        };
+        let url = match url {
+            Ok(url) => url,
+            Err(by) => return Attempt::Denied(by.to_string()),
+        };
+        let permit = self.names.callbacks(organization);
         let secret = match self.secrets.read(&permit, Freshness::Cached).await {
             Ok(secret) => secret,
             Err(error) => return failed(error.cause().unwrap_or_default()),
         };
         let request = match signed(
             delivery,
+            &url,
             &secret,
             OffsetDateTime::now_utc().unix_timestamp(),
         ) {
@@ -158,10 +183,12 @@ fn warn(event: &'static str, delivery: &Delivery, cause: &str) {
 /// The request, signed with each of the organization's keys: one, or a JSON list while it is rotated.
 fn signed(
     delivery: &Delivery,
+    url: &CallbackUrl,
     secret: &SecretString,
     now: i64,
 ) -> Result<Request<Full<Bytes>>, &'static str> {
-    const MALFORMED: &str = "the organization's callback-signing secret is not whsec_ and base64";
+    const MALFORMED: &str =
+        "the organization's callback-signing secret is not whsec_ and base64 of at least 24 bytes";
     let keys: Vec<SecretString> = match serde_json::from_str(secret.expose_secret()) {
         Ok(keys) => keys,
         Err(_) => vec![secret.clone()],
@@ -169,14 +196,18 @@ fn signed(
     let body = delivery.payload().to_string();
     let mut signatures = Vec::with_capacity(keys.len());
     for key in &keys {
-        let webhook = Webhook::new(key.expose_secret().trim()).map_err(|_| MALFORMED)?;
+        let key = key.expose_secret().trim();
+        if !is_long_enough(key) {
+            return Err(MALFORMED);
+        }
+        let webhook = Webhook::new(key).map_err(|_| MALFORMED)?;
         let signature = webhook.sign(delivery.id(), now, body.as_bytes());
         signatures.push(signature.map_err(|_| MALFORMED)?);
     }
     if signatures.is_empty() {
         return Err(MALFORMED);
     }
-    Request::post(delivery.url())
+    Request::post(url.uri())
         .header(header::CONTENT_TYPE, "application/json")
         .header(
             header::USER_AGENT,
@@ -187,6 +218,14 @@ fn signed(
         .header(HEADER_WEBHOOK_SIGNATURE, signatures.join(" "))
         .body(Full::from(body))
         .map_err(|_| "the callback address is not valid")
+}
+
+/// Whether the key has the 24 bytes that Standard Webhooks demands: a shorter one is no secret.
+fn is_long_enough(key: &str) -> bool {
+    let encoded = key.strip_prefix("whsec_").unwrap_or(key);
+    STANDARD
+        .decode(encoded)
+        .is_ok_and(|key| key.len() >= SHORTEST_KEY)
 }
 
 /// The pause after so many attempts, before jitter: 5 s, 25 s, 2 min, 10 min, 52 min, 4 h.
@@ -213,6 +252,15 @@ fn retry_after(value: Option<&HeaderValue>, now: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_of_fewer_than_24_bytes_is_no_key() {
+        let key = |length: usize| format!("whsec_{}", STANDARD.encode(vec![1; length]));
+        assert!(is_long_enough(&key(24)) && is_long_enough(&key(64)));
+        for short in [key(0), key(23), "whsec_".into(), "whsec_%%%".into()] {
+            assert!(!is_long_enough(&short), "{short}");
+        }
+    }
 
     #[test]
     fn pauses_grow_to_a_bound() {

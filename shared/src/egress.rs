@@ -19,15 +19,18 @@ use std::{
     time::Duration,
 };
 
-/// `host` or `host:port` pairs that may be plain http or private. For development.
+/// A list of `host` and `host:port`, comma-separated.
 #[derive(Debug, Clone, Default)]
-pub struct AllowedPrivate(Vec<(String, Option<u16>)>);
+pub struct HostList(Vec<(String, Option<u16>)>);
 
-impl AllowedPrivate {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        const VARIABLE: &str = "ALLOW_PRIVATE_UPSTREAMS";
+impl HostList {
+    /// The list in a variable; empty where it is not set.
+    ///
+    /// # Errors
+    /// Where an entry is neither a host nor a host and a port.
+    pub fn from_env(env: &Env, variable: &'static str) -> Result<Self, ConfigError> {
         let entries = env
-            .get(VARIABLE)
+            .get(variable)
             .unwrap_or_default()
             .split(',')
             .map(str::trim)
@@ -35,7 +38,7 @@ impl AllowedPrivate {
         entries
             .map(|entry| {
                 let authority: http::uri::Authority = entry.parse().map_err(|_| {
-                    malformed(VARIABLE, "must be host or host:port, comma-separated")
+                    malformed(variable, "must be host or host:port, comma-separated")
                 })?;
                 Ok((authority.host().to_ascii_lowercase(), authority.port_u16()))
             })
@@ -43,10 +46,37 @@ impl AllowedPrivate {
             .map(Self)
     }
 
-    fn allows(&self, host: &str, port: u16) -> bool {
+    /// Whether the list names this host with this port, or with none.
+    pub fn allows(&self, host: &str, port: u16) -> bool {
         self.0
             .iter()
             .any(|(name, own)| name.eq_ignore_ascii_case(host) && own.is_none_or(|own| own == port))
+    }
+
+    /// Whether the list names the host and port of this address.
+    pub fn allows_address(&self, uri: &Uri) -> bool {
+        let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        uri.host().is_some_and(|host| self.allows(host, port))
+    }
+}
+
+/// Hosts that may be plain http or private. For development.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedPrivate(HostList);
+
+impl AllowedPrivate {
+    /// What `ALLOW_PRIVATE_UPSTREAMS` names.
+    ///
+    /// # Errors
+    /// Where it is malformed.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        HostList::from_env(env, "ALLOW_PRIVATE_UPSTREAMS").map(Self)
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> &HostList {
+        &self.0
     }
 }
 
@@ -69,8 +99,7 @@ impl AllowedPrivate {
         let forbid = |why: &'static str| Error::from(Code::UpstreamForbidden).because(why);
         let host = uri.host().ok_or_else(|| forbid("no host"))?;
         let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        if self.allows(host, port) {
+        if self.0.allows_address(uri) {
             return Ok(Route::Open);
         }
         if !https {
@@ -366,6 +395,7 @@ mod tests {
             "127.0.0.1:80, Dev.local",
         )]))
         .unwrap();
+        let allowed = allowed.hosts();
         assert!(allowed.allows("127.0.0.1", 80) && allowed.allows("dev.LOCAL", 1));
         assert!(!allowed.allows("127.0.0.1", 81) && !allowed.allows("dev.local.evil", 1));
         assert!(AllowedPrivate::from_env(&Env::of([("ALLOW_PRIVATE_UPSTREAMS", "a b")])).is_err());

@@ -37,6 +37,7 @@ pub enum Code {
     ScopeConflict,
     InteractionExpired,
     InteractionAnswered,
+    TooManyOpen,
     PostFailed,
     UnknownInteraction,
     InvalidSignature,
@@ -193,6 +194,11 @@ impl Code {
                 "interaction_answered",
                 409,
                 "the interaction was answered and can no longer be withdrawn; read its answer",
+            ),
+            Self::TooManyOpen => (
+                "too_many_open",
+                429,
+                "the agent has 1,000 open interactions; withdraw some, or wait until they are answered",
             ),
             Self::PostFailed => (
                 "post_failed",

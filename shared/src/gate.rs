@@ -4,8 +4,8 @@
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
 use crate::interactions::Interactions;
-use crate::judge::{Excerpt, Heard, Judge, JudgeError, Question};
-use crate::policy::{By, Grant, Mode, Passed, Policies, Ruled, Ruling, Target};
+use crate::judge::{Heard, Judge, JudgeError, Question};
+use crate::policy::{By, Grant, Judged, Mode, Passed, Policies, Ruled, Ruling, Sees, Target};
 use crate::scope::AgentScope;
 use crate::telemetry::EGRESS;
 use metrics::counter;
@@ -18,9 +18,17 @@ pub struct Matter<'a> {
     /// How the target's host stands for the agent.
     pub grant: Grant,
     pub target: &'a Target,
-    pub excerpt: Excerpt<'a>,
+    pub body: Body<'a>,
     /// Whether the host is a provider's own, which is allowed where there is no policy.
     pub of_provider: bool,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    Known(&'a [u8]),
+    /// A tunnel hides it.
+    Hidden,
 }
 
 /// What was decided, by what, and why.
@@ -156,7 +164,7 @@ impl Gate {
         Told::Decided(match ruling.ruled {
             Ruled::Allow => Decision::new(Verdict::Allow, Source::Rule, ruling.by),
             Ruled::Deny => Decision::new(denied, Source::Rule, ruling.by),
-            Ruled::Judge(policy) => self.judged(matter, policy).await,
+            Ruled::Judge(judged) => self.judged(matter, judged).await,
             Ruled::Ask(asked) => match matter.grant {
                 Grant::Denied => Decision::new(denied, Source::Grant, "a person denied this host"),
                 Grant::Allowed(_) => {
@@ -167,12 +175,20 @@ impl Gate {
         })
     }
 
-    async fn judged(&self, matter: &Matter<'_>, policy: &str) -> Decision {
+    async fn judged(&self, matter: &Matter<'_>, judged: &Judged) -> Decision {
+        let body = match (judged.sees, matter.body) {
+            (Sees::Request, _) => None,
+            (Sees::Body, Body::Known(body)) => Some(body),
+            (Sees::Body, Body::Hidden) => {
+                let why = "the judge must see the body, and a tunnel hides it";
+                return Decision::new(Verdict::Deny(Code::JudgeDenied), Source::Rule, why);
+            }
+        };
         let asked = Question {
             agent: matter.agent,
-            policy,
+            policy: &judged.policy,
             target: matter.target,
-            excerpt: matter.excerpt,
+            body,
         };
         match self.judge.opinion(asked).await {
             Ok((opinion, heard)) => {

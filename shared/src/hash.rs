@@ -1,6 +1,6 @@
 //! SHA-256 of several parts.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 
 /// Of parts in this order, each with its length, so that no two lists of parts are one text.
 pub fn of(parts: &[&str]) -> [u8; 32] {
@@ -11,6 +11,13 @@ pub fn of(parts: &[&str]) -> [u8; 32] {
     }
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// Of bytes as they are.
+pub fn of_bytes(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }
 

@@ -2,40 +2,32 @@
 //! whatever chat does, the store's decision stands.
 
 mod approve;
+mod due;
+mod turns;
 
 use crate::ask::Ask;
-use crate::chat::{Card, Chat, Ending, Form, OnPlatform, Posted};
+use crate::chat::{ApiHosts, Card, Chat, Ending, Form, OnPlatform, Posted};
 use crate::courier::Courier;
-use crate::deadline::Deadline;
 use crate::egress::{AllowedPrivate, Egress};
 use crate::error::{Code, Error};
-use crate::id::{InteractionId, TokenId};
-use crate::scope::{Conversation, Scope};
+use crate::id::{InteractionId, Revision};
+use crate::policy::{CallbackAddress, CallbackUrl, Policies};
+use crate::scope::{Conversation, Scope, VerifiedWorker};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{
-    Again, Answered, CardAddress, Connection, Delivery, NewInteraction, Owed, Status, Store,
-    StoreError, Stored, Unsettled, Withdrawal,
+    Answered, CardAddress, Connection, Delivery, NewInteraction, Owed, Status, Store, StoreError,
+    Stored, Withdrawal,
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use http_body_util::Full;
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long chat may take over the news that a question was withdrawn or asked anew.
 const NEWS: Duration = Duration::from_secs(8);
-/// How many of what is due are taken at once, and tried at once. The lease outlasts a whole take.
-const TAKEN: u32 = 64;
-const AT_ONCE: usize = 16;
-const LEASE: Duration = Duration::from_secs(90);
-/// How long a card or a receipt of the sweep's may take.
-const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long an asker waits for the note on where its card is.
 const NOTE: Duration = Duration::from_millis(300);
-/// Less time than this is not worth beginning with.
-const WORTHWHILE: Duration = Duration::from_millis(500);
 
 /// What asking came to.
 #[derive(Debug)]
@@ -77,10 +69,11 @@ impl Interactions {
         secrets: Arc<Secrets>,
         names: SecretNames,
         egress: Arc<Egress<Full<Bytes>>>,
+        chat_hosts: ApiHosts,
         ttl: Duration,
     ) -> Self {
         Self {
-            chat: Chat::new(Arc::clone(&egress)),
+            chat: Chat::new(Arc::clone(&egress), chat_hosts),
             courier: Courier::new(
                 Arc::clone(&store),
                 Arc::clone(&secrets),
@@ -128,20 +121,24 @@ impl Interactions {
     /// The contract's of `POST /v1/interactions`.
     pub async fn ask(
         &self,
+        worker: &VerifiedWorker,
         conversation: &Conversation,
-        token: Option<&TokenId>,
         ask: &Ask,
     ) -> Result<Asked, Error> {
         let scope = conversation.scope();
-        let payload = ask.payload(conversation);
+        let callback = match ask.callback() {
+            Some(address) => Some(self.permitted(worker, address).await?),
+            None => None,
+        };
+        let payload = ask.payload(conversation, callback.as_ref());
+        let revision = Revision::new();
         let new = NewInteraction {
             scope,
-            agent: conversation.agent(),
-            token,
+            worker,
             id: ask.id(),
             payload: &payload,
             digest: ask.digest(),
-            again: Again::WhenChanged,
+            revision: &revision,
         };
         let (status, connection, former, anew) =
             match self.store.interaction_store(&new, self.ttl).await? {
@@ -151,13 +148,15 @@ impl Interactions {
                 Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
                 Stored::Expired => return Err(Code::InteractionExpired.into()),
                 Stored::UnknownConnection => return Err(Code::UnknownConnection.into()),
-                Stored::Revoked => {
-                    return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
+                Stored::TooManyOpen => return Err(Code::TooManyOpen.into()),
+                Stored::Refused(token) => {
+                    token.check()?;
+                    return Err(Code::InvalidWorkerToken.into());
                 }
             };
-        let how = self.post(scope, ask.id(), &payload, &connection).await?;
+        let card = Card::of(ask.id(), scope.user(), worker.agent().agent(), &payload);
+        let how = self.post(scope, &card, &revision, &connection).await?;
         if let Some(former) = former {
-            let card = Card::of(ask.id(), scope.user(), &payload);
             let until = Instant::now() + NEWS;
             let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
             log_failure("former card", edited.await);
@@ -170,41 +169,57 @@ impl Interactions {
         })
     }
 
+    /// The callback's address, if the agent's policies allow a POST to it.
+    async fn permitted(
+        &self,
+        worker: &VerifiedWorker,
+        address: &CallbackAddress,
+    ) -> Result<CallbackUrl, Error> {
+        let facts = self.store.policy_facts(worker, "", &[]).await?;
+        facts.token.check()?;
+        let policies = Policies::resolve(facts.policies, &[]);
+        address.clone().permitted(&policies).map_err(|by| {
+            let message = format!(
+                "the egress policy does not allow a POST to the field `callback_url`: {by}; add a rule that allows it"
+            );
+            Error::new(Code::EgressDenied, message)
+        })
+    }
+
     /// Posts what was stored; what cannot be posted is not kept.
     async fn post(
         &self,
         scope: &Scope,
-        id: &InteractionId,
-        payload: &Value,
+        card: &Card,
+        revision: &Revision,
         connection: &Connection,
     ) -> Result<How, Error> {
         let platform = match self.on(connection).await {
             Ok(platform) => platform,
             Err(error) => {
-                self.undo(scope, id, payload).await;
+                self.undo(scope, card.id(), revision).await;
                 return Err(error);
             }
         };
-        let card = Card::of(id, scope.user(), payload).posting(&nonce());
-        match platform.post(&card).await {
+        match platform.post(card, revision).await {
             (Posted::Done(at), form) => {
-                self.note(scope, id, at.as_ref(), payload).await;
+                self.note(scope, card.id(), revision, at.as_ref()).await;
                 Ok(match form {
                     Form::Buttons => How::Card,
                     Form::Text => How::Text,
                 })
             }
             (Posted::Unknown(why), _) => {
-                self.note(scope, id, None, payload).await;
+                self.note(scope, card.id(), revision, None).await;
                 tracing::warn!(
                     event = "post_unknown",
-                    interaction_id = id.as_str(),
+                    interaction_id = card.id().as_str(),
                     cause = why
                 );
                 Ok(How::Unknown)
             }
             (Posted::Refused(why), _) => {
-                self.undo(scope, id, payload).await;
+                self.undo(scope, card.id(), revision).await;
                 Err(Error::from(Code::PostFailed).because(why))
             }
         }
@@ -226,27 +241,25 @@ impl Interactions {
 
     /// A question that nobody can see is deleted, so that its id can be used again; not one that was
     /// answered, or asked with another content, meanwhile.
-    async fn undo(&self, scope: &Scope, id: &InteractionId, payload: &Value) {
-        if let Err(error) = self
-            .store
-            .interaction_delete(scope, id, Some(payload))
-            .await
-        {
+    async fn undo(&self, scope: &Scope, id: &InteractionId, revision: &Revision) {
+        let deleted = self.store.interaction_delete(scope, id, Some(revision));
+        if let Err(error) = deleted.await {
             tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
-                "the unposted question stays until the sweep takes it");
+                "the unposted question stays; asking again after 30 s posts it");
         }
     }
 
-    /// Writes down where the card is, which a withdrawal and another content want to know. The answer
-    /// does not depend on it, and an environment that is frozen after its answer would not do it.
+    /// Writes down that the card was posted, and where, which a click, a withdrawal and another content
+    /// want to know. The answer does not depend on it, and an environment that is frozen after its answer
+    /// would not do it.
     async fn note(
         &self,
         scope: &Scope,
         id: &InteractionId,
+        revision: &Revision,
         at: Option<&CardAddress>,
-        payload: &Value,
     ) {
-        let note = self.store.interaction_posted(scope, id, at, payload);
+        let note = self.store.interaction_posted(scope, id, revision, at);
         let failed = match tokio::time::timeout(NOTE, note).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -269,8 +282,9 @@ impl Interactions {
         settlement: Settlement<'_>,
         until: Instant,
     ) -> Result<(), StoreError> {
-        let card = Card::of(id, scope.user(), &settlement.answered.payload);
-        let ending = Ending::answered(&settlement.answered.answer);
+        let answered = settlement.answered;
+        let card = Card::of(id, scope.user(), &answered.agent, &answered.payload);
+        let ending = Ending::answered(&answered.answer);
         let at = settlement.card;
         let receipt = async {
             if !settlement.owed.contains(&Owed::Receipt) {
@@ -309,19 +323,21 @@ impl Interactions {
     /// Withdraws what nobody has answered, and tells its card.
     pub async fn withdraw(
         &self,
+        worker: &VerifiedWorker,
         conversation: &Conversation,
         id: &InteractionId,
     ) -> Result<Withdrawal, Error> {
         let scope = conversation.scope();
         let withdrawal = self
             .store
-            .interaction_withdraw(scope, conversation.agent(), id, self.ttl, NEWS)
+            .interaction_withdraw(worker, conversation, id, self.ttl, NEWS)
             .await?;
         if let Withdrawal::Withdrawn(withdrawn) = &withdrawal {
             let until = Instant::now() + NEWS;
             let told = async {
                 if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
-                    let card = Card::of(id, scope.user(), &withdrawn.payload);
+                    let agent = worker.agent().agent();
+                    let card = Card::of(id, scope.user(), agent, &withdrawn.payload);
                     let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
                     log_failure("withdrawn card", edited.await);
                 }
@@ -335,76 +351,6 @@ impl Interactions {
         }
         Ok(withdrawal)
     }
-
-    /// Tries what is due to be delivered, within the time left; how many arrived.
-    ///
-    /// # Errors
-    /// The store's; what was taken is due again when its lease ends.
-    pub async fn deliver_due(&self, deadline: Deadline) -> Result<u64, StoreError> {
-        let mut delivered = 0;
-        while deadline.left() > WORTHWHILE {
-            let due = self.store.deliveries_due(TAKEN, LEASE).await?;
-            let full = due.len() == TAKEN as usize;
-            let tried = stream::iter(due).map(|delivery| async move {
-                // The courier's own bound is shorter, so that a receiver that hangs gets its pause.
-                let until = deadline.within(LEASE);
-                let delivered = self.courier.deliver(&delivery, until).await;
-                delivered.inspect_err(|error| log_store(&delivery, error))
-            });
-            let tried: Vec<_> = tried.buffer_unordered(AT_ONCE).collect().await;
-            for outcome in tried {
-                delivered += u64::from(outcome? == crate::courier::Delivered::Done);
-            }
-            if !full {
-                break;
-            }
-        }
-        Ok(delivered)
-    }
-
-    /// Sees to what answered interactions still owe to chat, within the time left.
-    ///
-    /// # Errors
-    /// The store's; what was taken is due again later.
-    pub async fn settle_due(&self, deadline: Deadline) -> Result<(), StoreError> {
-        while deadline.left() > WORTHWHILE {
-            let due = self.store.interactions_unsettled(TAKEN).await?;
-            let full = due.len() == TAKEN as usize;
-            let tried = stream::iter(due).map(|unsettled| async move {
-                self.settle_one(&unsettled, deadline.within(ATTEMPT)).await
-            });
-            let tried: Vec<_> = tried.buffer_unordered(AT_ONCE).collect().await;
-            tried.into_iter().collect::<Result<(), _>>()?;
-            if !full {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn settle_one(&self, unsettled: &Unsettled, until: Instant) -> Result<(), StoreError> {
-        let platform = match self.on(&unsettled.connection).await {
-            Ok(platform) => platform,
-            Err(error) => {
-                tracing::warn!(event = "settle_failed", what = "connection", cause = %error);
-                return Ok(());
-            }
-        };
-        let settlement = Settlement {
-            answered: &unsettled.answered,
-            card: &unsettled.card,
-            owed: &unsettled.owed,
-            done: None,
-        };
-        self.settle(
-            &platform,
-            &unsettled.scope,
-            &unsettled.id,
-            settlement,
-            until,
-        )
-        .await
-    }
 }
 
 /// What is to be settled.
@@ -415,13 +361,6 @@ pub struct Settlement<'a> {
     pub owed: &'a [Owed],
     /// What is done already, to be written down with the rest.
     pub done: Option<Owed>,
-}
-
-/// One posting's own, and of at most 25 characters, which is Discord's bound.
-fn nonce() -> String {
-    let mut nonce = uuid::Uuid::new_v4().simple().to_string();
-    nonce.truncate(24);
-    nonce
 }
 
 fn log_failure(what: &'static str, posted: Posted) {

@@ -7,10 +7,10 @@ mod prompt;
 mod verdicts;
 
 pub use exchange::JudgeConfig;
-pub use prompt::Excerpt;
-use prompt::LONGEST_PATH;
+use prompt::{LARGEST_BODY, LONGEST_PATH};
 
 use crate::egress::Egress;
+use crate::moment::Moment;
 use crate::policy::Target;
 use crate::scope::AgentScope;
 use crate::secret::{SecretNames, Secrets};
@@ -39,7 +39,8 @@ pub struct Question<'a> {
     /// The operator's words.
     pub policy: &'a str,
     pub target: &'a Target,
-    pub excerpt: Excerpt<'a>,
+    /// The request's body, where the judge sees it.
+    pub body: Option<&'a [u8]>,
 }
 
 /// What the judge said.
@@ -112,16 +113,9 @@ impl Judge {
     /// what it says now, to all who ask the same at once. Takes no longer than the judge may.
     pub async fn opinion(&self, asked: Question<'_>) -> Result<(Opinion, Heard), JudgeError> {
         let until = Instant::now() + self.timeout;
-        let path = asked.target.path();
-        if path.is_some_and(|path| path.len() > LONGEST_PATH) {
-            let reason = format!("a path of more than {LONGEST_PATH} bytes cannot be judged");
-            return Ok((
-                Opinion {
-                    allow: false,
-                    reason,
-                },
-                Heard::Now,
-            ));
+        if let Some(reason) = too_large(&asked) {
+            let allow = false;
+            return Ok((Opinion { allow, reason }, Heard::Now));
         }
         let key = Key::of(&asked, self.exchange.model());
         if let Some(allow) = self.verdicts.said(&key) {
@@ -220,6 +214,18 @@ impl Judge {
     }
 }
 
+/// Why a request cannot be shown whole, and so cannot be allowed.
+fn too_large(asked: &Question<'_>) -> Option<String> {
+    let path = asked.target.path().map_or(0, str::len);
+    if path + asked.target.query().map_or(0, str::len) > LONGEST_PATH {
+        return Some(format!(
+            "a path and query of more than {LONGEST_PATH} bytes cannot be judged"
+        ));
+    }
+    let large = asked.body.is_some_and(|body| body.len() > LARGEST_BODY);
+    large.then(|| format!("a body of more than {LARGEST_BODY} bytes cannot be judged"))
+}
+
 /// One line for a failure; its cause is the operator's to read, and nobody else's.
 fn failed(agent: &AgentScope, error: JudgeError) -> JudgeError {
     tracing::warn!(
@@ -252,7 +258,8 @@ impl Said {
         Self {
             allow,
             heard: Heard::Now,
-            until: Instant::now() + LIFE,
+            since: Moment::now(),
+            life: LIFE,
         }
     }
 
@@ -267,7 +274,8 @@ impl Said {
         Self {
             allow,
             heard,
-            until: Instant::now() + stored.life.min(LIFE),
+            since: Moment::now(),
+            life: stored.life.min(LIFE),
         }
     }
 }

@@ -33,9 +33,10 @@ pub mod token;
 
 pub use error::{Code, Error};
 pub use id::{
-    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, ProviderId, UserId,
+    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, ProviderId, Revision,
+    UserId,
 };
 pub use placeholder::{Placeholder, PlaceholderHash};
 pub use scope::{AgentScope, ConnectionScope, ExpectedOrganization, Scope};
-pub use secret::{Permit, Secrets};
+pub use secret::Secrets;
 pub use store::Store;

@@ -1,11 +1,13 @@
 //! Egress policies: where an organization's agents may spend its secrets. What rules decide is pure;
 //! what they leave to a model or to a person is `gate`'s.
 
+mod callback;
 mod rule;
 mod ruleset;
 mod target;
 
-pub use rule::{Asked, InvalidRule};
+pub use callback::{CallbackAddress, CallbackUrl};
+pub use rule::{Asked, InvalidRule, Judged, Sees};
 pub use ruleset::{InvalidRules, MOST_RULES, RuleSet, RulesHash};
 pub use target::{HostName, InvalidHost, Scheme, Target};
 
@@ -82,7 +84,7 @@ pub struct Ruling<'a> {
 pub enum Ruled<'a> {
     Allow,
     Deny,
-    Judge(&'a str),
+    Judge(&'a Judged),
     Ask(&'a Asked),
 }
 

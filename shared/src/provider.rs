@@ -127,8 +127,11 @@ impl Provider {
         if !self.chat_path.starts_with('/') {
             return Err("a chat_path must begin with /");
         }
-        if !http || authority.is_empty() || authority.contains('@') || uri.query().is_some() {
-            return Err("a base_url must be http(s)://host[:port][/path] without user or query");
+        let plain = uri.query().is_none() && !self.base_url.contains('#');
+        if !http || authority.is_empty() || authority.contains('@') || !plain {
+            return Err(
+                "a base_url must be http(s)://host[:port][/path] without user, query or fragment",
+            );
         }
         Ok(())
     }
@@ -223,6 +226,8 @@ mod tests {
             r#"[{"slug":"a","provider_id":"x","base_url":"ftp://x","auth":{"query":"k"}}]"#,
             r#"[{"slug":"a","provider_id":"x","base_url":"https://u@x","auth":{"query":"k"}}]"#,
             r#"[{"slug":"a","provider_id":"x","base_url":"https://x","auth":{"header":"a b"}}]"#,
+            r#"[{"slug":"a","provider_id":"x","base_url":"https://x/#y","auth":{"query":"k"}}]"#,
+            r#"[{"slug":"a","provider_id":"x/y","base_url":"https://x","auth":{"query":"k"}}]"#,
         ] {
             assert_eq!(
                 Providers::from_env(&Env::of([(VARIABLE, own)]))

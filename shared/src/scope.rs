@@ -144,11 +144,11 @@ impl Conversation {
     }
 }
 
-/// The organization that a request's placeholder must belong to. Not an `Option`: "nobody is
+/// The organization that a request's placeholders must belong to. Not an `Option`: "nobody is
 /// expected" is a fact about the request (no token, no agent in the URL), never a failed look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedOrganization {
-    /// Proven by a worker token, or by the database for the URL's agent.
+    /// Proven by a worker token, or by a placeholder whose organization has the URL's agent.
     Proven(OrganizationId),
     /// The request names neither; the placeholder's own organization scopes what follows.
     NoneExpected,
@@ -181,6 +181,7 @@ pub struct VerifiedWorker {
     pub(crate) agent: AgentScope,
     pub(crate) deployment: DeploymentName,
     pub(crate) token: TokenId,
+    pub(crate) issued_at: f64,
     pub(crate) user: Option<UserId>,
     pub(crate) conversation: Option<Conversation>,
 }
@@ -197,6 +198,12 @@ impl VerifiedWorker {
     /// The token's `jti`, by which it is revoked.
     pub fn token(&self) -> &TokenId {
         &self.token
+    }
+
+    /// When it was issued, in Unix seconds: a token that is older than its agent, or not newer than its
+    /// deployment's revocation, counts for nothing.
+    pub fn issued_at(&self) -> f64 {
+        self.issued_at
     }
 
     pub fn user(&self) -> Option<&UserId> {

@@ -3,6 +3,8 @@
 mod access;
 mod administration;
 mod approval;
+mod card;
+mod claim;
 mod connection;
 mod delivery;
 mod grant;
@@ -12,18 +14,18 @@ mod policy;
 mod pool;
 mod settle;
 mod sweep;
+mod token;
 mod verdict;
 
 pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
 pub use approval::{NewApproval, Opened};
+pub use card::CardAddress;
+pub use claim::{Answered, Choice, ClickKey, Missed, NewClaim};
 pub use connection::{Connection, Platform};
-pub use delivery::Delivery;
-pub use interaction::{
-    Again, Answered, CardAddress, Choice, Claim, ClickKey, Late, NewClaim, NewInteraction, Outcome,
-    Owed, Status, Stored, Withdrawal, Withdrawn,
-};
+pub use delivery::{Delivery, Take};
+pub use interaction::{NewInteraction, Outcome, Read, Status, Stored, Withdrawal, Withdrawn};
 pub use policy::PolicyFacts;
-pub use settle::Unsettled;
+pub use settle::{Owed, Unsettled};
 pub use sweep::{Batch, GivenUp, Swept};
 pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
 
@@ -88,6 +90,12 @@ impl StoreError {
         let server = error.as_db_error()?;
         Some((server.code(), server.constraint().unwrap_or_default()))
     }
+
+    /// Whether what was written names something that does not exist.
+    fn is_orphan(&self) -> bool {
+        self.violated()
+            .is_some_and(|(code, _)| *code == SqlState::FOREIGN_KEY_VIOLATION)
+    }
 }
 
 impl Store {
@@ -111,12 +119,15 @@ impl Store {
             .get()
             .await
             .map_err(|error| StoreError::Connect(pool::explain(&error)))?;
-        match tokio::time::timeout(self.timeout, connection.query_typed(sql, parameters)).await {
+        match tokio::time::timeout(self.timeout, connection.client.query_typed(sql, parameters))
+            .await
+        {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => {
-                // Its answer may still come; nobody may take it for their own.
-                drop(deadpool::managed::Object::take(connection));
+                // Its answer may still come, and nobody may take it for their own. Nor may what its
+                // caller has given up be applied when the lock that it waits for is free.
+                deadpool::managed::Object::take(connection).cancel().await;
                 Err(StoreError::Timeout)
             }
         }

@@ -4,13 +4,19 @@ use crate::error::{Code, Error};
 use crate::event::Incoming;
 use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
 use crate::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
+use crate::secret::{Freshness, OperatorSecret, Secrets};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
 
 const ISSUER: &str = "postern";
 const LEEWAY_SECONDS: u64 = 30;
+/// The longest life of a token: as long must its revocation be remembered.
+pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// A key set that does not know a token's key is read again at most this often.
+const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// A worker token's claims, each of its own type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,7 +26,8 @@ pub struct Claims {
     pub sub: AgentId,
     pub org: OrganizationId,
     pub dep: DeploymentName,
-    pub iat: i64,
+    /// With a fraction of a second where a revocation in the same second calls for it.
+    pub iat: Seconds,
     pub exp: i64,
     pub jti: TokenId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,13 +42,28 @@ pub struct Claims {
     pub team_id: Option<String>,
 }
 
+/// A NumericDate (RFC 7519 section 2): seconds since the epoch, which may have a fraction.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
+pub struct Seconds(pub f64);
+
+impl Serialize for Seconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Whole seconds are written as such, as every other issuer does.
+        if self.0.fract() == 0.0 {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
 /// What `mint` signs; the fixed claims are added there.
 pub struct NewToken {
     pub agent: AgentId,
     pub organization: OrganizationId,
     pub deployment: DeploymentName,
     pub token: TokenId,
-    pub issued_at: i64,
+    pub issued_at: f64,
     pub expires_at: i64,
     pub connection_id: Option<ConnectionId>,
     pub user_id: Option<UserId>,
@@ -98,22 +120,76 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
     }
 }
 
-/// The worker that a token proves. Revocation is the database's to know.
+/// Verifies worker tokens with the operator's public keys.
+pub struct Verifier {
+    secrets: Arc<Secrets>,
+    keys: OperatorSecret,
+}
+
+impl Verifier {
+    /// A verifier whose JWK Set is this secret. Reads nothing yet.
+    pub fn new(secrets: Arc<Secrets>, keys: OperatorSecret) -> Self {
+        Self { secrets, keys }
+    }
+
+    /// The worker that a token proves. Revocation is the database's to know.
+    ///
+    /// # Errors
+    /// `invalid_worker_token`, for each way in which it does not verify; `secret_unavailable` when the
+    /// key set cannot be read.
+    pub async fn verify(&self, token: &str) -> Result<VerifiedWorker, Error> {
+        let keys = self.secrets.read(&self.keys, Freshness::Cached).await?;
+        match verify(&keys, token) {
+            Err(Refusal::UnknownKey) => {
+                // A key may be newer than what is cached.
+                let again = Freshness::FreshOnceIn(KEYS_AGAIN_AFTER);
+                let keys = self.secrets.read(&self.keys, again).await?;
+                Ok(verify(&keys, token)?)
+            }
+            verified => Ok(verified?),
+        }
+    }
+}
+
+/// Why a token proves nobody.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The key set has no key of the token's `kid`.
+    UnknownKey,
+    /// Every other reason.
+    Other(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownKey => Error::from(Code::InvalidWorkerToken).because("unknown kid"),
+            Refusal::Other(error) => error,
+        }
+    }
+}
+
+/// The worker that a token proves under this JWK Set.
 ///
 /// # Errors
-/// `invalid_worker_token`, for each way in which it does not verify; `secret_unavailable` when the
-/// key set itself cannot be read as one.
-pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Error> {
+/// Why it proves nobody.
+pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Refusal> {
     let keys: JwkSet = serde_json::from_str(key_set.expose_secret()).map_err(|_| {
         Error::from(Code::SecretUnavailable).because("the worker token key set is not a JWK Set")
     })?;
     let refuse = |why: &'static str| Error::from(Code::InvalidWorkerToken).because(why);
     let header = jsonwebtoken::decode_header(token).map_err(|_| refuse("not a JWS"))?;
     if header.alg != Algorithm::EdDSA {
-        return Err(refuse("alg is not EdDSA"));
+        return Err(refuse("alg is not EdDSA").into());
     }
     let kid = header.kid.as_deref().ok_or_else(|| refuse("no kid"))?;
-    let jwk = keys.find(kid).ok_or_else(|| refuse("unknown kid"))?;
+    let jwk = keys.find(kid).ok_or(Refusal::UnknownKey)?;
     let key = DecodingKey::from_jwk(jwk).map_err(|_| refuse("the key of this kid is unusable"))?;
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.leeway = LEEWAY_SECONDS;
@@ -123,6 +199,16 @@ pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Err
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
         .map_err(|error| Error::from(Code::InvalidWorkerToken).because(error))?
         .claims;
+    // A revocation is remembered for the longest life, from now and from `iat`. Nothing is true of NaN.
+    let longest = LONGEST_LIFE.as_secs_f64();
+    let (exp, now) = (
+        claims.exp as f64,
+        time::OffsetDateTime::now_utc().unix_timestamp() as f64,
+    );
+    let bounded = (0.0..=longest).contains(&(exp - claims.iat.0));
+    if !bounded || exp - now > longest + LEEWAY_SECONDS as f64 {
+        return Err(refuse("its life is longer than a day").into());
+    }
     Ok(worker(claims))
 }
 
@@ -147,6 +233,7 @@ fn worker(claims: Claims) -> VerifiedWorker {
         agent,
         deployment: claims.dep,
         token: claims.jti,
+        issued_at: claims.iat.0,
         user: claims.user_id,
         conversation,
     }
@@ -178,7 +265,7 @@ pub fn mint(signing_key: &SecretString, new: NewToken) -> Result<SecretString, E
         sub: new.agent,
         org: new.organization,
         dep: new.deployment,
-        iat: new.issued_at,
+        iat: Seconds(new.issued_at),
         exp: new.expires_at,
         jti: new.token,
         connection_id: new.connection_id,
@@ -223,7 +310,7 @@ mod tests {
             organization: OrganizationId::parse("org").unwrap(),
             deployment: DeploymentName::parse("dep").unwrap(),
             token: TokenId::parse("jti").unwrap(),
-            issued_at: 0,
+            issued_at: (expires_at - 60) as f64,
             expires_at,
             connection_id: None,
             user_id: None,
@@ -255,7 +342,8 @@ mod tests {
     }
 
     fn refused(token: &str) -> bool {
-        verify(&PUBLIC.into(), token).is_err_and(|error| error.code == Code::InvalidWorkerToken)
+        verify(&PUBLIC.into(), token)
+            .is_err_and(|refusal| Error::from(refusal).code == Code::InvalidWorkerToken)
     }
 
     #[test]
@@ -275,7 +363,7 @@ mod tests {
 
     #[test]
     fn every_claim_is_required_and_checked() {
-        let whole = serde_json::json!({"iss":"postern","aud":"postern","sub":"a","org":"o","dep":"d","iat":0,"exp":now()+60,"jti":"j"});
+        let whole = serde_json::json!({"iss":"postern","aud":"postern","sub":"a","org":"o","dep":"d","iat":now(),"exp":now()+60,"jti":"j"});
         assert!(verify(&PUBLIC.into(), &signed(&whole, "k1")).is_ok());
         assert!(refused(&signed(&whole, "k2")), "unknown kid");
         for claim in ["iss", "aud", "sub", "org", "dep", "iat", "exp", "jti"] {
@@ -293,6 +381,41 @@ mod tests {
             wrong[claim] = value.into();
             assert!(refused(&signed(&wrong, "k1")), "{claim} = {value}");
         }
+    }
+
+    #[test]
+    fn a_life_is_at_most_a_day_and_its_beginning_may_have_a_fraction() {
+        let now = now();
+        let whole = serde_json::json!({"iss":"postern","aud":"postern","sub":"a","org":"o","dep":"d","iat":now,"exp":now+60,"jti":"j"});
+        let with = |iat: serde_json::Value, exp: i64| {
+            let mut claims = whole.clone();
+            (claims["iat"], claims["exp"]) = (iat, exp.into());
+            signed(&claims, "k1")
+        };
+        let fraction = with((now as f64 + 0.25).into(), now + 86_400);
+        let worker = verify(&PUBLIC.into(), &fraction).unwrap();
+        assert_eq!(worker.issued_at(), now as f64 + 0.25);
+        assert!(!refused(&with(now.into(), now + 86_400)));
+        for (iat, exp) in [
+            (now.into(), now + 86_401),
+            (0.into(), now + 60),
+            ((now + 61).into(), now + 60),
+            (1e300.into(), now + 60),
+            ((-1e300).into(), now + 60),
+            ((now + 86_400).into(), now + 2 * 86_400),
+            (1_000_000_000_000_000_i64.into(), 1_000_000_000_000_001),
+            ("now".into(), now + 60),
+            (serde_json::Value::Null, now + 60),
+        ] {
+            assert!(refused(&with(iat, exp)), "{exp}");
+        }
+    }
+
+    #[test]
+    fn whole_seconds_are_written_as_whole_numbers() {
+        let written = |seconds| serde_json::to_string(&Seconds(seconds)).unwrap();
+        assert_eq!(written(1_700_000_000.0), "1700000000");
+        assert_eq!(written(1_700_000_000.250_001), "1700000000.250001");
     }
 
     #[test]

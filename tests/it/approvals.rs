@@ -24,7 +24,7 @@ async fn status(world: &World, token: &str) -> Value {
 /// Asks under this id and clicks; the answer.
 async fn decide(world: &World, token: &str, id: &str, choice: u8) -> Value {
     assert_eq!(world.ask(token, &approval(id)).await.status, 201);
-    let button = format!("question:{id}:{choice}");
+    let button = format!("{id}:{choice}");
     world.click("slack-a", &press("U1", &button)).await;
     world.read(token, id).await.json()["answer"].clone()
 }
@@ -98,9 +98,9 @@ async fn the_card_shows_the_tool_and_its_arguments_and_only_the_asked_decides() 
         .collect();
     assert_eq!(labels, ["1h", "24h", "always", "deny"]);
     for (user, button) in [
-        ("U2", "question:a-1:2"),
-        ("U1", "question:a-1:4"),
-        ("U1", "question:a-1:9"),
+        ("U2", "a-1:2"),
+        ("U1", "a-1:4"),
+        ("U1", "a-1:9"),
         ("U1", "tool:a-1:approve"),
     ] {
         world.click("slack-a", &press(user, button)).await;
@@ -133,7 +133,7 @@ async fn a_denial_ends_a_running_grant_for_good_and_is_the_deniers() {
     decide(&world, &token, "a-1", 0).await;
     let second = world.conversing("a", "U2").await;
     assert_eq!(world.ask(&second, &approval("a-2")).await.status, 201);
-    world.click("slack-a", &press("U2", "question:a-2:3")).await;
+    world.click("slack-a", &press("U2", "a-2:3")).await;
     assert_eq!(status(&world, &token).await, "denied");
     let row = "select denied || ' ' || (expires_at is null) || ' ' || granted_by from grants";
     assert_eq!(world.value(row).await, "true true U2");
@@ -198,11 +198,11 @@ async fn decision_and_grant_stand_or_fall_together() {
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &approval("a-1")).await;
     world.sql("alter table grants rename to away").await;
-    let click = world.click("slack-a", &press("U1", "question:a-1:2")).await;
+    let click = world.click("slack-a", &press("U1", "a-1:2")).await;
     assert_eq!(click.code(), "database_unavailable");
     assert_eq!(world.read(&token, "a-1").await.json()["status"], "pending");
     world.sql("alter table away rename to grants").await;
-    world.click("slack-a", &press("U1", "question:a-1:2")).await;
+    world.click("slack-a", &press("U1", "a-1:2")).await;
     assert_eq!(status(&world, &token).await, "allowed");
 }
 

@@ -61,7 +61,7 @@ async fn what_the_platforms_libraries_make_is_taken_and_what_is_made_they_take()
         .env("CALLBACK_KEY", CALLBACK_KEY)
         .arg(Path::new(SUITES).join("chat_suite.py"));
     for (name, platform, secret, mut talk) in chats {
-        let secret_ref = format!("postern/org/a/lib-{name}");
+        let secret_ref = format!("postern/org/a/chat/lib-{name}");
         world.secrets.put(&secret_ref, secret.to_string());
         let mut config = json!({"api_base_url": format!("http://127.0.0.2:{port}/{platform}")});
         if name == "workspace" {

@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, World, press, through};
 use futures_util::future::join_all;
-use postern_stack::ChatMode;
+use postern_stack::{ChatMode, PostedCard};
 use serde_json::{Value, json};
 
 const HOST: &str = "127.0.0.1";
@@ -39,9 +39,16 @@ fn waits_for(answer: &Answer) -> String {
 }
 
 async fn click(world: &World, user: &str, id: &str, choice: u8, at: &str) {
-    let button = format!("question:{id}:{choice}");
-    let mut press = press(user, &button);
+    let card = world.slack.cards().pop().unwrap();
+    click_on(world, &card, user, id, choice, at).await;
+}
+
+/// A click on a card that may be an older one.
+async fn click_on(world: &World, card: &PostedCard, user: &str, id: &str, choice: u8, at: &str) {
+    let option = format!("{id}:{choice}");
+    let mut press = press(user, &option);
     press.action_ts = at;
+    press.message = Some(&card.message);
     assert_eq!(world.click("slack-a", &press).await.status, 200);
 }
 
@@ -107,7 +114,8 @@ async fn the_first_request_asks_the_person_and_a_click_lets_the_retry_pass_until
             .await,
         "t"
     );
-    click(&world, "U1", &id, 0, "2").await;
+    let first = world.slack.cards().remove(0);
+    click_on(&world, &first, "U1", &id, 0, "2").await;
     assert_eq!(
         waits_for(&call(&world, &placeholder).await),
         id,
@@ -132,6 +140,9 @@ async fn a_denial_stands_without_asking_again_until_an_operator_takes_it_back() 
     assert_eq!((cards(&world), world.upstream.seen().len()), (1, 0));
     let revoke = json!({"command": "revoke_grant", "organization_id": "a", "agent_id": "agent-a", "pattern": "host:127.0.0.1"});
     assert_eq!(world.ok(revoke).await["revoked"], 1);
+    world
+        .sql("update pending_interactions set claimed_at = now()")
+        .await;
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(
         cards(&world),
@@ -168,7 +179,7 @@ async fn requests_at_once_find_the_same_open_approval_and_one_card() {
 #[tokio::test]
 async fn a_decision_is_that_agents_and_that_organizations_alone() {
     let (world, placeholder) = world().await;
-    world.secrets.put("postern/org/b/openai", "sk-b");
+    world.secrets.put("postern/org/b/keys/openai", "sk-b");
     world.policy("b", ask_of("slack-b", "U1")).await;
     world
         .ok(json!({"command": "put_agent", "organization_id": "b", "agent_id": "agent-a"}))
@@ -176,7 +187,7 @@ async fn a_decision_is_that_agents_and_that_organizations_alone() {
     let id = waits_for(&call(&world, &placeholder).await);
     click(&world, "U1", &id, 2, "1").await;
     assert_eq!(call(&world, &placeholder).await.status, 200);
-    let second = json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": [HOST]});
+    let second = json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": [HOST]});
     let second = world.minted("a", "second-a", second).await;
     let other = waits_for(
         &world
@@ -308,17 +319,18 @@ async fn an_approval_whose_card_was_never_posted_is_posted_by_whoever_asks_next(
     let id = waits_for(&call(&world, &placeholder).await);
     // As if the function had died before it posted.
     world
-        .sql("update pending_interactions set posted_card = null, card = null")
+        .sql("update pending_interactions set posted_at = null, card = null")
         .await;
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(cards(&world), 1, "somebody may be posting it");
     world
-        .sql("update pending_interactions set created_at = now() - interval '61 seconds'")
+        .sql("update pending_interactions set stored_at = now() - interval '31 seconds'")
         .await;
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(cards(&world), 2);
-    // The first may have been posted after all: what it showed is not what the second asks.
-    click(&world, "U1", &id, 2, "1").await;
+    // The first was posted after all: its card is not the one that is answered now.
+    let first = world.slack.cards().remove(0);
+    click_on(&world, &first, "U1", &id, 2, "1").await;
     let token = world.token("a", "agent-a", json!({})).await;
     assert_eq!(world.read(&token, &id).await.json()["status"], "pending");
 }

@@ -25,23 +25,16 @@ async fn outcome(world: &World, request: HttpRequest) -> String {
     "sent".into()
 }
 
-/// The `egress_observed` lines so far, of the log or of the metrics, when there are this many.
-async fn observed(world: &World, metrics: bool, count: usize) -> Vec<Value> {
-    for _ in 0..200 {
-        let lines = world.proxy().await.logs();
-        let lines = lines
-            .iter()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let found: Vec<Value> = lines
-            .filter(|line: &Value| line["event"] == "egress_observed")
-            .filter(|line| line.get("_aws").is_some() == metrics)
-            .collect();
-        if found.len() >= count {
-            return found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    panic!("fewer than {count} lines");
+/// The `egress_observed` lines, of the log or of the metrics.
+async fn observed(world: &World, metrics: bool) -> Vec<Value> {
+    let lines = world.proxy().await.logs().await;
+    let lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    lines
+        .filter(|line: &Value| line["event"] == "egress_observed")
+        .filter(|line| line.get("_aws").is_some() == metrics)
+        .collect()
 }
 
 #[tokio::test]
@@ -59,7 +52,7 @@ async fn without_a_policy_a_providers_own_host_is_allowed_and_under_one_what_no_
     world.policy("a", json!([])).await;
     assert_eq!(outcome(&world, chat()).await, "egress_denied");
     // The other organization is under none.
-    world.secrets.put("postern/org/b/openai", "sk-b");
+    world.secrets.put("postern/org/b/keys/openai", "sk-b");
     let theirs = world.placeholder("b", "agent-b").await;
     assert_eq!(
         outcome(&world, through("openai/a/agent-b/v1/x", &theirs)).await,
@@ -133,7 +126,7 @@ async fn the_agents_own_policy_comes_first_and_an_edit_counts_at_once() {
         .minted(
             "a",
             "second-a",
-            json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": [HOST]}),
+            json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": [HOST]}),
         )
         .await;
     assert_eq!(
@@ -200,7 +193,7 @@ async fn the_policy_decides_before_a_credential_is_looked_for_and_after_the_aske
         "egress_denied"
     );
     let elsewhere =
-        json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": ["api.example.com"]});
+        json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["api.example.com"]});
     let elsewhere = world.minted("a", "agent-a", elsewhere).await;
     assert_eq!(
         outcome(&world, through("openai/a/agent-a/v1/x", &elsewhere)).await,
@@ -236,7 +229,9 @@ async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_woul
             outcome(&world, through("openai/a/agent-a/v1/x", &placeholder)).await,
             "sent"
         );
-        let told = observed(&world, false, n + 1).await.pop().unwrap();
+        let told = observed(&world, false).await;
+        assert_eq!(told.len(), n + 1);
+        let told = told.last().unwrap();
         assert_eq!(
             (&told["verdict"], &told["host"]),
             (&json!(would), &json!(HOST)),
@@ -248,7 +243,7 @@ async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_woul
         world.slack.calls().is_empty(),
         "nobody is asked for what only observes"
     );
-    let counted = observed(&world, true, 4).await;
+    let counted = observed(&world, true).await;
     let verdicts: Vec<_> = counted
         .iter()
         .map(|line| (line["verdict"].clone(), line["egress"].as_f64()))
@@ -354,7 +349,9 @@ async fn what_observes_neither_allows_nor_denies_beside_what_is_enforced_and_goe
         world.policy("a", organization.clone()).await;
         world.ok(own(agent, true)).await;
         assert_eq!(outcome(&world, chat()).await, said);
-        let told = observed(&world, false, n + 1).await.pop().unwrap();
+        let told = observed(&world, false).await;
+        assert_eq!(told.len(), n + 1);
+        let told = told.last().unwrap();
         assert_eq!(told["verdict"], would);
     }
     world.policy("a", allow).await;
@@ -374,7 +371,7 @@ async fn a_policy_holds_however_the_agent_is_proven_and_whichever_gateway_the_ev
     world.tenants().await;
     world
         .ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai",
-            "auth_type": "api_key", "secret_ref": "postern/org/a/openai"}))
+            "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"}))
         .await;
     world
         .ok(json!({"command": "put_policy", "organization_id": "a", "agent_id": "agent-a",

@@ -1,9 +1,9 @@
 //! What the store knows of egress is one organization's alone, and its calls of the judge's are one for all.
 
-use crate::support::World;
+use crate::support::{World, until};
 use postern::policy::{Grant, Owner};
 use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
-use postern::{AgentId, InteractionId, OrganizationId};
+use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
 use std::time::Duration;
 
@@ -129,16 +129,18 @@ async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own
     ] {
         let who = world.conversation(org, agent, connection, user).await;
         let new = NewApproval {
-            scope: who.scope(),
+            scope: who.conversation().unwrap().scope(),
             agent: who.agent(),
             id: &id,
             payload: &payload,
             digest: "d",
+            revision: &Revision::new(),
         };
         let found = match db.approval_open(&new, DAY).await.unwrap() {
             Opened::New(_) => "new",
             Opened::Standing => "standing",
             Opened::UnknownConnection => "unknown",
+            Opened::TooManyOpen => "crowded",
         };
         assert_eq!(found, opened, "{org} {agent} {connection} {user}");
     }
@@ -148,11 +150,12 @@ async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own
         .await;
     let other = world.conversation("a", "agent-a", "slack-a", "U1").await;
     let theirs = NewApproval {
-        scope: other.scope(),
+        scope: other.conversation().unwrap().scope(),
         agent: other.agent(),
         id: &id,
         payload: &payload,
         digest: "d",
+        revision: &Revision::new(),
     };
     assert!(matches!(
         db.approval_open(&theirs, DAY).await.unwrap(),
@@ -269,9 +272,10 @@ async fn an_outcome_that_is_too_old_is_nobodys_answer_whoever_is_first_to_ask_an
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
     let begin_anew = async {
-        while world.value(waiting).await == "0" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until("the second waits", async || {
+            world.value(waiting).await != "0"
+        })
+        .await;
         first.batch_execute("commit").await.unwrap();
     };
     let (second, ()) = tokio::join!(second, begin_anew);

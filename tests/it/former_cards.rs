@@ -17,9 +17,9 @@ fn id(on: On) -> String {
 
 /// The asked person's press on "always" of this message.
 async fn always(world: &World, on: On, message: &str, click: &str) -> Answer {
-    let button = format!("question:{}:2", id(on));
+    let button = format!("{}:2", id(on));
     world
-        .call_webhooks(on.press(on.asked(), message, &button, click))
+        .call_webhooks(on.press(world, on.asked(), message, &button, click))
         .await
 }
 
@@ -141,7 +141,7 @@ async fn a_question_that_is_changed_and_changed_back_is_three_cards_and_the_last
     let cards = on.cards(&world);
     assert_eq!(edited, cards[..2]);
     for (card, status) in [(&cards[0], "pending"), (&cards[2], "answered")] {
-        let press = on.press(on.asked(), card, "question:q-1:0", card);
+        let press = on.press(&world, on.asked(), card, "q-1:0", card);
         world.call_webhooks(press).await;
         assert_eq!(world.read(&token, "q-1").await.json()["status"], status);
     }
@@ -185,7 +185,8 @@ async fn nor_does_one_on_a_card_of_which_nobody_knows_where_it_is() {
         assert_eq!(lost.json()["posted"], "unknown", "{on:?}: {lost:?}");
         on.set_mode(&world, ChatMode::Up);
         let card = asked(&world, on, &token, "push", 200).await;
-        let late = always(&world, on, "77", "c1").await;
+        let lost = on.cards(&world).remove(0);
+        let late = always(&world, on, &lost, "c1").await;
         let told = on.told(&world, &late);
         assert!(told.contains("asked again"), "{on:?}: {told}");
         assert_eq!(

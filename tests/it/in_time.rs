@@ -2,24 +2,28 @@
 
 use crate::callbacks::with_callback;
 use crate::platforms::{EVERYWHERE, On};
-use crate::support::{ANYWHERE, World, press, question};
+use crate::support::{ANYWHERE, World, press, question, until};
 use postern_stack::{ChatMode, HttpRequest, Receiver, ReceiverMode};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-const BUDGET: (&str, &str) = ("ACK_BUDGET_MS", "700");
-/// Above that budget, and below what the default would take: chat gets 4 fifths of 2 s.
-const IN_TIME: Duration = Duration::from_millis(1300);
+const BUDGET: (&str, &str) = ("ACK_BUDGET_MS", "4000");
+/// What hangs is waited for as long as the budget has it, 4 fifths, which is longer than the default's,
+/// and not for the 10 s that a call by itself may take.
+const IN_TIME: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(9);
 
 /// The first call of each kind also connects and reads secrets, which is not what is measured.
 async fn warmed_up(world: &World, on: On) {
-    let stranger = on.press(on.stranger(), "9", "question:none:0", "warm-up");
+    let stranger = on.press(world, on.stranger(), "9", "none:0", "warm-up");
     assert_eq!(world.call_webhooks(stranger).await.status, 200);
 }
 
 /// The answer to a click of the asked person's on the question `q-1`, and whether it came in time.
 async fn clicked(world: &World, on: On) -> (u64, Duration) {
-    let press = on.press(on.asked(), "9", "question:q-1:0", "7");
+    let press = on.press_newest(world, on.asked(), "q-1:0", "7");
     let started = Instant::now();
     let answer = world.call_webhooks(press).await;
     (answer.status, started.elapsed())
@@ -40,13 +44,16 @@ async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
     warmed_up(&world, On::Discord).await;
     receiver.set_mode(ReceiverMode::Hang);
     let (status, took) = clicked(&world, On::Discord).await;
-    assert!(status == 200 && took < IN_TIME, "{status} {took:?}");
+    assert!(
+        status == 200 && IN_TIME.contains(&took),
+        "{status} {took:?}"
+    );
     receiver.set_mode(ReceiverMode::Up);
     // Its lease was the budget, so it is due by itself.
-    let until = Instant::now() + Duration::from_secs(10);
-    while world.sweep(json!({})).await.unwrap()["delivered"] != 1 {
-        assert!(Instant::now() < until, "its lease does not end");
-    }
+    until("its lease ends", async || {
+        world.sweep(json!({})).await.unwrap()["delivered"] == 1
+    })
+    .await;
     assert_eq!(receiver.received()[0].id(), receiver.received()[1].id());
 }
 
@@ -59,7 +66,10 @@ async fn a_click_is_acknowledged_in_time_though_its_chat_hangs_and_the_sweep_fin
     warmed_up(&world, On::Slack).await;
     world.slack.set_mode(ChatMode::Hang);
     let (status, took) = clicked(&world, On::Slack).await;
-    assert!(status == 200 && took < IN_TIME, "{status} {took:?}");
+    assert!(
+        status == 200 && IN_TIME.contains(&took),
+        "{status} {took:?}"
+    );
     // The receipt may have arrived, so it is not sent again; the card is still owed.
     let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
     assert_eq!(world.value(owed).await, "card");
@@ -91,7 +101,10 @@ async fn a_late_click_is_acknowledged_in_time_though_its_chat_hangs() {
         warmed_up(&world, on).await;
         on.set_mode(&world, ChatMode::Hang);
         let (status, took) = clicked(&world, on).await;
-        assert!(status == 200 && took < IN_TIME, "{on:?}: {status} {took:?}");
+        assert!(
+            status == 200 && took < IN_TIME.end,
+            "{on:?}: {status} {took:?}"
+        );
     }
     let note = world.slack.calls().pop().unwrap();
     assert_eq!(note.method, "chat.postEphemeral", "Slack was not called");
@@ -125,7 +138,7 @@ async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
     let started = Instant::now();
     let (read, ()) = tokio::join!(wait(20), answer);
     assert_eq!(read.json()["answer"]["value"], "Yes");
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
@@ -142,23 +155,24 @@ async fn a_reader_that_waits_leaves_the_only_connection_to_the_click_that_it_wai
     let click = async {
         // What the function's connections asked last.
         let reading = "select count(*) from pg_stat_activity where datname = current_database()
-            and pid <> pg_backend_pid() and query like '%claimed_at is not null, answer, created_at <= now()%'";
-        while world.value(reading).await == "0" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            and pid <> pg_backend_pid() and query like '%as claimed, p.answer, p.created_at <= now()%'";
+        until("the reader has read", async || {
+            world.value(reading).await != "0"
+        })
+        .await;
         let started = Instant::now();
-        let answer = world.click("slack-a", &press("U1", "question:q-1:0")).await;
+        let answer = world.click("slack-a", &press("U1", "q-1:0")).await;
         (answer.status, started.elapsed())
     };
     let started = Instant::now();
-    let (read, (status, took)) = tokio::join!(world.call_webhooks(waiting(&token, 10)), click);
+    let (read, (status, took)) = tokio::join!(world.call_webhooks(waiting(&token, 25)), click);
     assert!(
-        status == 200 && took < Duration::from_secs(2),
+        status == 200 && took < Duration::from_secs(10),
         "{status} {took:?}"
     );
     assert_eq!(read.json()["status"], "answered");
     assert!(
-        started.elapsed() < Duration::from_secs(5),
+        started.elapsed() < Duration::from_secs(20),
         "{:?}",
         started.elapsed()
     );

@@ -1,13 +1,13 @@
 //! The store's one promise: all four of organization, id, connection and user, or nothing happens.
 
 use crate::support::World;
-use postern::id::TokenId;
-use postern::scope::{Conversation, OwnInteraction};
+use postern::access::TokenStanding;
+use postern::scope::{Scope, VerifiedWorker};
 use postern::store::{
-    Again, CardAddress, Choice, Claim, ClickKey, NewClaim, NewInteraction, Outcome, Owed, Stored,
+    CardAddress, Choice, ClickKey, Missed, NewClaim, NewInteraction, Outcome, Owed, Read, Stored,
     Withdrawal,
 };
-use postern::{InteractionId, Store};
+use postern::{InteractionId, Revision, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -22,52 +22,67 @@ fn payload(question: &str) -> Value {
     json!({"id": "q-1", "kind": "question", "question": question, "options": ["Yes", "No"]})
 }
 
-async fn store(store: &Store, who: &Conversation, question: &str) -> Stored {
-    store_as(store, who, question, Again::Always).await
+/// The revision under which these tests store a question.
+fn revision(question: &str) -> Revision {
+    let plain = question.chars().filter(char::is_ascii_alphanumeric);
+    let padded: String = plain.chain("000000".chars()).take(6).collect();
+    Revision::parse(padded).unwrap()
 }
 
-async fn store_as(store: &Store, who: &Conversation, question: &str, again: Again) -> Stored {
+fn scope(who: &VerifiedWorker) -> &Scope {
+    who.conversation().unwrap().scope()
+}
+
+async fn store(store: &Store, who: &VerifiedWorker, question: &str) -> Stored {
     let new = NewInteraction {
-        scope: who.scope(),
-        agent: who.agent(),
-        token: None,
+        scope: scope(who),
+        worker: who,
         id: &id("q-1"),
         payload: &payload(question),
         digest: None,
-        again,
+        revision: &revision(question),
     };
     store.interaction_store(&new, TTL).await.unwrap()
 }
 
+/// A click on the card of a question: whether it claims, and why not.
 async fn choose(
     store: &Store,
-    who: &Conversation,
+    who: &VerifiedWorker,
     interaction: &str,
+    question: &str,
     click: &str,
     choice: u8,
-) -> Claim {
+) -> Result<(), Missed> {
     let new = NewClaim {
+        revision: &revision(question),
         choice: Choice(choice),
         click: &ClickKey::of(&[click]),
         card: None,
         ttl: TTL,
         lease: LEASE,
     };
+    let (scope, id) = (scope(who), id(interaction));
+    match store.interaction_claim(scope, &id, &new).await.unwrap() {
+        Some(_) => Ok(()),
+        None => Err(store.interaction_missed(scope, &id, &new).await.unwrap()),
+    }
+}
+
+async fn claim(store: &Store, who: &VerifiedWorker, interaction: &str, click: &str) -> bool {
+    choose(store, who, interaction, "?", click, 0).await.is_ok()
+}
+
+async fn withdraw(store: &Store, who: &VerifiedWorker) -> Withdrawal {
+    let conversation = who.conversation().unwrap();
     store
-        .interaction_claim(who.scope(), &id(interaction), &new)
+        .interaction_withdraw(who, conversation, &id("q-1"), TTL, LEASE)
         .await
         .unwrap()
 }
 
-async fn claim(store: &Store, who: &Conversation, interaction: &str, click: &str) -> bool {
-    matches!(
-        choose(store, who, interaction, click, 0).await,
-        Claim::Won(..)
-    )
-}
-
 /// The right scope, and one with each of organization, connection and user wrong.
-async fn neighbours(world: &World) -> (Conversation, Vec<Conversation>) {
+async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWorker>) {
     world.tenants().await;
     let right = world.conversation("a", "shared", "slack-a", "U1").await;
     let wrong = vec![
@@ -82,6 +97,7 @@ async fn neighbours(world: &World) -> (Conversation, Vec<Conversation>) {
 fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
     let stores = [
         include_str!("../../shared/src/store/interaction.rs"),
+        include_str!("../../shared/src/store/claim.rs"),
         include_str!("../../shared/src/store/approval.rs"),
         include_str!("../../shared/src/store/verdict.rs"),
         include_str!("../../shared/src/store/policy.rs"),
@@ -111,22 +127,15 @@ async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
             Stored::UnknownConnection
         ));
     }
+    let jti = right.token().as_str();
     world
-        .sql("insert into revoked_tokens values ('a', 'j', now() + interval '1 hour')")
+        .sql(&format!(
+            "insert into revoked_tokens values ('a', '{jti}', now() + interval '1 hour')"
+        ))
         .await;
-    let token = TokenId::parse("j").unwrap();
-    let new = NewInteraction {
-        scope: right.scope(),
-        agent: right.agent(),
-        token: Some(&token),
-        id: &id("q-1"),
-        payload: &payload("?"),
-        digest: None,
-        again: Again::Always,
-    };
     assert!(matches!(
-        db.interaction_store(&new, TTL).await.unwrap(),
-        Stored::Revoked
+        store(&db, &right, "?").await,
+        Stored::Refused(TokenStanding::Revoked)
     ));
     assert_eq!(
         world
@@ -143,61 +152,51 @@ async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_r
     let db = world.store().await;
     assert!(matches!(store(&db, &right, "?").await, Stored::New(..)));
     for other in &wrong {
-        assert!(!claim(&db, other, "q-1", "c").await, "{other:?}");
+        let missed = choose(&db, other, "q-1", "?", "c", 0).await;
+        assert!(matches!(missed, Err(Missed::Nothing)), "{other:?}");
         assert!(
-            !db.interaction_delete(other.scope(), &id("q-1"), None)
+            !db.interaction_delete(scope(other), &id("q-1"), None)
                 .await
                 .unwrap(),
             "{other:?}"
         );
-        let withdrawn = db
-            .interaction_withdraw(other.scope(), other.agent(), &id("q-1"), TTL, LEASE)
+        assert!(matches!(withdraw(&db, other).await, Withdrawal::Unknown));
+        let at = CardAddress::new("x", "y");
+        db.interaction_posted(scope(other), &id("q-1"), &revision("?"), at.as_ref())
             .await
             .unwrap();
-        assert!(matches!(withdrawn, Withdrawal::Unknown));
-        db.interaction_posted(
-            other.scope(),
-            &id("q-1"),
-            Some(&CardAddress {
-                channel: "x".into(),
-                message: "y".into(),
-            }),
-            &payload("?"),
-        )
-        .await
-        .unwrap();
         assert_eq!(
             world
-                .value("select card is null from pending_interactions")
+                .value("select card is null and posted_at is null from pending_interactions")
                 .await,
             "t"
         );
     }
     assert!(!claim(&db, &right, "q-2", "c").await);
     assert!(
-        !db.interaction_delete(right.scope(), &id("q-2"), None)
+        !db.interaction_delete(scope(&right), &id("q-2"), None)
             .await
             .unwrap()
     );
     assert!(claim(&db, &right, "q-1", "c").await);
     let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
     for other in &wrong {
-        db.interaction_settled(other.scope(), &id("q-1"), &[Owed::Receipt, Owed::Card])
+        db.interaction_settled(scope(other), &id("q-1"), &[Owed::Receipt, Owed::Card])
             .await
             .unwrap();
     }
     assert_eq!(world.value(owed).await, "receipt card");
-    db.interaction_settled(right.scope(), &id("q-1"), &[Owed::Receipt])
+    db.interaction_settled(scope(&right), &id("q-1"), &[Owed::Receipt])
         .await
         .unwrap();
     assert_eq!(world.value(owed).await, "card");
     assert!(
-        db.interaction_delete(right.scope(), &id("q-1"), None)
+        db.interaction_delete(scope(&right), &id("q-1"), None)
             .await
             .unwrap()
     );
     assert!(
-        !db.interaction_delete(right.scope(), &id("q-1"), None)
+        !db.interaction_delete(scope(&right), &id("q-1"), None)
             .await
             .unwrap()
     );
@@ -215,7 +214,7 @@ async fn storing_the_same_id_under_another_scope_changes_nothing_of_the_first_ro
     let theirs = world.conversation("b", "shared", "slack-b", "U1").await;
     world
         .ok(json!({"command": "put_connection", "organization_id": "a", "id": "other", "platform": "slack",
-            "secret_ref": "postern/org/a/slack"}))
+            "secret_ref": "postern/org/a/chat/slack"}))
         .await;
     for other in wrong.iter().skip(1).chain([&other_agent]) {
         assert!(
@@ -245,7 +244,17 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
         .await;
     assert!(claim(&db, &right, "q-1", "first").await);
     assert!(!claim(&db, &right, "q-1", "second").await);
-    assert!(matches!(store(&db, &right, "?").await, Stored::Anew(..)));
+    let row = "select row(p.*)::text from pending_interactions p";
+    let before = world.value(row).await;
+    assert!(matches!(
+        store(&db, &right, "?").await,
+        Stored::Unchanged(_)
+    ));
+    assert_eq!(world.value(row).await, before);
+    assert!(matches!(
+        store(&db, &right, "changed").await,
+        Stored::Anew(..)
+    ));
     assert_eq!(
         world
             .value("select created_at from pending_interactions")
@@ -258,11 +267,13 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
             .await,
         "t"
     );
+    let missed = choose(&db, &right, "q-1", "?", "first", 0).await;
     assert!(
-        !claim(&db, &right, "q-1", "first").await,
-        "the click that was applied is not applied again"
+        matches!(missed, Err(Missed::Replaced)),
+        "the click that was applied is not applied again: {missed:?}"
     );
-    assert!(claim(&db, &right, "q-1", "third").await);
+    let third = choose(&db, &right, "q-1", "changed", "third", 0).await;
+    assert!(third.is_ok());
 }
 
 #[tokio::test]
@@ -270,7 +281,7 @@ async fn an_unchanged_question_stays_as_it_stands() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
-    let again = async || store_as(&db, &right, "?", Again::WhenChanged).await;
+    let again = async || store(&db, &right, "?").await;
     assert!(matches!(again().await, Stored::New(..)));
     assert!(
         matches!(again().await, Stored::Unchanged(status) if status.outcome == Outcome::Pending)
@@ -319,13 +330,8 @@ async fn a_row_older_than_the_ttl_that_no_sweep_has_reached_cannot_be_claimed_no
         .await;
     assert!(!claim(&db, &right, "q-1", "c").await);
     assert!(matches!(store(&db, &right, "?").await, Stored::Expired));
-    let own_id = id("q-1");
-    let own = OwnInteraction {
-        agent: right.agent(),
-        id: &own_id,
-    };
-    let status = db.interaction_status(own, TTL).await.unwrap().unwrap();
-    assert_eq!(status.outcome, Outcome::Expired);
+    let read = db.interaction_status(&right, &id("q-1"), TTL).await;
+    assert!(matches!(read.unwrap(), Read::Status(status) if status.outcome == Outcome::Expired));
     world
         .sql("update pending_interactions set created_at = now() - interval '23 hours 59 minutes'")
         .await;
@@ -338,8 +344,8 @@ async fn an_index_that_is_no_stored_option_claims_nothing() {
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    let claimed = choose(&db, &right, "q-1", "c", 2).await;
-    assert!(matches!(claimed, Claim::Nothing));
+    let claimed = choose(&db, &right, "q-1", "?", "c", 2).await;
+    assert!(matches!(claimed, Err(Missed::Nothing)));
     assert_eq!(
         world
             .value("select claimed_at is null from pending_interactions")
@@ -355,18 +361,9 @@ async fn only_its_own_agent_reads_an_interaction() {
     let other_agent = world.conversation("a", "agent-a", "slack-a", "U1").await;
     let db = world.store().await;
     store(&db, &right, "?").await;
-    let own_id = id("q-1");
-    let read = async |who: &Conversation| {
-        db.interaction_status(
-            OwnInteraction {
-                agent: who.agent(),
-                id: &own_id,
-            },
-            TTL,
-        )
-        .await
-        .unwrap()
-        .is_some()
+    let read = async |who: &VerifiedWorker| {
+        let read = db.interaction_status(who, &id("q-1"), TTL).await;
+        matches!(read.unwrap(), Read::Status(_))
     };
     assert!(read(&right).await);
     assert!(
@@ -385,16 +382,17 @@ async fn only_its_own_agent_withdraws_an_interaction() {
     store(&db, &right, "?").await;
     let row = "select row(p.*)::text from pending_interactions p";
     let before = world.value(row).await;
-    let withdraw = async |who: &Conversation| {
-        db.interaction_withdraw(who.scope(), who.agent(), &id("q-1"), TTL, LEASE)
-            .await
-            .unwrap()
-    };
-    assert!(matches!(withdraw(&colleague).await, Withdrawal::Unknown));
+    assert!(matches!(
+        withdraw(&db, &colleague).await,
+        Withdrawal::Unknown
+    ));
     assert_eq!(world.value(row).await, before);
     let ended = "select count(*) from ended_interactions";
     assert_eq!(world.value(ended).await, "0");
-    assert!(matches!(withdraw(&right).await, Withdrawal::Withdrawn(_)));
+    assert!(matches!(
+        withdraw(&db, &right).await,
+        Withdrawal::Withdrawn(_)
+    ));
 }
 
 #[tokio::test]
@@ -403,14 +401,15 @@ async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
     let undo = async |question: &str| {
-        db.interaction_delete(right.scope(), &id("q-1"), Some(&payload(question)))
+        db.interaction_delete(scope(&right), &id("q-1"), Some(&revision(question)))
             .await
             .unwrap()
     };
     store(&db, &right, "first").await;
     store(&db, &right, "second").await;
     assert!(!undo("first").await, "it was asked anew meanwhile");
-    assert!(claim(&db, &right, "q-1", "c").await);
+    let claimed = choose(&db, &right, "q-1", "second", "c", 0).await;
+    assert!(claimed.is_ok());
     assert!(!undo("second").await, "it is answered");
     let rows = "select count(*) from pending_interactions";
     assert_eq!(world.value(rows).await, "1");
@@ -420,31 +419,43 @@ async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
 }
 
 #[tokio::test]
-async fn a_card_that_is_noted_after_its_question_was_withdrawn_claims_nothing_of_its_ids_next() {
+async fn the_note_of_a_post_that_was_overtaken_is_of_a_card_that_answers_nothing() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
-    let at = |message: &str| CardAddress {
-        channel: "C1".into(),
-        message: message.into(),
-    };
     store(&db, &right, "first").await;
-    db.interaction_withdraw(right.scope(), right.agent(), &id("q-1"), TTL, LEASE)
-        .await
-        .unwrap();
-    db.interaction_posted(right.scope(), &id("q-1"), Some(&at("1")), &payload("first"))
-        .await
-        .unwrap();
     store(&db, &right, "second").await;
-    for (message, won) in [("1", false), ("2", true)] {
+    let note = async |question: &str, message: &str| {
+        let at = CardAddress::new("C1", message);
+        let (scope, revision) = (scope(&right), revision(question));
+        db.interaction_posted(scope, &id("q-1"), &revision, at.as_ref())
+            .await
+            .unwrap();
+    };
+    note("first", "1").await;
+    let noted = "select coalesce(card ->> 'message', 'none') from pending_interactions";
+    assert_eq!(world.value(noted).await, "none");
+    note("second", "2").await;
+    assert_eq!(world.value(noted).await, "2");
+    let claimed = async |question: &str, message: &str| {
+        let at = CardAddress::new("C1", message);
         let new = NewClaim {
+            revision: &revision(question),
             choice: Choice(0),
             click: &ClickKey::of(&[message]),
-            card: Some(&at(message)),
+            card: at.as_ref(),
             ttl: TTL,
             lease: LEASE,
         };
-        let claimed = db.interaction_claim(right.scope(), &id("q-1"), &new).await;
-        assert_eq!(matches!(claimed, Ok(Claim::Won(..))), won, "{message}");
-    }
+        db.interaction_claim(scope(&right), &id("q-1"), &new)
+            .await
+            .unwrap()
+            .is_some()
+    };
+    assert!(!claimed("first", "1").await, "what it showed was replaced");
+    assert!(
+        !claimed("second", "1").await,
+        "it is not where it was posted"
+    );
+    assert!(claimed("second", "2").await);
 }

@@ -2,10 +2,10 @@
 //! pressed.
 
 use crate::support::{
-    Answer, SECRET_TOKEN, SIGNING_SECRET, World, discord_signed, signed, unix_now,
+    Answer, Posted, SECRET_TOKEN, SIGNING_SECRET, World, discord_signed, signed, unix_now,
 };
 use postern_stack::{
-    ChatCall, ChatMode, HttpRequest,
+    ChatCall, ChatMode, HttpRequest, PostedCard,
     discord::{self, DiscordClick},
     slack::{Click, click_body},
     telegram::{self, TelegramClick},
@@ -78,36 +78,45 @@ impl On {
         }
     }
 
-    /// The ids of the messages with buttons, oldest first. Slack's and Telegram's are those that the
-    /// sample gives when it is up.
-    pub fn cards(self, world: &World) -> Vec<String> {
-        if self == Self::Discord {
-            let messages = world.discord.messages();
-            let cards = messages.iter().filter(|one| one["components"].is_array());
-            return cards
-                .map(|one| one["id"].as_str().unwrap().to_owned())
-                .collect();
+    pub fn posted(self, world: &World) -> Vec<PostedCard> {
+        match self {
+            Self::Slack => world.slack.cards(),
+            Self::Telegram => world.telegram.cards(),
+            Self::Discord => world.discord.cards(),
         }
-        let numbered = (1..).zip(self.calls(world));
-        numbered
-            .filter_map(|(n, call)| match call.method.as_str() {
-                "chat.postMessage" if call.body["blocks"].to_string().contains("question:") => {
-                    Some(format!("1700000000.{n:06}"))
-                }
-                "sendMessage" if call.body["reply_markup"].is_object() => {
-                    Some((100 + n).to_string())
-                }
-                _ => None,
-            })
-            .collect()
+    }
+
+    /// The ids of the messages with buttons, oldest first.
+    pub fn cards(self, world: &World) -> Vec<String> {
+        let cards = self.posted(world).into_iter();
+        cards.map(|card| card.message).collect()
     }
 
     pub fn last_card(self, world: &World) -> String {
         self.cards(world).pop().unwrap()
     }
 
-    /// A press by this user on a button of this message; `click` is what the platform calls it.
-    pub fn press(self, user: &str, message: &str, button: &str, click: &str) -> HttpRequest {
+    /// A press by this user on an option of the newest card of an interaction; `click` is what the platform
+    /// calls it.
+    pub fn press_newest(self, world: &World, user: &str, option: &str, click: &str) -> HttpRequest {
+        let posted = Posted::on("a", &self.posted(world), None);
+        let (card, _) = posted.pressed(option, self.channel(), "77");
+        self.press(world, user, &card.message, option, click)
+    }
+
+    /// A press by this user on an option of this message, whose card may be an older one of the
+    /// interaction; `option` as in `Press`, and `click` is what the platform calls it.
+    pub fn press(
+        self,
+        world: &World,
+        user: &str,
+        message: &str,
+        option: &str,
+        click: &str,
+    ) -> HttpRequest {
+        let posted = Posted::on("a", &self.posted(world), Some(message));
+        let (_, button) = posted.pressed(option, self.channel(), message);
+        let button = button.as_str();
         match self {
             Self::Slack => {
                 let body = click_body(Click {

@@ -17,7 +17,7 @@ async fn asked(world: &World, on: On, token: &str, id: &str, mode: ChatMode) -> 
 /// The question stands, and a click on a card of it answers it.
 async fn a_click_proves_it(world: &World, on: On, token: &str, id: &str) {
     assert_eq!(world.read(token, id).await.json()["status"], "pending");
-    let press = on.press(on.asked(), "77", &format!("question:{id}:1"), id);
+    let press = on.press(world, on.asked(), "77", &format!("{id}:1"), id);
     assert_eq!(world.call_webhooks(press).await.status, 200);
     let read = world.read(token, id).await.json();
     assert_eq!(

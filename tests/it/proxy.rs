@@ -55,6 +55,7 @@ async fn the_placeholder_becomes_the_real_key_at_the_provider() {
         .proxy()
         .await
         .logs()
+        .await
         .into_iter()
         .find(|line| line.contains("\"proxied\""))
         .unwrap();
@@ -62,7 +63,7 @@ async fn the_placeholder_becomes_the_real_key_at_the_provider() {
         line.contains("\"organization_id\":\"a\"") && line.contains("\"status\":200"),
         "{line}"
     );
-    let all = world.proxy().await.logs().join("\n");
+    let all = world.proxy().await.logs().await.join("\n");
     assert!(
         !all.contains(REAL_KEY) && !all.contains(&placeholder[15..]),
         "a secret was logged"
@@ -125,7 +126,7 @@ async fn a_database_that_is_down_is_503_also_when_the_token_names_the_organizati
 
 #[tokio::test]
 async fn a_slow_database_is_503_within_its_timeout() {
-    let world = World::with_env(&[("DATABASE_TIMEOUT_MS", "500")]).await;
+    let world = World::with_env(&[("DATABASE_TIMEOUT_MS", "2000")]).await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "agent-a").await;
     let lock = world.client().await;
@@ -141,7 +142,7 @@ async fn a_slow_database_is_503_within_its_timeout() {
     )
     .await;
     assert!(
-        started.elapsed() < Duration::from_secs(4),
+        started.elapsed() < Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );
@@ -200,6 +201,7 @@ async fn with_nobody_expected_a_legacy_row_resolves_with_one_warning_or_not_at_a
         .proxy()
         .await
         .logs()
+        .await
         .into_iter()
         .filter(|line| line.contains("legacy_placeholder"))
         .collect::<Vec<_>>();
@@ -253,20 +255,14 @@ async fn another_organizations_placeholder_is_401_another_agents_is_403_and_the_
 }
 
 #[tokio::test]
-async fn an_agent_id_of_two_organizations_needs_a_worker_token() {
+async fn an_agent_id_that_another_organization_takes_too_changes_nothing() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "shared").await;
-    refused(
-        &world,
-        through("openai/a/shared/v1/x", &placeholder),
-        401,
-        "unauthorized",
-    )
-    .await;
+    let request = through("openai/a/shared/v1/chat/completions", &placeholder);
+    passes(&world, request.clone()).await;
     let of_a = world.token("a", "shared", json!({})).await;
     let of_b = world.token("b", "shared", json!({})).await;
-    let request = through("openai/a/shared/v1/chat/completions", &placeholder);
     refused(
         &world,
         request.clone().header("x-postern-worker-token", &of_b),
@@ -345,7 +341,7 @@ async fn an_unknown_agent_never_reaches_a_system_key() {
 async fn a_worker_token_is_enough_and_verifies_in_either_place() {
     let world = World::new().await;
     world.tenants().await;
-    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/openai"})).await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"})).await;
     let token = world.token("a", "agent-a", json!({})).await;
     passes(
         &world,
@@ -412,8 +408,7 @@ async fn where_a_worker_token_is_required_a_placeholder_alone_or_of_another_depl
 }
 
 #[tokio::test]
-async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_a_source_runs_out_of_failures()
- {
+async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_then_one_too_many() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "agent-a").await;
@@ -424,27 +419,23 @@ async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_a_source
     refused(&world, through(path, &placeholder), 401, "unauthorized").await;
     world.ok(json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"})).await;
     refused(&world, through(path, &placeholder), 401, "unauthorized").await;
-    for _ in 2..20 {
-        refused(
-            &world,
-            through(path, &format!("postern_secret_{}", uuid::Uuid::new_v4())),
-            401,
-            "unauthorized",
-        )
-        .await;
+    let invented = || format!("postern_secret_{}", uuid::Uuid::new_v4());
+    for n in 2..20 {
+        // Whatever agent it names.
+        let path = format!("openai/a/agent-{n}/v1/x");
+        refused(&world, through(&path, &invented()), 401, "unauthorized").await;
     }
-    let live = world.placeholder("a", "agent-a").await;
-    let limited = refused(&world, through(path, &live), 429, "too_many_failures").await;
+    let limited = through(path, &invented());
+    let limited = refused(&world, limited, 429, "too_many_failures").await;
     assert!(limited.headers["retry-after"].parse::<u64>().unwrap() <= 301);
-    passes(&world, through("openai/v1/chat/completions", &live)).await;
 }
 
 #[tokio::test]
 async fn a_user_in_the_url_is_the_tokens_or_the_placeholders_and_picks_that_users_profile() {
     let world = World::new().await;
     world.tenants().await;
-    world.secrets.put("postern/org/a/user", REAL_KEY);
-    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u 1".replace(' ', "-"), "auth_type": "api_key", "secret_ref": "postern/org/a/user"})).await;
+    world.secrets.put("postern/org/a/keys/user", REAL_KEY);
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u 1".replace(' ', "-"), "auth_type": "api_key", "secret_ref": "postern/org/a/keys/user"})).await;
     let own = world
         .minted("a", "agent-a", json!({"user_id": "u-1"}))
         .await;
@@ -470,7 +461,7 @@ async fn a_user_in_the_url_is_the_tokens_or_the_placeholders_and_picks_that_user
         "no_credentials",
     )
     .await;
-    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u-1", "auth_type": "api_key", "secret_ref": "postern/org/a/user", "disabled": true})).await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u-1", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/user", "disabled": true})).await;
     refused(
         &world,
         through("openai/a/agent-a/u/u-1/v1/x", &own),
@@ -488,7 +479,7 @@ async fn an_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_na
         .minted(
             "a",
             "agent-a",
-            json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": ["api.openai.com"]}),
+            json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["api.openai.com"]}),
         )
         .await;
     refused(
@@ -500,9 +491,9 @@ async fn an_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_na
     .await;
     let own = world.placeholder("a", "agent-a").await;
     world
-        .sql("update placeholders set secret_ref = 'postern/org/b/openai'")
+        .sql("update placeholders set secret_ref = 'postern/org/b/keys/openai'")
         .await;
-    world.secrets.put("postern/org/b/openai", "sk-of-b");
+    world.secrets.put("postern/org/b/keys/openai", "sk-of-b");
     refused(
         &world,
         through("openai/a/agent-a/v1/x", &own),
@@ -510,19 +501,19 @@ async fn an_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_na
         "secret_unavailable",
     )
     .await;
-    assert_eq!(world.secrets.calls("postern/org/b/openai"), 0);
+    assert_eq!(world.secrets.calls("postern/org/b/keys/openai"), 0);
 }
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_503_within_its_timeout_and_never_the_next_tier() {
     let world = World::new().await;
     world.tenants().await;
-    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/openai"})).await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"})).await;
     let placeholder = world
         .minted(
             "a",
             "agent-a",
-            json!({"secret_ref": "postern/org/a/missing", "allowed_hosts": ["127.0.0.1"]}),
+            json!({"secret_ref": "postern/org/a/keys/missing", "allowed_hosts": ["127.0.0.1"]}),
         )
         .await;
     refused(
@@ -548,7 +539,7 @@ async fn a_secret_that_cannot_be_read_is_503_within_its_timeout_and_never_the_ne
         )
         .await;
         assert!(
-            started.elapsed() < Duration::from_secs(6),
+            started.elapsed() < Duration::from_secs(15),
             "{:?}",
             started.elapsed()
         );
@@ -643,7 +634,7 @@ async fn health_answers_without_a_database() {
 async fn an_upstream_that_is_private_or_gone_is_refused_or_502() {
     let world = World::new().await;
     world.tenants().await;
-    let placeholder = world.minted("a", "agent-a", json!({"secret_ref": "postern/org/a/openai", "allowed_hosts": ["127.0.0.1", "127.0.0.2"]})).await;
+    let placeholder = world.minted("a", "agent-a", json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["127.0.0.1", "127.0.0.2"]})).await;
     refused(
         &world,
         through("private/a/agent-a/v1/x", &placeholder),

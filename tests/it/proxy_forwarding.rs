@@ -1,6 +1,6 @@
 //! What is forwarded, and what comes back.
 
-use crate::support::{Answer, REAL_KEY, World, through};
+use crate::support::{Answer, REAL_KEY, World, through, until};
 use postern_stack::{HttpRequest, SecretsMode, StreamingInvocation};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -98,7 +98,7 @@ async fn a_rest_apis_event_keeps_its_query_pairs() {
 async fn each_providers_own_place_gets_the_credential() {
     let (world, _) = ready().await;
     for (id, provider, auth_type) in [("1", "anthropic", "api_key"), ("2", "query", "api_key")] {
-        world.ok(json!({"command": "put_profile", "organization_id": "a", "id": id, "provider_id": provider, "auth_type": auth_type, "secret_ref": "postern/org/a/openai"})).await;
+        world.ok(json!({"command": "put_profile", "organization_id": "a", "id": id, "provider_id": provider, "auth_type": auth_type, "secret_ref": "postern/org/a/keys/openai"})).await;
     }
     let caller = world.minted("a", "agent-a", json!({})).await;
     world
@@ -110,7 +110,7 @@ async fn each_providers_own_place_gets_the_credential() {
     let mut query = HttpRequest::get("/api/proxy/query/a/agent-a/v1/models");
     query.query = format!("a=1&key={caller}");
     world.call_proxy(query).await;
-    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "1", "provider_id": "anthropic", "auth_type": "oauth", "secret_ref": "postern/org/a/openai"})).await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "1", "provider_id": "anthropic", "auth_type": "oauth", "secret_ref": "postern/org/a/keys/openai"})).await;
     world
         .call_proxy(
             HttpRequest::get("/api/proxy/anthropic/a/agent-a/v1/models")
@@ -137,6 +137,7 @@ async fn each_providers_own_place_gets_the_credential() {
 #[tokio::test]
 async fn a_stream_arrives_piece_by_piece() {
     let (world, placeholder) = ready().await;
+    world.upstream.hold_streams(true);
     let request = HttpRequest::post_json(
         "/api/proxy/openai/a/agent-a/v1/chat/completions",
         &json!({"model": "m", "messages": [], "stream": true}),
@@ -157,19 +158,16 @@ async fn a_stream_arrives_piece_by_piece() {
             .unwrap()
             .starts_with("text/event-stream")
     );
-    let started = Instant::now();
-    let (mut first, mut pieces, mut text) = (None, 0, String::new());
+    // The first arrives while the provider has not sent the second.
+    let first = body.next().await.unwrap().unwrap();
+    let (mut pieces, mut text) = (1, String::from_utf8(first.to_vec()).unwrap());
+    world.upstream.hold_streams(false);
     while let Some(piece) = body.next().await {
-        first.get_or_insert(started.elapsed());
         pieces += 1;
         text += std::str::from_utf8(&piece.unwrap()).unwrap();
     }
     assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
-    assert!(
-        pieces > 2 && first.unwrap() * 2 < started.elapsed(),
-        "{pieces} pieces, the first after {first:?} of {:?}",
-        started.elapsed()
-    );
+    assert!(pieces > 2, "{pieces} pieces");
 }
 
 #[tokio::test]
@@ -226,8 +224,8 @@ async fn the_upstreams_own_errors_redirects_and_bytes_are_passed_back() {
 #[tokio::test]
 async fn a_late_or_broken_upstream_is_an_error_and_not_a_clean_end() {
     let (world, placeholder) = ready_with(&[
-        ("UPSTREAM_HEADER_TIMEOUT_MS", "400"),
-        ("UPSTREAM_IDLE_TIMEOUT_MS", "400"),
+        ("UPSTREAM_HEADER_TIMEOUT_MS", "2000"),
+        ("UPSTREAM_IDLE_TIMEOUT_MS", "2000"),
     ])
     .await;
     let late = get(&world, &placeholder, "v1/slow-headers").await;
@@ -249,7 +247,7 @@ async fn a_rotated_secret_is_read_afresh_and_the_request_sent_once_more() {
     assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
     world
         .secrets
-        .put("postern/org/a/openai", "sk-rotated-0123456789");
+        .put("postern/org/a/keys/openai", "sk-rotated-0123456789");
     world
         .upstream
         .set_expected_key(Some("sk-rotated-0123456789".into()));
@@ -272,7 +270,7 @@ async fn a_burst_of_cold_requests_for_one_secret_makes_one_call() {
     for answer in futures_util::future::join_all(burst).await {
         assert_eq!(answer.status, 200);
     }
-    assert_eq!(world.secrets.calls("postern/org/a/openai"), 1);
+    assert_eq!(world.secrets.calls("postern/org/a/keys/openai"), 1);
 }
 
 #[tokio::test]
@@ -292,11 +290,10 @@ async fn a_client_that_hangs_up_lets_the_upstream_go() {
     assert!(body.next().await.unwrap().is_ok());
     assert_eq!(world.upstream.active_streams(), 1);
     drop(body);
-    let until = Instant::now() + Duration::from_secs(10);
-    while world.upstream.active_streams() > 0 && Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(world.upstream.active_streams(), 0);
+    until("the upstream is let go", async || {
+        world.upstream.active_streams() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -306,7 +303,7 @@ async fn a_secret_past_its_time_is_read_again_also_by_a_role_that_may_not_descri
     world.secrets.set_mode(SecretsMode::WithoutDescribe);
     world
         .secrets
-        .put("postern/org/a/openai", "sk-rotated-0123456789");
+        .put("postern/org/a/keys/openai", "sk-rotated-0123456789");
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
     let seen = world.upstream.seen();
@@ -327,9 +324,9 @@ async fn a_burst_is_503_within_the_timeout_of_one_read() {
             .status,
         401
     );
-    world.secrets.put("postern/org/a/slow", "never read");
+    world.secrets.put("postern/org/a/keys/slow", "never read");
     world
-        .sql("update placeholders set secret_ref = 'postern/org/a/slow'")
+        .sql("update placeholders set secret_ref = 'postern/org/a/keys/slow'")
         .await;
     // The database's own secret is read before the store turns slow.
     assert_eq!(
@@ -354,7 +351,7 @@ async fn a_burst_is_503_within_the_timeout_of_one_read() {
         );
     }
     assert!(
-        started.elapsed() < Duration::from_secs(7),
+        started.elapsed() < Duration::from_secs(12),
         "{:?}",
         started.elapsed()
     );

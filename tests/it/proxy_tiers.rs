@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// A profile of organization `a` whose secret is its own id; `disabled` may come later.
 async fn profile(world: &World, id: &str, auth_type: &str, owner: &Value, disabled: bool) {
     world.secrets.put(
-        &format!("postern/org/a/{id}"),
+        &format!("postern/org/a/keys/{id}"),
         format!("sk-{id}-0123456789"),
     );
     let mut put = json!({"command": "put_profile", "organization_id": "a", "id": id, "provider_id": "openai",
-        "auth_type": auth_type, "secret_ref": format!("postern/org/a/{id}"), "disabled": disabled});
+        "auth_type": auth_type, "secret_ref": format!("postern/org/a/keys/{id}"), "disabled": disabled});
     put.as_object_mut()
         .unwrap()
         .extend(owner.as_object().unwrap().clone());
@@ -67,7 +67,7 @@ async fn the_most_specific_enabled_credential_is_spent() {
         "Bearer sk-organization-0123456789"
     );
     // A placeholder's own secret stands between the user's profile and the agent's.
-    let own = json!({"user_id": "u-1", "secret_ref": "postern/org/a/openai", "allowed_hosts": ["127.0.0.1"]});
+    let own = json!({"user_id": "u-1", "secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["127.0.0.1"]});
     let own = world.minted("a", "agent-a", own).await;
     let request = through("openai/a/agent-a/v1/models", &own);
     assert_eq!(

@@ -95,7 +95,7 @@ impl Https {
             .minted(
                 "a",
                 "agent-a",
-                json!({"allowed_hosts": [host], "secret_ref": "postern/org/a/openai"}),
+                json!({"allowed_hosts": [host], "secret_ref": "postern/org/a/keys/openai"}),
             )
             .await;
         world

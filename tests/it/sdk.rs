@@ -16,7 +16,7 @@ pub const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
 /// What an installation is made of; it is made anew when one of these has changed.
 const MADE_OF: [&str; 3] = ["requirements.txt", "package.json", "package-lock.json"];
 const INSTALLING: Duration = Duration::from_secs(600);
-pub const RUNNING: Duration = Duration::from_secs(120);
+pub const RUNNING: Duration = Duration::from_secs(300);
 const NO_PYTHON: &str = "the SDK suites need Python 3 with its venv module; install it (Debian: apt-get install python3 python3-venv)";
 
 /// The installed SDKs, with the Python and the Node that run them.
@@ -139,7 +139,7 @@ pub async fn done(command: &mut Command, within: Duration) -> Result<Output> {
 async fn tenant(provider: &str) -> (World, String) {
     let world = World::new().await;
     world.tenants().await;
-    let secret = format!("postern/org/a/{provider}");
+    let secret = format!("postern/org/a/keys/{provider}");
     world.secrets.put(&secret, REAL_KEY);
     world
         .ok(json!({"command": "put_profile", "organization_id": "a", "id": provider, "provider_id": provider,

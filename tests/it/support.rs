@@ -1,13 +1,17 @@
 //! A world per test: a fresh database, its own stand-ins, and functions that start when first used.
 
+mod wait;
+
+pub use wait::until;
+
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
-use postern::scope::{Conversation, VerifiedWorker};
+use postern::scope::VerifiedWorker;
 use postern::{Secrets, Store, token};
 use postern_stack::{
-    Discord, Front, Function, HttpRequest, Invocation, Postgres, SampleJudge, SecretsManager,
-    Slack, StreamingInvocation, Telegram, Upstream, binaries,
+    Discord, Front, Function, HttpRequest, Invocation, PostedCard, Postgres, SampleJudge,
+    SecretsManager, Slack, StreamingInvocation, Telegram, Upstream, binaries,
     discord::{self, DiscordClick},
     slack::{Click, click_body, sign},
     telegram::{self, TelegramClick},
@@ -54,6 +58,12 @@ async fn postgres() -> &'static Postgres {
         postgres
     };
     POSTGRES.get_or_init(start).await
+}
+
+/// Gives a variable this value, whether it has one or not.
+fn set(env: &mut Vec<(String, String)>, name: &str, value: &str) {
+    env.retain(|(own, _)| own != name);
+    env.push((name.to_owned(), value.to_owned()));
 }
 
 /// Everything that one test talks to.
@@ -147,9 +157,11 @@ impl World {
         let mut env: Vec<(String, String)> = [
             ("DATABASE_SECRET_ID", "postern/database"),
             ("DATABASE_POOL_MAX", "4"),
+            // Budgets that no busy machine uses up; a test of one sets its own.
+            ("DATABASE_TIMEOUT_MS", "15000"),
+            ("ACK_BUDGET_MS", "20000"),
             ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
             ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
-            ("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.1:0, 127.0.0.2"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
             ("PROVIDERS", &providers.to_string()),
             ("JUDGE_PROVIDER", "judge"),
@@ -168,10 +180,12 @@ impl World {
         ];
         let authority = |url: &String| url.split('/').nth(2).unwrap_or_default().to_owned();
         let private: Vec<String> = private.iter().map(authority).collect();
-        env[4].1 = format!("{},127.0.0.2", private.join(","));
+        let private = format!("{},127.0.0.2", private.join(","));
+        set(&mut env, "ALLOW_PRIVATE_UPSTREAMS", &private);
+        // The samples, wherever else a test lets the functions call.
+        set(&mut env, "CHAT_API_HOSTS", &private);
         for (name, value) in extra {
-            env.retain(|(own, _)| own != name);
-            env.push(((*name).to_owned(), (*value).to_owned()));
+            set(&mut env, name, value);
         }
         if extra.iter().any(|(name, _)| *name == "PROVIDERS") {
             // The sample judge is not among them.
@@ -203,8 +217,7 @@ impl World {
     /// this is changed.
     pub fn again(mut self, changed: &[(&str, &str)]) -> Self {
         for (name, value) in changed {
-            self.env.retain(|(own, _)| own != name);
-            self.env.push(((*name).to_owned(), (*value).to_owned()));
+            set(&mut self.env, name, value);
         }
         let cell = OnceCell::new;
         (self.proxy, self.webhooks, self.sweep, self.control) = (cell(), cell(), cell(), cell());
@@ -303,8 +316,9 @@ impl World {
         let env = Env::of([
             ("DATABASE_SECRET_ID", "postern/database"),
             ("DATABASE_POOL_MAX", "16"),
+            ("DATABASE_TIMEOUT_MS", "15000"),
         ]);
-        let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap()).unwrap();
+        let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
         Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
     }
 
@@ -366,14 +380,14 @@ impl World {
                 ),
             ];
             for (platform, secret, api) in chats {
-                let secret_ref = format!("postern/org/{org}/{platform}");
+                let secret_ref = format!("postern/org/{org}/chat/{platform}");
                 self.secrets.put(&secret_ref, secret.to_string());
                 self.ok(json!({"command": "put_connection", "organization_id": org, "id": format!("{platform}-{org}"),
                     "platform": platform, "secret_ref": secret_ref, "config": {"api_base_url": api}}))
                     .await;
             }
         }
-        self.secrets.put("postern/org/a/openai", REAL_KEY);
+        self.secrets.put("postern/org/a/keys/openai", REAL_KEY);
         self.secrets
             .put("postern/org/a/callback-signing", CALLBACK_KEY);
     }
@@ -393,7 +407,7 @@ impl World {
 
     /// A placeholder of an organization's agent, with that organization's openai key.
     pub async fn placeholder(&self, org: &str, agent: &str) -> String {
-        self.minted(org, agent, json!({"secret_ref": format!("postern/org/{org}/openai"), "allowed_hosts": ["127.0.0.1"]})).await
+        self.minted(org, agent, json!({"secret_ref": format!("postern/org/{org}/keys/openai"), "allowed_hosts": ["127.0.0.1"]})).await
     }
 
     pub async fn minted(&self, org: &str, agent: &str, extra: Value) -> String {
@@ -440,22 +454,18 @@ impl World {
             .await
     }
 
-    /// The same as the store sees it.
+    /// A worker in a conversation, as the store sees it.
     pub async fn conversation(
         &self,
         org: &str,
         agent: &str,
         connection: &str,
         user: &str,
-    ) -> Conversation {
+    ) -> VerifiedWorker {
         let mut extra = talk(org, user);
         extra["connection_id"] = connection.into();
         let token = self.token(org, agent, extra).await;
-        token::verify(&PUBLIC_KEYS.into(), &token)
-            .unwrap()
-            .conversation()
-            .unwrap()
-            .clone()
+        token::verify(&PUBLIC_KEYS.into(), &token).unwrap()
     }
 
     /// A worker as the functions see one.
@@ -502,16 +512,15 @@ impl World {
                 message,
             } => panic!(
                 "proxy failed: {error_type}: {message}\n{}",
-                proxy.logs().join("\n")
+                proxy.lines_so_far().await.join("\n")
             ),
         }
     }
 
     pub async fn call_webhooks(&self, request: HttpRequest) -> Answer {
         let webhooks = self.webhooks().await;
-        let invoked = webhooks.invoke(request.v2(), TIMEOUT).await;
-        match invoked.unwrap_or_else(|error| panic!("{error}\n{}", webhooks.logs().join("\n"))) {
-            Invocation::Ok(answer) => {
+        match webhooks.invoke(request.v2(), TIMEOUT).await {
+            Ok(Invocation::Ok(answer)) => {
                 let headers = answer["headers"].as_object().cloned().unwrap_or_default();
                 Answer {
                     status: answer["statusCode"].as_u64().unwrap(),
@@ -527,10 +536,10 @@ impl World {
                     broken: false,
                 }
             }
-            Invocation::Error {
-                error_type,
-                message,
-            } => panic!("webhooks failed: {error_type}: {message}"),
+            failed => panic!(
+                "webhooks failed: {failed:?}\n{}",
+                webhooks.lines_so_far().await.join("\n")
+            ),
         }
     }
 
@@ -549,7 +558,8 @@ impl World {
 
     /// A properly signed click; the answer to Slack.
     pub async fn click(&self, connection: &str, click: &Press<'_>) -> Answer {
-        self.call_webhooks(click.request(connection)).await
+        self.call_webhooks(click.request(connection, &self.slack.cards()))
+            .await
     }
 }
 
@@ -562,45 +572,91 @@ pub fn question(id: &str) -> Value {
     json!({"id": id, "kind": "question", "question": "Deploy?", "options": ["Yes", "No"]})
 }
 
-/// Somebody's click on a button of the sample Slack.
+/// Somebody's click in the sample Slack: on an option of the newest card of an interaction, unless it
+/// says which message or which button.
 #[derive(Clone)]
 pub struct Press<'a> {
     pub user: &'a str,
-    pub action: &'a str,
+    /// `{interaction}:{index of the option}`, or a button's id as it is sent, for one that is malformed.
+    pub option: &'a str,
     pub action_ts: &'a str,
     pub team: &'a str,
+    /// The clicked message, where it is not the card's own.
+    pub message: Option<&'a str>,
 }
 
 impl Press<'_> {
-    pub fn body(&self) -> String {
+    pub fn body(&self, connection: &str, cards: &[PostedCard]) -> String {
+        let posted = Posted::on(connection, cards, self.message);
+        let (card, button) = posted.pressed(self.option, "C1", "1700000000.0001");
         click_body(Click {
             team_id: self.team.into(),
             api_app_id: "A1".into(),
             user_id: self.user.into(),
-            channel_id: "C1".into(),
-            message_ts: "1700000000.0001".into(),
-            action_id: self.action.into(),
+            channel_id: card.channel,
+            message_ts: self.message.map_or(card.message, str::to_owned),
+            action_id: button,
             value: "what the click says is ignored".into(),
             action_ts: self.action_ts.into(),
         })
     }
 
-    pub fn request(&self, connection: &str) -> HttpRequest {
+    pub fn request(&self, connection: &str, cards: &[PostedCard]) -> HttpRequest {
         signed(
             connection,
-            self.body().into_bytes(),
+            self.body(connection, cards).into_bytes(),
             SIGNING_SECRET,
             unix_now(),
         )
     }
 }
 
-pub fn press<'a>(user: &'a str, action: &'a str) -> Press<'a> {
+/// The cards that a press may be meant for.
+pub struct Posted(Vec<PostedCard>);
+
+impl Posted {
+    /// Those of the connection's own bot, and among them those on this message; where there are none, all.
+    pub fn on(connection: &str, cards: &[PostedCard], message: Option<&str>) -> Self {
+        let org = connection.rsplit('-').next().unwrap_or_default();
+        let own = |card: &&PostedCard| card.token.ends_with(org);
+        let here = |card: &&PostedCard| message.is_some_and(|message| card.message == message);
+        let mut found: Vec<&PostedCard> = cards.iter().collect();
+        if found.iter().any(&own) {
+            found.retain(&own);
+        }
+        if found.iter().any(&here) {
+            found.retain(&here);
+        }
+        Self(found.into_iter().cloned().collect())
+    }
+
+    /// The newest card of an option's interaction and the option's button; where the option names none
+    /// that was posted, itself as a button, on this message.
+    pub fn pressed(&self, option: &str, channel: &str, message: &str) -> (PostedCard, String) {
+        let parsed = option.rsplit_once(':');
+        let parsed = parsed.and_then(|(id, index)| Some((id, index.parse::<usize>().ok()?)));
+        if let Some((id, index)) = parsed
+            && let Some(card) = self.0.iter().rfind(|card| card.shows(id))
+        {
+            return (card.clone(), card.button(index));
+        }
+        let nowhere = PostedCard {
+            token: String::new(),
+            channel: channel.into(),
+            message: message.into(),
+            buttons: Vec::new(),
+        };
+        (nowhere, option.into())
+    }
+}
+
+pub fn press<'a>(user: &'a str, option: &'a str) -> Press<'a> {
     Press {
         user,
-        action,
+        option,
         action_ts: "1700000001.000001",
         team: "T1",
+        message: None,
     }
 }
 
@@ -612,34 +668,51 @@ pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpReq
         .body(body)
 }
 
-/// A press in the sample Telegram, as it comes to a connection.
-pub fn telegram_press(connection: &str, user: i64, data: &str, query: &str) -> HttpRequest {
-    let click = TelegramClick {
-        callback_query_id: query.into(),
-        user_id: user,
-        chat_id: user,
-        message_id: 9,
-        data: data.into(),
-    };
-    HttpRequest::post_json(
-        &format!("/webhooks/{connection}"),
-        &telegram::update(&click),
-    )
-    .header("x-telegram-bot-api-secret-token", SECRET_TOKEN)
-}
+impl World {
+    /// A press in the sample Telegram, as it comes to a connection; `option` as in `Press`.
+    pub fn telegram_press(
+        &self,
+        connection: &str,
+        user: i64,
+        option: &str,
+        query: &str,
+    ) -> HttpRequest {
+        let chat = user.to_string();
+        let posted = Posted::on(connection, &self.telegram.cards(), None);
+        let (card, data) = posted.pressed(option, &chat, "9");
+        let click = TelegramClick {
+            callback_query_id: query.into(),
+            user_id: user,
+            chat_id: card.channel.parse().unwrap(),
+            message_id: card.message.parse().unwrap(),
+            data,
+        };
+        let update = telegram::update(&click);
+        HttpRequest::post_json(&format!("/webhooks/{connection}"), &update)
+            .header("x-telegram-bot-api-secret-token", SECRET_TOKEN)
+    }
 
-/// A press in the sample Discord, as it comes to a connection.
-pub fn discord_press(connection: &str, user: &str, custom_id: &str, id: &str) -> HttpRequest {
-    let click = DiscordClick {
-        interaction_id: id.into(),
-        guild: true,
-        user_id: user.into(),
-        channel_id: "333".into(),
-        message_id: "444".into(),
-        custom_id: custom_id.into(),
-    };
-    let body = discord::interaction(&click).to_string().into_bytes();
-    discord_signed(connection, body, unix_now())
+    /// A press in the sample Discord, as it comes to a connection; `option` as in `Press`.
+    pub fn discord_press(
+        &self,
+        connection: &str,
+        user: &str,
+        option: &str,
+        id: &str,
+    ) -> HttpRequest {
+        let posted = Posted::on(connection, &self.discord.cards(), None);
+        let (card, custom_id) = posted.pressed(option, "333", "444");
+        let click = DiscordClick {
+            interaction_id: id.into(),
+            guild: true,
+            user_id: user.into(),
+            channel_id: card.channel,
+            message_id: card.message,
+            custom_id,
+        };
+        let body = discord::interaction(&click).to_string().into_bytes();
+        discord_signed(connection, body, unix_now())
+    }
 }
 
 pub fn discord_signed(connection: &str, body: Vec<u8>, at: i64) -> HttpRequest {

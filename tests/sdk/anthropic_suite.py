@@ -26,7 +26,7 @@ CALLED_WITH = {"city": "Paris", "unit": "celsius"}
 
 
 def client(**options):
-    usual = {"base_url": BASE, "api_key": PLACEHOLDER, "max_retries": 0, "timeout": 30}
+    usual = {"base_url": BASE, "api_key": PLACEHOLDER, "max_retries": 0, "timeout": 60}
     return anthropic.Anthropic(**{**usual, **options})
 
 
@@ -50,7 +50,7 @@ class AnthropicSdk(unittest.TestCase):
         self.assertEqual(message.content[0].text, GREETING)
 
     def test_a_placeholder_as_an_auth_token_serves_as_well(self):
-        bearer = anthropic.Anthropic(base_url=BASE, auth_token=PLACEHOLDER, max_retries=0, timeout=30)
+        bearer = anthropic.Anthropic(base_url=BASE, auth_token=PLACEHOLDER, max_retries=0, timeout=60)
         self.assertEqual(bearer.messages.create(**request()).content[0].text, GREETING)
 
     def test_a_streamed_call_arrives_as_it_is_sent(self):
@@ -66,7 +66,7 @@ class AnthropicSdk(unittest.TestCase):
     def test_the_async_client_streams_too(self):
         async def stream():
             arrivals = Arrivals()
-            async with anthropic.AsyncAnthropic(base_url=BASE, api_key=PLACEHOLDER, max_retries=0, timeout=30) as own:
+            async with anthropic.AsyncAnthropic(base_url=BASE, api_key=PLACEHOLDER, max_retries=0, timeout=60) as own:
                 async with own.messages.stream(**request("sample-long")) as stream:
                     async for text in stream.text_stream:
                         arrivals.add(text)

@@ -38,6 +38,8 @@ OPTION = MARKUP[:75]
 
 CALLS = []
 DELIVERIES = []
+# The cards that were posted: their buttons' ids, and the message that each is on.
+POSTED = []
 
 
 class Platforms(http.server.BaseHTTPRequestHandler):
@@ -52,13 +54,20 @@ class Platforms(http.server.BaseHTTPRequestHandler):
             return {}
         body = json.loads(body)
         CALLS.append((self.path, body))
+        buttons = re.findall(r'"(q:[^"]*:\d+)"', json.dumps(body))
         if self.path.startswith("/slack/"):
-            return {"ok": True, "channel": body["channel"], "ts": f"1700000000.{len(CALLS):06}"}
+            message = f"1700000000.{len(CALLS):06}"
+            POSTED.append((buttons, message))
+            return {"ok": True, "channel": body["channel"], "ts": message}
         if self.path.startswith("/telegram/"):
             if self.path.endswith("answerCallbackQuery"):
                 return {"ok": True, "result": True}
-            return {"ok": True, "result": {"message_id": len(CALLS), "chat": {"id": body["chat_id"]}}}
-        return {"id": str(10**17 + len(CALLS)), "channel_id": self.path.split("/")[3]}
+            message = len(CALLS)
+            POSTED.append((buttons, message))
+            return {"ok": True, "result": {"message_id": message, "chat": {"id": body["chat_id"]}}}
+        message = str(10**17 + len(CALLS))
+        POSTED.append((buttons, message))
+        return {"id": message, "channel_id": self.path.split("/")[3]}
 
     def do_POST(self):
         answer = json.dumps(self.answer()).encode()
@@ -78,7 +87,7 @@ def call(method, path, body=None, headers=None):
     """Postern's answer: its status and its body, parsed where there is one."""
     request = urllib.request.Request(BASE + path, data=body, method=method, headers=headers or {})
     try:
-        answer = urllib.request.urlopen(request, timeout=20)
+        answer = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
@@ -104,11 +113,21 @@ def ask(platform, interaction, **more):
     return agent(platform, "POST", "/v1/interactions", body)
 
 
-def slack_click(user, button, action_ts="1700000001.000001", at=None, signer=SIGNER, team="T1", app="A1"):
+def posted(option, nowhere):
+    """The button of an option, `{interaction}:{index}`, and the message that its newest card is on."""
+    interaction, index = option.rsplit(":", 1)
+    for buttons, message in reversed(POSTED):
+        if any(button.split(":")[1] == interaction for button in buttons):
+            return buttons[int(index)], message
+    return option, nowhere
+
+
+def slack_click(user, option, action_ts="1700000001.000001", at=None, signer=SIGNER, team="T1", app="A1"):
+    button, message = posted(option, "1700000000.000200")
     payload = {
         "type": "block_actions", "user": {"id": user, "team_id": team}, "api_app_id": app, "team": {"id": team},
-        "container": {"type": "message", "message_ts": "1700000000.000200", "channel_id": "C1"},
-        "channel": {"id": "C1"}, "message": {"ts": "1700000000.000200"},
+        "container": {"type": "message", "message_ts": message, "channel_id": "C1"},
+        "channel": {"id": "C1"}, "message": {"ts": message},
         "actions": [{"type": "button", "action_id": button, "block_id": "b", "action_ts": action_ts}],
     }
     body = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
@@ -124,20 +143,22 @@ def slack_headers(body, at=None, signer=SIGNER, content_type="application/x-www-
     }
 
 
-def telegram_click(user, button, query="q1", token=TELEGRAM_TOKEN):
+def telegram_click(user, option, query="q1", token=TELEGRAM_TOKEN):
+    button, number = posted(option, 7)
     user = telegram.User(id=int(user), first_name="Somebody", is_bot=False)
     chat = telegram.Chat(id=111, type=telegram.Chat.PRIVATE)
-    message = telegram.Message(message_id=7, date=datetime.datetime.now(datetime.timezone.utc), chat=chat, text="card")
+    message = telegram.Message(message_id=number, date=datetime.datetime.now(datetime.timezone.utc), chat=chat, text="card")
     clicked = telegram.CallbackQuery(id=query, from_user=user, chat_instance="1", message=message, data=button)
     body = telegram.Update(update_id=1, callback_query=clicked).to_json().encode()
     return body, {"content-type": "application/json", "X-Telegram-Bot-Api-Secret-Token": token}
 
 
-def discord_click(user, button, interaction="5000", at=None, key=DISCORD_KEY):
+def discord_click(user, option, interaction="5000", at=None, key=DISCORD_KEY):
+    button, message = posted(option, "444")
     body = json.dumps({
         "type": 3, "version": 1, "id": interaction, "application_id": "900", "token": "t", "channel_id": "333",
         "guild_id": "1", "member": {"user": {"id": user, "username": "somebody"}},
-        "message": {"id": "444", "channel_id": "333"}, "data": {"custom_id": button, "component_type": 2},
+        "message": {"id": message, "channel_id": "333"}, "data": {"custom_id": button, "component_type": 2},
     }).encode()
     return body, discord_headers(body, at, key)
 
@@ -204,8 +225,8 @@ class Cards(unittest.TestCase):
         for platform in CLICKS:
             with self.subTest(platform):
                 self.assertEqual(ask(platform, f"card-{platform}")[0], 201)
-                expected = [f"question:card-{platform}:{index}" for index in range(3)]
-                self.assertEqual(buttons(platform, card(platform)), expected)
+                for index, button in enumerate(buttons(platform, card(platform))):
+                    self.assertRegex(button, rf"^q:card-{platform}:[A-Za-z0-9_-]{{6}}:{index}$")
                 longest = {"question": "\U0001f600" * 3000, "options": ["\u00e9" * 75] * 25}
                 self.assertEqual(ask(platform, f"{platform}-" + "x" * 39, **longest)[0], 201)
                 self.assertEqual(len(buttons(platform, card(platform))), 25)
@@ -243,7 +264,7 @@ class Cards(unittest.TestCase):
         interaction = f"answered-{platform}"
         self.assertEqual(ask(platform, interaction)[0], 201)
         before = len(CALLS)
-        answer = click(platform, USERS[platform], f"question:{interaction}:1", "1700000009.000009")
+        answer = click(platform, USERS[platform], f"{interaction}:1", "1700000009.000009")
         self.assertEqual((answer[0], status(platform, interaction)), (200, "answered"))
         return CALLS[before:], answer[1]
 
@@ -293,11 +314,11 @@ class Clicks(unittest.TestCase):
                     "discord": {"type": 6},
                 }
                 more = {"slack": (), "telegram": ("stranger",), "discord": ("1",)}[platform]
-                answer = click(platform, strangers[platform], f"question:{interaction}:0", *more)
+                answer = click(platform, strangers[platform], f"{interaction}:0", *more)
                 self.assertEqual(answer, (200, nothing[platform]))
                 self.assertEqual(agent(platform, "GET", f"/v1/interactions/{interaction}")[1]["status"], "pending")
 
-                body, headers = CLICKS[platform](USERS[platform], f"question:{interaction}:2")
+                body, headers = CLICKS[platform](USERS[platform], f"{interaction}:2")
                 status, answer = call("POST", f"/webhooks/lib-{platform}", body, headers)
                 self.assertEqual(status, 200)
                 if platform == "telegram":
@@ -332,11 +353,11 @@ class Clicks(unittest.TestCase):
     def test_a_payload_of_another_workspace_or_app_is_refused_though_its_signature_is_right(self):
         self.assertEqual(ask("workspace", "workspace-1")[0], 201)
         for foreign in ({"team": "T2"}, {"app": "A2"}, {"team": None}):
-            body, headers = slack_click("U1", "question:workspace-1:0", **foreign)
+            body, headers = slack_click("U1", "workspace-1:0", **foreign)
             answered, answer = call("POST", "/webhooks/lib-workspace", body, headers)
             self.assertEqual((answered, answer["error"]["code"]), (401, "invalid_signature"), foreign)
         self.assertEqual(status("workspace", "workspace-1"), "pending")
-        body, headers = slack_click("U1", "question:workspace-1:0")
+        body, headers = slack_click("U1", "workspace-1:0")
         self.assertEqual(call("POST", "/webhooks/lib-workspace", body, headers)[0], 200)
         self.assertEqual(status("workspace", "workspace-1"), "answered")
 
@@ -345,7 +366,7 @@ class Clicks(unittest.TestCase):
         for platform, signed in former.items():
             with self.subTest(platform):
                 ask(platform, f"former-{platform}")
-                answer = click(platform, USERS[platform], f"question:former-{platform}:0", "1700000010.000001", **signed)
+                answer = click(platform, USERS[platform], f"former-{platform}:0", "1700000010.000001", **signed)
                 self.assertEqual((answer[0], status(platform, f"former-{platform}")), (200, "answered"))
 
     def test_a_signed_time_may_be_five_minutes_off_and_no_more(self):
@@ -357,7 +378,7 @@ class Clicks(unittest.TestCase):
                     # The clock moves while a call is on its way; one that was slow proves nothing.
                     for attempt in range(10):
                         now = time.time()
-                        button = f"question:{interaction}:0"
+                        button = f"{interaction}:0"
                         answered = click(platform, USERS[platform], button, f"17{attempt}.{off}", at=now + off)
                         if time.time() - now < 1:
                             break
@@ -368,7 +389,7 @@ class Clicks(unittest.TestCase):
         forged = []
         for platform in ("slack", "discord"):
             make = CLICKS[platform]
-            body, headers = make(USERS[platform], "question:x:0")
+            body, headers = make(USERS[platform], "x:0")
             resigned = {
                 "slack": slack_headers(body, signer=SignatureVerifier("another")),
                 "discord": discord_headers(body, key=SigningKey.generate()),
@@ -380,7 +401,7 @@ class Clicks(unittest.TestCase):
                 (platform, body, resigned),
                 *((platform, body, {name: v for name, v in headers.items() if name != left}) for left in headers if left != "content-type"),
             ]
-        body, headers = telegram_click("111", "question:x:0")
+        body, headers = telegram_click("111", "x:0")
         for token in (None, "", "Wrong", TELEGRAM_TOKEN + "x", TELEGRAM_TOKEN.lower()):
             own = {name: v for name, v in headers.items() if not name.startswith("X-Telegram")}
             if token is not None:
@@ -403,7 +424,7 @@ class Outcomes(unittest.TestCase):
             with self.subTest(platform):
                 interaction = f"callback-{platform}"
                 self.assertEqual(ask(platform, interaction, callback_url=CALLBACK)[0], 201)
-                click(platform, USERS[platform], f"question:{interaction}:0", *([] if platform == "slack" else [f"77{platform}"]))
+                click(platform, USERS[platform], f"{interaction}:0", *([] if platform == "slack" else [f"77{platform}"]))
                 headers, body = self.delivered(interaction)
                 verified = Webhook(CALLBACK_KEY).verify(body, headers)
                 read = agent(platform, "GET", f"/v1/interactions/{interaction}")[1]
@@ -412,7 +433,7 @@ class Outcomes(unittest.TestCase):
 
     def test_what_was_tampered_with_or_is_old_does_not_verify(self):
         ask("slack", "tampered", callback_url=CALLBACK)
-        click("slack", "U1", "question:tampered:0")
+        click("slack", "U1", "tampered:0")
         headers, body = self.delivered("tampered")
         verifier = Webhook(CALLBACK_KEY)
         verifier.verify(body, headers)
@@ -443,7 +464,7 @@ class Outcomes(unittest.TestCase):
     def test_an_approval_is_bound_to_what_was_shown(self):
         args = {"b": [1, True, None], "a": "\u20ac <!channel>", "n": -7}
         ask("telegram", "approved", kind="approval", tool="github/create_issue", args=args)
-        click("telegram", "111", "question:approved:0", "approve")
+        click("telegram", "111", "approved:0", "approve")
         answer = agent("telegram", "GET", "/v1/interactions/approved")[1]["answer"]
         canonical = json.dumps({"tool": "github/create_issue", "args": args}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         self.assertEqual((answer["value"], answer["digest"]), ("1h", hashlib.sha256(canonical.encode()).hexdigest()))

@@ -25,7 +25,7 @@ const client = (options = {}) =>
     baseURL: `${POSTERN_BASE_URL}/api/proxy/openai/a/agent-a/v1`,
     apiKey: POSTERN_PLACEHOLDER,
     maxRetries: 0,
-    timeout: 30_000,
+    timeout: 60_000,
     ...options,
   });
 
@@ -33,7 +33,7 @@ const activeStreams = async () => (await (await fetch(`${SAMPLE_URL}/sample/stat
 
 /** Returns when the sample provider is rid of its streams, and fails if that takes too long. */
 const idle = async () => {
-  const until = performance.now() + 10_000;
+  const until = performance.now() + 30_000;
   while ((await activeStreams()) > 0) {
     assert.ok(performance.now() < until, "a stream goes on without a reader");
     await pause(50);
@@ -77,7 +77,7 @@ test("a streamed call arrives as it is sent", async () => {
   assert.equal(texts.join(""), Array(7).fill(GREETING).join(" "));
   // A buffer would have given them all at once.
   assert.ok(texts.length > 20);
-  assert.ok(times.at(-1) - times[0] > (BETWEEN_PIECES * (times.length - 1)) / 3, String(times));
+  assert.ok(times.at(-1) - times[0] > (BETWEEN_PIECES * (times.length - 1)) / 6, String(times));
 });
 
 test("a tool call goes there and back", async () => {

@@ -30,7 +30,7 @@ CALLED_WITH = {"city": "Paris", "unit": "celsius"}
 
 
 def client(**options):
-    usual = {"base_url": BASE, "api_key": PLACEHOLDER, "max_retries": 0, "timeout": 30}
+    usual = {"base_url": BASE, "api_key": PLACEHOLDER, "max_retries": 0, "timeout": 60}
     return openai.OpenAI(**{**usual, **options})
 
 
@@ -59,7 +59,7 @@ class OpenAiSdk(unittest.TestCase):
     def test_the_async_client_streams_too(self):
         async def stream():
             arrivals = Arrivals()
-            async with openai.AsyncOpenAI(base_url=BASE, api_key=PLACEHOLDER, max_retries=0, timeout=30) as own:
+            async with openai.AsyncOpenAI(base_url=BASE, api_key=PLACEHOLDER, max_retries=0, timeout=60) as own:
                 async for chunk in await own.chat.completions.create(
                     model="sample-long", messages=HELLO, stream=True
                 ):

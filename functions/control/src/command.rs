@@ -11,13 +11,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-/// Ten years; longer is a mistake.
+/// Of a placeholder. Ten years; longer is a mistake.
 const LONGEST_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
+/// Of a worker token: as long must its revocation be remembered.
+const LONGEST_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
 /// An environment that sees a policy for the first time reads all of it.
 const LARGEST_RULES: usize = 256 * 1024;
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     Migrate {},
     PutOrganization {
@@ -150,23 +152,29 @@ impl Command {
     /// # Errors
     /// `invalid_request` that names the field.
     pub fn parse(input: Value) -> Result<Self, Error> {
-        let Value::Object(fields) = &input else {
+        let Value::Object(mut fields) = input else {
             return Err(Error::new(
                 Code::InvalidRequest,
                 "the input must be a JSON object with `command`",
             ));
         };
-        if !fields.get("command").is_some_and(Value::is_string) {
+        let Some(Value::String(name)) = fields.remove("command") else {
             return Err(Error::field("command", "is required"));
-        }
-        // A serde message names the field and repeats at most a value of a closed set; a command's
-        // input holds no secret, only names of secrets.
-        let command: Self = serde_path_to_error::deserialize(input).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." {
+        };
+        // The command's name outside, its fields inside: so an error knows which field it is about. A
+        // serde message repeats at most a value of a closed set.
+        let tagged = Value::Object([(name, Value::Object(fields))].into_iter().collect());
+        let command: Self = serde_path_to_error::deserialize(tagged).map_err(|error| {
+            let path: Vec<String> = error
+                .path()
+                .iter()
+                .skip(1)
+                .map(ToString::to_string)
+                .collect();
+            let field = if path.is_empty() {
                 String::new()
             } else {
-                format!("the field `{path}`: ")
+                format!("the field `{}`: ", path.join("."))
             };
             Error::new(
                 Code::InvalidRequest,
@@ -180,14 +188,14 @@ impl Command {
     fn check(&self) -> Result<(), Error> {
         match self {
             Self::MintPlaceholder(mint) => {
-                ttl(mint.ttl_seconds)?;
+                ttl(mint.ttl_seconds, LONGEST_TTL_SECONDS)?;
                 text("env_var_name", Some(&mint.env_var_name))?;
                 mint.allowed_hosts
                     .iter()
                     .try_for_each(|host| host_name(host))
             }
             Self::MintWorkerToken(mint) => {
-                ttl(mint.ttl_seconds)?;
+                ttl(mint.ttl_seconds, LONGEST_TOKEN_TTL_SECONDS)?;
                 text("channel_id", mint.channel_id.as_deref())?;
                 text("conversation_id", mint.conversation_id.as_deref())?;
                 text("team_id", mint.team_id.as_deref())
@@ -218,13 +226,13 @@ fn rules(rules: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-fn ttl(seconds: u32) -> Result<(), Error> {
-    if (1..=LONGEST_TTL_SECONDS).contains(&seconds) {
+fn ttl(seconds: u32, longest: u32) -> Result<(), Error> {
+    if (1..=longest).contains(&seconds) {
         return Ok(());
     }
     Err(Error::field(
         "ttl_seconds",
-        format_args!("must be 1 to {LONGEST_TTL_SECONDS}"),
+        format_args!("must be 1 to {longest}"),
     ))
 }
 
@@ -282,7 +290,7 @@ mod tests {
                 json!({"command": "put_agent", "organization_id": "o"}),
                 "agent_id",
             ),
-            (with("organization_id", json!("a b")), "visible"),
+            (with("agent_id", json!("a b")), "visible"),
             (with("typo", json!(1)), "typo"),
             (
                 json!({"command": "put_policy", "organization_id": "o", "rules": [{"host": "*", "action": "deny"}]}),
@@ -293,6 +301,15 @@ mod tests {
                 "rules",
             ),
             (with("ttl_seconds", json!(0)), "ttl_seconds"),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "ttl_seconds": 86_401}),
+                "ttl_seconds",
+            ),
+            (with("organization_id", json!("a/b")), "1 to 64"),
+            (
+                json!({"command": "put_organization", "id": "..", "system_providers": []}),
+                "`id`",
+            ),
             (with("allowed_hosts", json!(["https://x"])), "allowed_hosts"),
             (with("allowed_hosts", json!(["x:443"])), "allowed_hosts"),
             (

@@ -4,6 +4,7 @@ mod command;
 mod explain;
 
 use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use postern::chat::ApiHosts;
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::id::TokenId;
 use postern::provider::Providers;
@@ -24,6 +25,7 @@ pub struct App {
     signing_key: OperatorSecret,
     /// What is allowed where there is no policy.
     providers: Providers,
+    chat_hosts: ApiHosts,
 }
 
 impl App {
@@ -33,13 +35,15 @@ impl App {
         let database = DatabaseConfig::from_env(env)?;
         let signing_key = OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?;
         let providers = Providers::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let chat_hosts = ApiHosts::from_env(env)?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await);
         Ok(Self {
             store: Store::new(database, Arc::clone(&secrets))?,
             secrets,
             names: SecretNames::new(secrets_config.prefix),
             signing_key,
             providers,
+            chat_hosts,
         })
     }
 
@@ -143,9 +147,11 @@ impl App {
     }
 
     async fn put_connection(&self, put: PutConnection) -> Result<(), Error> {
-        self.names
-            .of_organization(&put.organization_id, &put.secret_ref)?;
+        self.names.chat(&put.organization_id, &put.secret_ref)?;
         let config = Value::Object(put.config);
+        self.chat_hosts
+            .base(put.platform, &config)
+            .map_err(|rule| Error::field("config.api_base_url", rule))?;
         self.store
             .connection_put(
                 &put.organization_id,
@@ -158,8 +164,7 @@ impl App {
     }
 
     async fn put_profile(&self, put: PutProfile) -> Result<(), Error> {
-        self.names
-            .of_organization(&put.organization_id, &put.secret_ref)?;
+        self.names.key(&put.organization_id, &put.secret_ref)?;
         if put.user_id.is_some() && put.agent_id.is_none() {
             return Err(Error::field(
                 "agent_id",
@@ -180,8 +185,7 @@ impl App {
 
     async fn mint_placeholder(&self, mint: MintPlaceholder) -> Result<Value, Error> {
         if let Some(secret_ref) = &mint.secret_ref {
-            self.names
-                .of_organization(&mint.organization_id, secret_ref)?;
+            self.names.key(&mint.organization_id, secret_ref)?;
             if mint.allowed_hosts.is_empty() {
                 return Err(Code::AllowedHostsRequired.into());
             }
@@ -205,15 +209,16 @@ impl App {
     }
 
     async fn mint_worker_token(&self, mint: MintWorkerToken) -> Result<Value, Error> {
-        let now = self
+        let (organization, agent) = (&mint.organization_id, &mint.agent_id);
+        let issued_at = self
             .store
-            .agent_now(&mint.organization_id, &mint.agent_id)
+            .token_issue_time(organization, agent, &mint.deployment_name)
             .await?;
         let key = self
             .secrets
-            .read(self.signing_key.permit(), Freshness::Cached)
+            .read(&self.signing_key, Freshness::Cached)
             .await?;
-        let expires_at = now + Duration::seconds(i64::from(mint.ttl_seconds));
+        let expires_at = issued_at + Duration::seconds(i64::from(mint.ttl_seconds));
         let jti = TokenId::parse(uuid::Uuid::new_v4().to_string())
             .map_err(|error| Error::from(Code::Internal).because(error))?;
         let new = NewToken {
@@ -221,7 +226,7 @@ impl App {
             organization: mint.organization_id,
             deployment: mint.deployment_name,
             token: jti.clone(),
-            issued_at: now.unix_timestamp(),
+            issued_at: seconds(issued_at),
             expires_at: expires_at.unix_timestamp(),
             connection_id: mint.connection_id,
             user_id: mint.user_id,
@@ -234,6 +239,11 @@ impl App {
         let expires_at = expires_at.replace_nanosecond(0).unwrap_or(expires_at);
         Ok(json!({"token": token.expose_secret(), "jti": jti, "expires_at": rfc3339(expires_at)}))
     }
+}
+
+/// Unix seconds. A microsecond, which is the database's unit, is told apart in them until the year 2242.
+fn seconds(at: OffsetDateTime) -> f64 {
+    at.unix_timestamp() as f64 + f64::from(at.microsecond()) / 1e6
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {

@@ -2,7 +2,7 @@
 
 use crate::credential::Credentials;
 use crate::known::{Asker, Known, hashes};
-use crate::limiter::{Limiter, Source};
+use crate::limiter::Limiter;
 use crate::metric::Metrics;
 use crate::outgoing;
 use crate::response::{self, Ended, Proxied, Response};
@@ -13,17 +13,18 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use lambda_http::Error as BoxError;
 use postern::access::{self, Access, Admitted, Behind, LegacyPlaceholders, Rules};
+use postern::chat::ApiHosts;
 use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::egress::{AllowedPrivate, Egress};
 use postern::event::{HttpEvent, Incoming};
-use postern::gate::{Gate, Matter};
+use postern::gate::{Body, Gate, Matter};
 use postern::interactions::Interactions;
-use postern::judge::{Excerpt, Judge, JudgeConfig};
+use postern::judge::{Judge, JudgeConfig};
 use postern::policy::{Grant, Passed, Policies, Target};
 use postern::provider::{Provider, Providers};
-use postern::scope::VerifiedWorker;
-use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::{Code, Error, Secrets, Store, telemetry, token};
+use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret, SecretNames};
+use postern::token::Verifier;
+use postern::{Code, Error, Secrets, Store, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     sync::Arc,
@@ -37,8 +38,8 @@ pub struct App {
     pub(crate) known: Known,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
+    pub(crate) workers: Verifier,
     secrets: Arc<Secrets>,
-    worker_keys: OperatorSecret,
     rules: Rules,
     limiter: Limiter,
     egress: Arc<Egress<Full<Bytes>>>,
@@ -69,14 +70,12 @@ impl App {
             require_worker_token: env.parsed("REQUIRE_WORKER_TOKEN", false)?,
             names: SecretNames::new(secrets_config.prefix.clone()),
         };
-        // The agent's organization comes with the one statement that a request needs anyway, so there
-        // is nothing that a cache would save; the variable is still checked.
-        env.millis("AGENT_ORG_CACHE_TTL_MS", 60_000)?;
         let allowed = AllowedPrivate::from_env(env)?;
+        let chat_hosts = ApiHosts::from_env(env)?;
         let connect_timeout = env.bound("UPSTREAM_CONNECT_TIMEOUT_MS", 5_000)?;
         let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 120_000)?;
         let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 120_000)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let secrets = Arc::new(Secrets::new(&secrets_config).await);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let egress = Arc::new(Egress::new(allowed, connect_timeout)?);
         let judge = Judge::new(
@@ -91,6 +90,7 @@ impl App {
             Arc::clone(&secrets),
             rules.names.clone(),
             Arc::clone(&egress),
+            chat_hosts,
             ttl,
         );
         Ok(Self {
@@ -99,8 +99,8 @@ impl App {
             known: Known::new(),
             gate: Gate::new(judge, interactions),
             metrics,
+            workers: Verifier::new(Arc::clone(&secrets), worker_keys),
             secrets,
-            worker_keys,
             rules,
             limiter: Limiter::new(),
             egress,
@@ -192,15 +192,9 @@ impl App {
         let target = outgoing::target(incoming, path.rest, provider)?;
         let credentials = Credentials::collect(incoming, provider)?;
         let worker = match &credentials.worker_token {
-            Some(token) => Some(self.worker(token.expose_secret()).await?),
+            Some(token) => Some(self.workers.verify(token.expose_secret()).await?),
             None => None,
         };
-        let source = match (&path.agent, &incoming.source) {
-            (Some(agent), _) => Source::Agent(agent.clone()),
-            (None, Some(address)) => Source::Address(address.clone()),
-            (None, None) => Source::Unknown,
-        };
-        self.limiter.check(&source, Instant::now())?;
         let request = access::Request {
             worker,
             agent: path.agent.clone(),
@@ -238,13 +232,14 @@ impl App {
         })?;
         let database = asked.elapsed();
         let admitted = access::admit(&self.rules, &request, &facts, provider.host());
-        if let Err(error) = &admitted
-            && error.code == Code::Unauthorized
-            && !request.placeholders.is_empty()
-        {
-            self.limiter.failed(source, Instant::now());
-        }
-        let admitted = admitted?;
+        let admitted = admitted.map_err(|error| {
+            if error.code == Code::Unauthorized {
+                let address = incoming.source.as_deref();
+                self.limiter.answer(error, address, Instant::now())
+            } else {
+                error
+            }
+        })?;
         let policies = Policies::resolve(std::mem::take(&mut facts.policies), &known);
         self.known.remember(asker, policies.known());
         let asking = Asking {
@@ -267,18 +262,10 @@ impl App {
             policies: &asking.policies,
             grant: asking.grant,
             target: &asking.target,
-            excerpt: Excerpt::of(body),
+            body: Body::Known(body),
             of_provider: true,
         };
         Box::pin(self.gate.decide(matter)).await.pass()
-    }
-
-    pub(crate) async fn worker(&self, token: &str) -> Result<VerifiedWorker, Error> {
-        let keys = self
-            .secrets
-            .read(self.worker_keys.permit(), Freshness::Cached)
-            .await?;
-        token::verify(&keys, token)
     }
 
     /// Sends, and once more when the secret turns out to have been rotated.
@@ -294,7 +281,7 @@ impl App {
         let mut secret = secret;
         let mut upstream = self.send(incoming, rest, provider, access, &secret).await?;
         if upstream.status() == StatusCode::UNAUTHORIZED
-            && let Ok(fresh) = self.secrets.read(&access.permit, Freshness::Fresh).await
+            && let Ok(fresh) = self.secrets.read(&access.permit, AFTER_A_REFUSAL).await
             && fresh.expose_secret() != secret.expose_secret()
         {
             secret = fresh;

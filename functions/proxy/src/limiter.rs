@@ -1,7 +1,9 @@
-//! Counts failed placeholder resolutions by source, in bounded memory. Only time clears them.
+//! Counts failed placeholder look-ups by client address, in bounded memory. Only time clears them. What
+//! resolves is never refused for others' failures: a placeholder has 122 random bits, so there is nothing
+//! that refusing a good one would protect.
 
 use lru::LruCache;
-use postern::{AgentId, Code, Error};
+use postern::{Code, Error};
 use std::{
     collections::VecDeque,
     num::NonZeroUsize,
@@ -11,30 +13,23 @@ use std::{
 
 const MOST_FAILURES: usize = 20;
 const WINDOW: Duration = Duration::from_secs(300);
-const SOURCES: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
+const ADDRESSES: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
 
-/// Who is probing: never a header that the client can set.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Source {
-    Agent(AgentId),
-    Address(String),
-    Unknown,
-}
-
-pub struct Limiter(Mutex<LruCache<Source, VecDeque<Instant>>>);
+/// The failures of each client address, as the gateway saw it: never a header that the client can set.
+/// Where the gateway names none, they count together.
+pub struct Limiter(Mutex<LruCache<Option<String>, VecDeque<Instant>>>);
 
 impl Limiter {
+    /// Nobody has failed yet.
     pub fn new() -> Self {
-        Self(Mutex::new(LruCache::new(SOURCES)))
+        Self(Mutex::new(LruCache::new(ADDRESSES)))
     }
 
-    /// # Errors
-    /// `too_many_failures` with the seconds until the next attempt.
-    pub fn check(&self, source: &Source, now: Instant) -> Result<(), Error> {
+    /// What a failed look-up of this address is answered: itself, or, where it is one too many,
+    /// `too_many_failures` with the seconds until the oldest is forgotten.
+    pub fn answer(&self, failure: Error, address: Option<&str>, now: Instant) -> Error {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(recent) = failures.get_mut(source) else {
-            return Ok(());
-        };
+        let recent = failures.get_or_insert_mut(address.map(str::to_owned), VecDeque::new);
         while recent
             .front()
             .is_some_and(|at| now.duration_since(*at) >= WINDOW)
@@ -44,23 +39,15 @@ impl Limiter {
         match recent.front() {
             Some(oldest) if recent.len() >= MOST_FAILURES => {
                 let wait = WINDOW.saturating_sub(now.duration_since(*oldest)).as_secs() + 1;
-                Err(Error::from(Code::TooManyFailures).retry_after_secs(wait))
+                Error::from(Code::TooManyFailures)
+                    .because(failure)
+                    .retry_after_secs(wait)
             }
-            Some(_) => Ok(()),
-            None => {
-                failures.pop(source);
-                Ok(())
+            Some(_) | None => {
+                recent.push_back(now);
+                failure
             }
         }
-    }
-
-    pub fn failed(&self, source: Source, now: Instant) {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = failures.get_or_insert_mut(source, VecDeque::new);
-        if recent.len() == MOST_FAILURES {
-            recent.pop_front();
-        }
-        recent.push_back(now);
     }
 }
 
@@ -69,20 +56,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_twenty_first_attempt_is_refused_until_time_clears_the_first() {
+    fn the_twenty_first_failure_is_told_so_until_time_clears_the_first() {
         let limiter = Limiter::new();
-        let source = Source::Address("192.0.2.1".into());
         let start = Instant::now();
+        let answer = |address, now| limiter.answer(Code::Unauthorized.into(), address, now);
+        let own = Some("192.0.2.1");
         for _ in 0..MOST_FAILURES {
-            assert!(limiter.check(&source, start).is_ok());
-            limiter.failed(source.clone(), start);
+            assert_eq!(answer(own, start).code, Code::Unauthorized);
         }
-        let refused = limiter.check(&source, start).unwrap_err();
+        let refused = answer(own, start);
         assert_eq!(
             (refused.code, refused.retry_after()),
             (Code::TooManyFailures, Some(301))
         );
-        assert!(limiter.check(&Source::Unknown, start).is_ok());
-        assert!(limiter.check(&source, start + WINDOW).is_ok());
+        for other in [Some("192.0.2.2"), None] {
+            assert_eq!(answer(other, start).code, Code::Unauthorized);
+        }
+        assert_eq!(answer(own, start + WINDOW).code, Code::Unauthorized);
     }
 }

@@ -48,7 +48,12 @@ const METHOD_OVERRIDES: [&str; 3] = [
 ];
 
 /// And as to another path.
-const PATH_OVERRIDES: [&str; 2] = ["x-original-url", "x-rewrite-url"];
+const PATH_OVERRIDES: [&str; 4] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+    "x-envoy-original-path",
+];
 
 /// Removes what is between two neighbours only.
 pub fn without_hop_by_hop(headers: &mut HeaderMap) {
@@ -136,6 +141,8 @@ pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Ta
         .parse()
         .map_err(|_| Code::InvalidPath)?;
     let target = Target::of(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
+    let query: Vec<String> = query(incoming, provider).collect();
+    let target = target.with_query(query.join("&"));
     let overrides = METHOD_OVERRIDES
         .iter()
         .flat_map(|name| incoming.headers.get_all(*name));
@@ -150,6 +157,17 @@ pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Ta
     })
 }
 
+/// The query's pairs as they are sent, without the placeholder's.
+fn query<'a>(incoming: &'a Incoming, provider: &'a Provider) -> impl Iterator<Item = String> + 'a {
+    let pairs = incoming
+        .query
+        .split('&')
+        .filter(|_| !incoming.query.is_empty());
+    let kept =
+        pairs.filter(|pair| !is_parameter(pair.split('=').next().unwrap_or_default(), provider));
+    kept.map(|pair| utf8_percent_encode(pair, ILLEGAL_IN_QUERY).to_string())
+}
+
 /// `base_url`, `/`, `rest`, and the query without the placeholder's pair.
 fn address(
     incoming: &Incoming,
@@ -160,15 +178,9 @@ fn address(
 ) -> Result<Uri, Error> {
     let mut address = without_query(rest, provider);
     let mut mark = '?';
-    let pairs = incoming
-        .query
-        .split('&')
-        .filter(|_| !incoming.query.is_empty());
-    for pair in
-        pairs.filter(|pair| !is_parameter(pair.split('=').next().unwrap_or_default(), provider))
-    {
+    for pair in query(incoming, provider) {
         address.push(mark);
-        address.extend(utf8_percent_encode(pair, ILLEGAL_IN_QUERY));
+        address.push_str(&pair);
         mark = '&';
     }
     if let Auth::Query { query } = auth {
@@ -312,6 +324,7 @@ mod tests {
             let target = target(&incoming, rest, provider).unwrap();
             let sent = build(&incoming, rest, provider, &"key".into(), AuthType::ApiKey).unwrap();
             assert_eq!(target.path(), Some(sent.uri().path()), "{rest}");
+            assert_eq!(target.query(), sent.uri().query(), "{rest}");
             assert_eq!(
                 (target.host.as_str(), target.port, target.scheme),
                 ("api.up.example", 8443, Scheme::Https)

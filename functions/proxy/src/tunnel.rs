@@ -6,8 +6,7 @@ use crate::known::{Asker, hashes};
 use crate::response::{self, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use postern::event::Incoming;
-use postern::gate::{Decision, Matter, Verdict};
-use postern::judge::Excerpt;
+use postern::gate::{Body, Decision, Matter, Verdict};
 use postern::policy::{HostName, LONGEST_METHOD, Policies, Scheme, Target};
 use postern::{Code, Error, token};
 use serde::Deserialize;
@@ -32,7 +31,7 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     if incoming.method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }
-    let worker = app.worker(token::presented(incoming)?).await?;
+    let worker = app.workers.verify(token::presented(incoming)?).await?;
     if incoming.body.len() > BODY_LIMIT {
         return Err(Error::new(
             Code::BodyTooLarge,
@@ -50,13 +49,7 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
         .store
         .policy_facts(&worker, &target.host.pattern(), &hashes(&known))
         .await?;
-    if facts.token_revoked {
-        return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
-    }
-    if !facts.agent_exists {
-        return Err(Error::from(Code::AgentMismatch)
-            .because("the agent does not exist in the organization"));
-    }
+    facts.token.check()?;
     let policies = Policies::resolve(facts.policies, &known);
     app.known.remember(asker, policies.known());
     let of_provider = app.providers.all().any(|provider| provider.is_at(&target));
@@ -65,7 +58,7 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
         policies: &policies,
         grant: facts.grant,
         target: &target,
-        excerpt: Excerpt::of(&[]),
+        body: Body::Hidden,
         of_provider,
     };
     let decision = Box::pin(app.gate.decide(matter)).await;
@@ -95,21 +88,22 @@ fn target(body: &[u8]) -> Result<Target, Error> {
     {
         return Err(Error::field("method", "must be a method of HTTP"));
     }
-    // A query decides nothing, and may hold what nobody else is to see.
-    let path = asked.path.as_deref().map(|path| {
-        let end = path.find(['?', '#']).unwrap_or(path.len());
-        &path[..end]
-    });
+    // No rule looks at a query; a judge does.
+    let whole = asked
+        .path
+        .as_deref()
+        .map(|path| path.split('#').next().unwrap_or_default());
+    let (path, query) = match whole {
+        Some(whole) => {
+            let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
+            (Some(path), query)
+        }
+        None => (None, ""),
+    };
     if path.is_some_and(|path| !path.starts_with('/') && !path.is_empty()) {
         return Err(Error::field("path", "must begin with /"));
     }
-    Ok(Target::new(
-        scheme,
-        host,
-        port,
-        asked.method.as_deref(),
-        path,
-    ))
+    Ok(Target::new(scheme, host, port, asked.method.as_deref(), path).with_query(query))
 }
 
 fn shown(decision: &Decision) -> Response {

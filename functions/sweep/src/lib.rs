@@ -1,5 +1,6 @@
 //! The sweep: one bounded pass over what is stale, which returns what it did.
 
+use postern::chat::ApiHosts;
 use postern::config::{ConfigError, DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::deadline::Deadline;
 use postern::egress::AllowedPrivate;
@@ -75,8 +76,9 @@ impl App {
         let pass = Pass::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let allowed = AllowedPrivate::from_env(env)?;
+        let chat_hosts = ApiHosts::from_env(env)?;
         let secrets_config = SecretsConfig::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let secrets = Arc::new(Secrets::new(&secrets_config).await);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
@@ -85,6 +87,7 @@ impl App {
                 secrets,
                 names,
                 Interactions::way_out(allowed)?,
+                chat_hosts,
                 pass.max_age,
             ),
             pass,

@@ -5,14 +5,16 @@ use http::Method;
 use lambda_http::Error as BoxError;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode_str;
+use postern::chat::ApiHosts;
 use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
 use postern::deadline::Deadline;
 use postern::egress::AllowedPrivate;
 use postern::event::{HttpEvent, Incoming};
 use postern::interactions::Interactions;
 use postern::scope::VerifiedWorker;
-use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::secret::{OperatorSecret, SecretNames};
 use postern::telemetry::Metrics;
+use postern::token::Verifier;
 use postern::{Code, Error, Secrets, Store, token};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -28,7 +30,7 @@ pub struct App {
     pub(crate) ack_budget: Duration,
     /// Readers that may wait in this environment at once.
     pub(crate) waiting: Semaphore,
-    worker_keys: OperatorSecret,
+    pub(crate) workers: Verifier,
     metrics: Metrics,
 }
 
@@ -41,20 +43,22 @@ impl App {
         let ttl = pending_ttl(env)?;
         let ack_budget = env.bound("ACK_BUDGET_MS", 2_000)?;
         let allowed = AllowedPrivate::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await?);
+        let chat_hosts = ApiHosts::from_env(env)?;
+        let secrets = Arc::new(Secrets::new(&secrets_config).await);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let names = SecretNames::new(secrets_config.prefix);
         Ok(Self {
             interactions: Interactions::new(
                 store,
-                secrets,
+                Arc::clone(&secrets),
                 names,
                 Interactions::way_out(allowed)?,
+                chat_hosts,
                 ttl,
             ),
             ack_budget,
             waiting: Semaphore::new(MOST_WAITING),
-            worker_keys,
+            workers: Verifier::new(secrets, worker_keys),
             metrics,
         })
     }
@@ -107,27 +111,10 @@ impl App {
         }
     }
 
-    /// The worker that the request's token proves, unless it was revoked.
+    /// The worker that the request's token proves. Whether it was revoked, the statement says that it is
+    /// needed for.
     pub(crate) async fn worker(&self, incoming: &Incoming) -> Result<VerifiedWorker, Error> {
-        let worker = self.unrevoked_or_not(incoming).await?;
-        if self.interactions.store.token_revoked(&worker).await? {
-            return Err(Error::from(Code::InvalidWorkerToken).because("revoked"));
-        }
-        Ok(worker)
-    }
-
-    /// The same, for a statement that asks for revocation itself.
-    pub(crate) async fn unrevoked_or_not(
-        &self,
-        incoming: &Incoming,
-    ) -> Result<VerifiedWorker, Error> {
-        let token = token::presented(incoming)?;
-        let keys = self
-            .interactions
-            .secrets
-            .read(self.worker_keys.permit(), Freshness::Cached)
-            .await?;
-        token::verify(&keys, token)
+        self.workers.verify(token::presented(incoming)?).await
     }
 }
 

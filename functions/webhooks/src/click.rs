@@ -8,7 +8,7 @@ use postern::chat::{Acknowledgement, Call, Card, Click, Ending, OnPlatform, Verd
 use postern::event::Incoming;
 use postern::interactions::Settlement;
 use postern::scope::{ConnectionScope, Scope};
-use postern::store::{Answered, Claim, Late, NewClaim, Owed};
+use postern::store::{Answered, Missed, NewClaim, Owed};
 use postern::{Code, ConnectionId, Error, InteractionId};
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -53,57 +53,68 @@ async fn claim(
     let scope = within.user(click.user.clone());
     let budget = app.ack_budget.saturating_sub(started.elapsed());
     let new = NewClaim {
+        revision: &click.revision,
         choice: click.choice,
         click: &click.key,
         card: click.card.as_ref(),
         ttl: app.interactions.ttl,
         lease: budget,
     };
-    let claimed = app
-        .interactions
-        .store
-        .interaction_claim(&scope, &click.interaction, &new)
-        .await?;
+    let store = &app.interactions.store;
     let until = started + app.ack_budget.mul_f32(0.8);
-    Ok(match claimed {
-        Claim::Won(answered, delivery) => {
-            log(&scope, &click.interaction);
-            let mut acknowledgement = ended(platform, &scope, &click, &answered);
-            let besides = platform.besides(acknowledgement.besides.take(), until);
-            let edits_card = acknowledgement.edits_card;
-            let settled = settle(app, platform, &scope, &click, &answered, edits_card, until);
-            let delivered = async {
-                if let Some(delivery) = &delivery {
-                    app.interactions.deliver(delivery, until).await;
-                }
-            };
-            let all = futures_util::future::join3(besides, settled, delivered);
-            // The store's statements are within the budget too.
-            let end = started + app.ack_budget.mul_f32(0.95);
-            if tokio::time::timeout_at(end, all).await.is_err() {
-                tracing::warn!(
-                    event = "settle_failed",
-                    cause = "ACK_BUDGET_MS is used up; the sweep goes on"
-                );
-            }
-            answer(acknowledgement)
+    let claimed = store.interaction_claim(&scope, &click.interaction, &new);
+    let Some((answered, delivery)) = claimed.await? else {
+        let missed = store.interaction_missed(&scope, &click.interaction, &new);
+        let missed = missed.await?;
+        return Ok(told(platform, &scope, &click, &missed, until).await);
+    };
+    log(&scope, &click.interaction);
+    let mut acknowledgement = ended(platform, &scope, &click, &answered);
+    let besides = platform.besides(acknowledgement.besides.take(), until);
+    let edits_card = acknowledgement.edits_card;
+    let settled = settle(app, platform, &scope, &click, &answered, edits_card, until);
+    let delivered = async {
+        if let Some(delivery) = &delivery {
+            app.interactions.deliver(delivery, until).await;
         }
+    };
+    let all = futures_util::future::join3(besides, settled, delivered);
+    // The store's statements are within the budget too.
+    let end = started + app.ack_budget.mul_f32(0.95);
+    if tokio::time::timeout_at(end, all).await.is_err() {
+        tracing::warn!(
+            event = "settle_failed",
+            cause = "ACK_BUDGET_MS is used up; the sweep goes on"
+        );
+    }
+    Ok(answer(acknowledgement))
+}
+
+/// What a click is answered that claimed nothing.
+async fn told(
+    platform: &OnPlatform<'_>,
+    scope: &Scope,
+    click: &Click,
+    missed: &Missed,
+    until: Instant,
+) -> ApiGatewayProxyResponse {
+    let verdict = match missed {
         // Its answer may carry the edit, which may have been lost with the first.
-        Claim::Again(answered) => answer(ended(platform, &scope, &click, &answered)),
-        Claim::Late(late) => {
-            let verdict = Verdict::Late(match late {
-                Late::Expired => "This question has expired; your answer was not counted.",
-                Late::Withdrawn => "The agent withdrew this question; your answer was not counted.",
-                Late::Replaced => "This question was changed and asked again; answer the new one.",
-            });
-            let mut acknowledgement = platform.acknowledge(&click, &verdict);
-            platform
-                .besides(acknowledgement.besides.take(), until)
-                .await;
-            answer(acknowledgement)
+        Missed::Again(answered) => return answer(ended(platform, scope, click, answered)),
+        Missed::Nothing => Verdict::Ignored,
+        Missed::Expired => Verdict::Late("This question has expired; your answer was not counted."),
+        Missed::Withdrawn => {
+            Verdict::Late("The agent withdrew this question; your answer was not counted.")
         }
-        Claim::Nothing => answer(platform.acknowledge(&click, &Verdict::Ignored)),
-    })
+        Missed::Replaced => {
+            Verdict::Late("This question was changed and asked again; answer the new one.")
+        }
+    };
+    let mut acknowledgement = platform.acknowledge(click, &verdict);
+    platform
+        .besides(acknowledgement.besides.take(), until)
+        .await;
+    answer(acknowledgement)
 }
 
 fn ended(
@@ -112,7 +123,8 @@ fn ended(
     click: &Click,
     answered: &Answered,
 ) -> Acknowledgement {
-    let card = Card::of(&click.interaction, scope.user(), &answered.payload);
+    let (id, agent) = (&click.interaction, &answered.agent);
+    let card = Card::of(id, scope.user(), agent, &answered.payload);
     let ending = Ending::answered(&answered.answer);
     platform.acknowledge(click, &Verdict::Ended(&card, &ending))
 }

@@ -18,12 +18,9 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     let worker = app.worker(incoming).await?;
     let pattern = pattern(&incoming.query)?;
     let mut body = json!({"pattern": pattern});
-    match app
-        .interactions
-        .store
-        .grant(worker.agent(), &pattern)
-        .await?
-    {
+    let (token, grant) = app.interactions.store.grant(&worker, &pattern).await?;
+    token.check()?;
+    match grant {
         Grant::Allowed(until) => {
             body["status"] = "allowed".into();
             if let Some(until) = until.and_then(|until| until.format(&Rfc3339).ok()) {

@@ -4,17 +4,19 @@ use crate::app::App;
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use postern::access::TokenStanding;
 use postern::ask::Ask;
 use postern::deadline::Deadline;
 use postern::event::Incoming;
 use postern::interactions::Asked;
-use postern::scope::OwnInteraction;
-use postern::store::{Outcome, Status, Withdrawal};
+use postern::store::{Outcome, Read, Status, Withdrawal};
 use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// Most that the body of a question or an approval may hold, in bytes: all of it is kept.
+const BODY_LIMIT: usize = 128 * 1024;
 /// Longest that a reader may wait, in seconds.
 const LONGEST_WAIT: u64 = 25;
 /// Time kept of the invocation's own to answer in.
@@ -24,10 +26,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// `POST /v1/interactions`
 pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
-    let worker = app.unrevoked_or_not(incoming).await?;
+    let worker = app.worker(incoming).await?;
     let conversation = worker
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
+    if incoming.body.len() > BODY_LIMIT {
+        return Err(Error::new(
+            Code::BodyTooLarge,
+            "the body is over the limit of 128 KiB",
+        ));
+    }
     if incoming.headers.contains_key("content-type") && !incoming.is("application/json") {
         return Err(Error::new(
             Code::InvalidRequest,
@@ -35,10 +43,7 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
         ));
     }
     let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
-    let asked = app
-        .interactions
-        .ask(conversation, Some(worker.token()), &ask)
-        .await?;
+    let asked = app.interactions.ask(&worker, conversation, &ask).await?;
     Ok(match asked {
         Asked::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
         Asked::Anew(status) | Asked::Unchanged(status) => {
@@ -80,19 +85,18 @@ pub async fn read(
         } else {
             Duration::ZERO
         };
-    let own = OwnInteraction {
-        agent: worker.agent(),
-        id: &id,
-    };
     let mut pause = FIRST_PAUSE;
     loop {
         // No connection is held while waiting.
-        let status = app
+        let read = app
             .interactions
             .store
-            .interaction_status(own, app.interactions.ttl)
-            .await?
-            .ok_or(Code::UnknownInteraction)?;
+            .interaction_status(&worker, &id, app.interactions.ttl);
+        let status = match read.await? {
+            Read::Status(status) => status,
+            Read::Unknown => return Err(Code::UnknownInteraction.into()),
+            Read::Refused(token) => return Err(refused(token)),
+        };
         let left = until.saturating_duration_since(Instant::now());
         if status.outcome != Outcome::Pending || left.is_zero() {
             return Ok(reply::json(StatusCode::OK, &shown(&id, &status)));
@@ -126,10 +130,23 @@ pub async fn withdraw(
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
-    match app.interactions.withdraw(conversation, &id).await? {
+    match app
+        .interactions
+        .withdraw(&worker, conversation, &id)
+        .await?
+    {
         Withdrawal::Withdrawn(_) => Ok(reply::empty(StatusCode::NO_CONTENT)),
         Withdrawal::Answered => Err(Code::InteractionAnswered.into()),
         Withdrawal::Unknown => Err(Code::UnknownInteraction.into()),
+        Withdrawal::Refused(token) => Err(refused(token)),
+    }
+}
+
+/// The refusal of a token that does not count.
+fn refused(token: TokenStanding) -> Error {
+    match token.check() {
+        Err(error) => error,
+        Ok(()) => Code::InvalidWorkerToken.into(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Calls of platforms' APIs, and the three things that may become of one.
 
+use super::card::cut;
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord, slack,
-    telegram,
+    Acknowledgement, ApiHosts, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord,
+    slack, telegram,
 };
 use crate::egress::{Egress, SendError};
 use crate::error::Error;
 use crate::event::Incoming;
+use crate::id::Revision;
 use crate::signature::Verified;
 use crate::store::{CardAddress, Connection, Platform};
 use bytes::Bytes;
@@ -23,6 +25,8 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_CALL: Duration = Duration::from_millis(50);
 /// A platform's answers are small; a larger one is not the platform's.
 const ANSWER_LIMIT: usize = 1 << 20;
+/// Most of what a platform says that is logged, in characters.
+const LONGEST_WORDS: usize = 200;
 
 /// A call of a platform's API. Its address may hold a token, so it is never shown.
 pub struct ApiCall {
@@ -58,11 +62,12 @@ pub enum Posted {
 /// The way to every platform's API.
 pub struct Chat {
     egress: Arc<Egress<Full<Bytes>>>,
+    hosts: ApiHosts,
 }
 
 impl Chat {
-    pub fn new(egress: Arc<Egress<Full<Bytes>>>) -> Self {
-        Self { egress }
+    pub fn new(egress: Arc<Egress<Full<Bytes>>>, hosts: ApiHosts) -> Self {
+        Self { egress, hosts }
     }
 
     /// The connection's platform, with its secret.
@@ -74,15 +79,20 @@ impl Chat {
         connection: &Connection,
         secret: &SecretString,
     ) -> Result<OnPlatform<'_>, Error> {
-        let config = &connection.config;
+        // A row that names another host is verified as ever, and calls nobody.
+        let (base, forbidden) = match self.hosts.base(connection.platform, &connection.config) {
+            Ok(base) => (base, None),
+            Err(rule) => (String::new(), Some(rule)),
+        };
         let platform: Box<dyn ChatPlatform> = match connection.platform {
-            Platform::Slack => Box::new(slack::Slack::new(config, secret)?),
-            Platform::Telegram => Box::new(telegram::Telegram::new(config, secret)?),
-            Platform::Discord => Box::new(discord::Discord::new(config, secret)?),
+            Platform::Slack => Box::new(slack::Slack::new(base, secret)?),
+            Platform::Telegram => Box::new(telegram::Telegram::new(base, secret)?),
+            Platform::Discord => Box::new(discord::Discord::new(base, secret)?),
         };
         Ok(OnPlatform {
             egress: &self.egress,
             platform,
+            forbidden,
         })
     }
 }
@@ -91,6 +101,8 @@ impl Chat {
 pub struct OnPlatform<'a> {
     egress: &'a Egress<Full<Bytes>>,
     platform: Box<dyn ChatPlatform>,
+    /// Why the connection's API may not be called.
+    forbidden: Option<&'static str>,
 }
 
 impl OnPlatform<'_> {
@@ -110,13 +122,13 @@ impl OnPlatform<'_> {
     }
 
     /// Posts the card, and where the platform refuses it, its plain text; which of them it was.
-    pub async fn post(&self, card: &Card) -> (Posted, Form) {
+    pub async fn post(&self, card: &Card, revision: &Revision) -> (Posted, Form) {
         let until = Instant::now() + 2 * API_TIMEOUT;
-        let buttons = self.platform.post(card, Form::Buttons);
+        let buttons = self.platform.post(card, revision, Form::Buttons);
         match self.send(buttons, until).await {
             Posted::Refused(why) => {
                 tracing::warn!(event = "card_refused", cause = why);
-                let text = self.platform.post(card, Form::Text);
+                let text = self.platform.post(card, revision, Form::Text);
                 (self.send(text, until).await, Form::Text)
             }
             posted => (posted, Form::Buttons),
@@ -158,6 +170,9 @@ impl OnPlatform<'_> {
     }
 
     async fn send(&self, call: ApiCall, until: Instant) -> Posted {
+        if let Some(rule) = self.forbidden {
+            return Posted::Refused(format!("the connection's config.api_base_url {rule}"));
+        }
         let first = self.bounded(&call, until).await;
         match first {
             Posted::Unknown(why) if call.repeatable => match self.bounded(&call, until).await {
@@ -181,8 +196,8 @@ impl OnPlatform<'_> {
     }
 
     async fn exchange(&self, call: &ApiCall) -> Posted {
-        let refused = |why: String| Posted::Refused(format!("{}: {why}", call.name));
-        let unknown = |why: String| Posted::Unknown(format!("{}: {why}", call.name));
+        let refused = |why: String| Posted::Refused(format!("{}: {}", call.name, bounded(&why)));
+        let unknown = |why: String| Posted::Unknown(format!("{}: {}", call.name, bounded(&why)));
         let request = match request(call) {
             Ok(request) => request,
             Err(why) => return refused(why.to_owned()),
@@ -225,6 +240,19 @@ fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
 
 /// Discord refuses clients that do not name themselves so.
 const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Words of somebody else's, as a log takes them.
+fn bounded(words: &str) -> String {
+    cut(words, LONGEST_WORDS, |_| 1)
+}
+
+/// It happened, at this address; a longer one than an address may be is none of the platform's.
+pub(super) fn located(channel: String, message: String) -> Reply {
+    match CardAddress::new(channel, message) {
+        Some(at) => Reply::Done(Some(at)),
+        None => Reply::Unknown("the message's address is too long".into()),
+    }
+}
 
 /// A refusal by status: the platform's own words, where it has some.
 pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {

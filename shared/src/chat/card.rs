@@ -1,25 +1,27 @@
 //! An interaction as it is shown, before any platform's markup.
 
 use crate::approval;
-use crate::id::{InteractionId, UserId};
+use crate::id::{AgentId, InteractionId, UserId};
 use serde_json::Value;
 
 /// Most of an approval's arguments that a card shows, in characters.
 const LONGEST_DETAIL: usize = 1500;
+/// Most of an agent's id that a card shows, in characters.
+const LONGEST_AGENT: usize = 80;
 
 /// An interaction as it is shown: made from what is stored, so that it can be drawn again.
 #[derive(Debug)]
 pub struct Card {
     pub(super) id: InteractionId,
     pub(super) user: UserId,
+    /// The agent that asks, as it is shown: two agents in one conversation look alike otherwise.
+    pub(super) agent: String,
     pub(super) channel: String,
     pub(super) conversation: String,
     pub(super) text: String,
     /// An approval's arguments.
     pub(super) detail: Option<String>,
     pub(super) options: Vec<String>,
-    /// The same for the same posting, another for the next.
-    pub(super) nonce: String,
 }
 
 /// How an interaction ended.
@@ -64,14 +66,15 @@ impl Ending {
 
 impl Card {
     /// Of a stored payload.
-    pub fn of(id: &InteractionId, user: &UserId, payload: &Value) -> Self {
+    pub fn of(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Value) -> Self {
+        let agent = cut(&shown(agent.as_str()), LONGEST_AGENT, |_| 1);
         let text = |name: &str| payload[name].as_str().unwrap_or_default();
         let (question, detail, options) = if payload["kind"] == "approval" {
             let question = match text("tool").strip_prefix("host:") {
                 Some(host) => format!(
-                    "May the agent send requests to {host}? The decision is for the whole host; this is what it wants to send now."
+                    "May the agent {agent} send requests to {host}? The decision is for the whole host; this is what it wants to send now."
                 ),
-                None => format!("May the agent call {}?", text("tool")),
+                None => format!("May the agent {agent} call {}?", text("tool")),
             };
             (question, Some(arguments(payload)), approval::options())
         } else {
@@ -82,22 +85,21 @@ impl Card {
         Self {
             id: id.clone(),
             user: user.clone(),
+            agent,
             channel: text("channel_id").to_owned(),
             conversation: text("conversation_id").to_owned(),
             text: question,
             detail,
             options,
-            nonce: String::new(),
         }
     }
 
-    /// The card of one posting: a repeated post of it is the same post.
-    pub fn posting(mut self, nonce: &str) -> Self {
-        nonce.clone_into(&mut self.nonce);
-        self
+    /// The interaction that it shows.
+    pub fn id(&self) -> &InteractionId {
+        &self.id
     }
 
-    /// The whole as plain text: the question, its arguments, its options.
+    /// The whole as plain text: who asks, the question, its arguments, its options.
     pub(super) fn plain(&self) -> String {
         let options: Vec<String> = self
             .options
@@ -105,6 +107,7 @@ impl Card {
             .map(|option| format!("\u{2022} {option}"))
             .collect();
         [
+            Some(format!("Agent {} asks:", self.agent)),
             Some(self.text.clone()),
             self.detail.clone(),
             Some(options.join("\n")),
@@ -138,14 +141,29 @@ fn arguments(payload: &Value) -> String {
     )
 }
 
-/// Tenants' text without the controls that would show it in another order than it is in.
+/// Tenants' text without what would show it in another order than it is in, or not at all.
 fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            c => c,
-        })
-        .collect()
+    let mut before = ' ';
+    let shown = text.chars().map(|c| {
+        let hides = match c {
+            // Marks and overrides of direction.
+            '\u{061c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => true,
+            // Invisible, and letters in between look whole without them.
+            '\u{00ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
+            // Joiners are parts of emoji and of scripts that are not Latin.
+            '\u{200c}' | '\u{200d}' => before.is_ascii(),
+            // Tags, which spell ASCII invisibly.
+            '\u{e0000}'..='\u{e007f}' => true,
+            _ => false,
+        };
+        before = c;
+        if hides { '\u{fffd}' } else { c }
+    });
+    shown.collect()
 }
 
 /// At most `most` of the text by the measure of its characters, with an ellipsis where it is cut.
@@ -172,7 +190,8 @@ mod tests {
 
     fn card(payload: &Value) -> Card {
         let id = InteractionId::parse("q-1").unwrap();
-        Card::of(&id, &UserId::parse("U1").unwrap(), payload)
+        let agent = AgentId::parse("coder").unwrap();
+        Card::of(&id, &UserId::parse("U1").unwrap(), &agent, payload)
     }
 
     #[test]
@@ -194,12 +213,32 @@ mod tests {
         let small =
             card(&json!({"kind": "approval", "tool": "git/push", "args": {"branch": "main"}}));
         assert_eq!(small.options, ["1h", "24h", "always", "deny"]);
-        assert!(small.text.contains("git/push"));
+        assert!(small.text.contains("git/push") && small.text.contains("coder"));
         assert!(small.detail.unwrap().contains("\"branch\": \"main\""));
         let large =
             card(&json!({"kind": "approval", "tool": "git/push", "args": {"x": "y".repeat(5000)}}));
         let detail = large.detail.unwrap();
         assert!(detail.chars().count() < 1700 && detail.contains("more characters are not shown"));
+    }
+
+    #[test]
+    fn what_is_invisible_is_shown_and_emoji_are_left_whole() {
+        for hidden in [
+            "a\u{200b}b",
+            "a\u{200d}b",
+            "a\u{2060}b",
+            "a\u{e0041}b",
+            "a\u{ad}b",
+        ] {
+            assert_eq!(shown(hidden), "a\u{fffd}b", "{hidden:?}");
+        }
+        for whole in [
+            "\u{1f469}\u{200d}\u{1f4bb}",
+            "\u{645}\u{6cc}\u{200c}\u{62e}",
+            "\u{e9}",
+        ] {
+            assert_eq!(shown(whole), whole);
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Discord: its HTTP API, and its signed interactions (docs.discord.com).
 
-use super::api::{ApiCall, Reply, refused};
+use super::api::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, api_base, button,
-    button_id, malformed_secret,
+    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    malformed_secret,
 };
 use crate::error::{Code, Error};
 use crate::event::Incoming;
-use crate::id::{ConnectionId, UserId};
+use crate::id::{ConnectionId, Revision, UserId};
 use crate::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::store::{CardAddress, ClickKey};
 use http::{Method, StatusCode};
@@ -16,7 +16,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const API: &str = "https://discord.com/api/v10";
 const LONGEST_CONTENT: usize = 2000;
 const LONGEST_DESCRIPTION: usize = 4096;
 const LONGEST_LABEL: usize = 80;
@@ -42,13 +41,15 @@ pub struct Discord {
 struct ConnectionSecret {
     bot_token: SecretString,
     public_key: OneOrMany,
+    #[serde(default)]
+    application_id: Option<String>,
 }
 
 impl Discord {
-    pub fn new(config: &Value, secret: &SecretString) -> Result<Self, Error> {
+    /// With the address of its API.
+    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
-        let api = api_base(config, API);
         Ok(Self { secret, api })
     }
 
@@ -82,6 +83,13 @@ impl ChatPlatform for Discord {
     fn read(&self, incoming: &Incoming, _: &Value) -> Result<Call, Error> {
         let interaction: Value =
             serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
+        let named = interaction["application_id"].as_str();
+        if let (Some(own), Some(named)) = (self.secret.application_id.as_deref(), named)
+            && own != named
+        {
+            return Err(Error::from(Code::InvalidSignature)
+                .because("the interaction is of another application"));
+        }
         Ok(match interaction["type"].as_u64() {
             Some(PING) => Call::Answered(json!({"type": PONG})),
             Some(MESSAGE_COMPONENT) => match click(&interaction) {
@@ -92,24 +100,24 @@ impl ChatPlatform for Discord {
         })
     }
 
-    fn post(&self, card: &Card, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
         let person = mention(card.user.as_str());
         let mut body = json!({"allowed_mentions": mentions(card.user.as_str())});
         match form {
             Form::Buttons => {
-                body["content"] = format!("For {person}").into();
+                body["content"] = format!("Agent {} asks {person}", escape(&card.agent)).into();
                 body["embeds"] = json!([embed(card, None)]);
-                body["components"] = rows(card).into();
+                body["components"] = rows(card, revision).into();
             }
             Form::Text => {
-                let text = format!("For {person}\n{}", escape(&card.plain()));
+                let text = format!("{person}\n{}", escape(&card.plain()));
                 body["content"] = cut(&text, LONGEST_CONTENT, |_| 1).into();
             }
         }
         // The same nonce again is the same message, so a post whose answer was lost can be repeated.
         // The text that stands in for a refused card is another message.
-        if form == Form::Buttons && !card.nonce.is_empty() {
-            body["nonce"] = card.nonce.as_str().into();
+        if form == Form::Buttons {
+            body["nonce"] = revision.as_str().into();
             body["enforce_nonce"] = true.into();
         }
         let path = format!("/channels/{}/messages", segment(&card.channel));
@@ -124,14 +132,14 @@ impl ChatPlatform for Discord {
         let body = json!({
             "content": cut(&ending.sentence(mention, escape), LONGEST_CONTENT, |_| 1),
             "allowed_mentions": {"parse": []},
-            "message_reference": {"message_id": at.message, "fail_if_not_exists": false},
+            "message_reference": {"message_id": at.message(), "fail_if_not_exists": false},
         });
-        let path = format!("/channels/{}/messages", segment(&at.channel));
+        let path = format!("/channels/{}/messages", segment(at.channel()));
         self.call("create message", Method::POST, &path, body)
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
-        let (channel, message) = (segment(&at.channel), segment(&at.message));
+        let (channel, message) = (segment(at.channel()), segment(at.message()));
         let path = format!("/channels/{channel}/messages/{message}");
         self.call("edit message", Method::PATCH, &path, edited(card, ending))
     }
@@ -163,7 +171,7 @@ impl ChatPlatform for Discord {
         }
         let text = |name: &str| answer[name].as_str().map(str::to_owned);
         match text("channel_id").zip(text("id")) {
-            Some((channel, message)) => Reply::Done(Some(CardAddress { channel, message })),
+            Some((channel, message)) => located(channel, message),
             None => Reply::Unknown("the answer is not Discord's".into()),
         }
     }
@@ -171,7 +179,7 @@ impl ChatPlatform for Discord {
 
 /// The click, if the interaction is one on a button of ours.
 fn click(interaction: &Value) -> Option<Click> {
-    let (id, choice) = button(interaction["data"]["custom_id"].as_str()?)?;
+    let button = Button::parse(interaction["data"]["custom_id"].as_str()?)?;
     // In a server the clicker is a member, elsewhere a user.
     let user = interaction["member"]["user"]["id"]
         .as_str()
@@ -182,23 +190,24 @@ fn click(interaction: &Value) -> Option<Click> {
     let channel = text(&interaction["channel_id"]).or_else(|| text(&message["channel_id"]));
     Some(Click {
         user: UserId::parse(user).ok()?,
-        interaction: id,
-        choice,
+        interaction: button.interaction,
+        revision: button.revision,
+        choice: button.choice,
         key: ClickKey::of(&[click_id]),
         card: channel
             .zip(text(&message["id"]))
-            .map(|(channel, message)| CardAddress { channel, message }),
+            .and_then(|(channel, message)| CardAddress::new(channel, message)),
         id: click_id.to_owned(),
     })
 }
 
-fn rows(card: &Card) -> Vec<Value> {
+fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
     let buttons: Vec<Value> = card
         .options
         .iter()
         .enumerate()
         .map(|(index, option)| {
-            json!({"type": 2, "style": 2, "label": cut(option, LONGEST_LABEL, |_| 1), "custom_id": button_id(&card.id, index)})
+            json!({"type": 2, "style": 2, "label": cut(option, LONGEST_LABEL, |_| 1), "custom_id": button_id(&card.id, revision, index)})
         })
         .collect();
     buttons
@@ -286,23 +295,29 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::InteractionId;
+    use crate::id::{AgentId, InteractionId};
 
     fn discord() -> Discord {
         let secret = r#"{"bot_token": "x", "public_key": "00", "application_id": "9"}"#;
-        Discord::new(&Value::Null, &secret.into()).unwrap()
+        Discord::new(String::new(), &secret.into()).unwrap()
     }
 
     fn card(question: &str, options: usize) -> Card {
         let payload = json!({"kind": "question", "question": question, "options": vec!["y".repeat(75); options],
             "channel_id": "3/../4", "conversation_id": "c"});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
-        Card::of(&id, &UserId::parse("222").unwrap(), &payload).posting("n")
+        let agent = AgentId::parse("coder").unwrap();
+        Card::of(&id, &UserId::parse("222").unwrap(), &agent, &payload)
     }
 
     #[test]
     fn a_card_stays_within_discords_limits_and_mentions_the_asked_alone() {
-        let call = discord().post(&card(&"*@everyone*".repeat(272), 25), Form::Buttons);
+        let revision = Revision::new();
+        let call = discord().post(
+            &card(&"*@everyone*".repeat(272), 25),
+            &revision,
+            Form::Buttons,
+        );
         let description = call.body["embeds"][0]["description"].as_str().unwrap();
         assert!(description.chars().count() <= LONGEST_DESCRIPTION);
         assert!(description.starts_with("\\*\\@everyone\\*"));
@@ -314,7 +329,7 @@ mod tests {
         );
         assert_eq!(
             rows[4]["components"][4]["custom_id"],
-            format!("question:{}:24", "q".repeat(48))
+            format!("q:{}:{revision}:24", "q".repeat(48))
         );
         assert_eq!(
             call.body["allowed_mentions"],
@@ -326,27 +341,21 @@ mod tests {
                 .expose_secret()
                 .ends_with("/channels/3%2F%2E%2E%2F4/messages")
         );
-        let text = discord().post(&card(&"*".repeat(3000), 25), Form::Text);
+        let text = discord().post(&card(&"*".repeat(3000), 25), &revision, Form::Text);
         assert!(text.body["content"].as_str().unwrap().chars().count() <= LONGEST_CONTENT);
     }
 
     #[test]
     fn a_click_is_read_in_a_server_and_in_a_direct_message() {
         let guild = json!({"type": 3, "id": "5", "channel_id": "3", "member": {"user": {"id": "222"}},
-            "data": {"custom_id": "question:q-1:1", "component_type": 2}, "message": {"id": "8"}});
+            "data": {"custom_id": "q:q-1:abcdef:1", "component_type": 2}, "message": {"id": "8"}});
         let mut direct = guild.clone();
         direct["user"] = json!({"id": "222"});
         direct.as_object_mut().unwrap().remove("member");
         for interaction in [&guild, &direct] {
             let read = click(interaction).unwrap();
             assert_eq!((read.user.as_str(), read.choice.0), ("222", 1));
-            assert_eq!(
-                read.card,
-                Some(CardAddress {
-                    channel: "3".into(),
-                    message: "8".into()
-                })
-            );
+            assert_eq!(read.card, CardAddress::new("3", "8"));
         }
         for (pointer, value) in [
             ("/data/custom_id", json!("x")),

@@ -1,14 +1,14 @@
 //! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
 
-use super::api::{ApiCall, Reply, refused};
+use super::api::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, api_base, button,
-    button_id, malformed_secret,
+    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    malformed_secret,
 };
 use crate::error::{Code, Error};
 use crate::event::Incoming;
-use crate::id::{ConnectionId, UserId};
+use crate::id::{ConnectionId, Revision, UserId};
 use crate::signature::{OneOrMany, SlackRequest, Verified};
 use crate::store::{CardAddress, ClickKey};
 use http::{Method, StatusCode};
@@ -17,7 +17,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const API: &str = "https://slack.com/api";
 const LONGEST_TEXT: usize = 3000;
 const LONGEST_LABEL: usize = 75;
 
@@ -34,10 +33,10 @@ struct ConnectionSecret {
 }
 
 impl Slack {
-    pub fn new(config: &Value, secret: &SecretString) -> Result<Self, Error> {
+    /// With the address of its API.
+    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
-        let api = api_base(config, API);
         Ok(Self { secret, api })
     }
 
@@ -98,7 +97,7 @@ impl ChatPlatform for Slack {
         Ok(click(&payload).map_or(Call::Other, Call::Click))
     }
 
-    fn post(&self, card: &Card, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({
             "channel": card.channel,
             "text": cut(&escape(&card.plain()), LONGEST_TEXT, |_| 1),
@@ -111,15 +110,15 @@ impl ChatPlatform for Slack {
             message["thread_ts"] = card.conversation.as_str().into();
         }
         if form == Form::Buttons {
-            message["blocks"] = blocks(card);
+            message["blocks"] = blocks(card, revision);
         }
         self.call("chat.postMessage", message)
     }
 
     fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
         let body = json!({
-            "channel": at.channel,
-            "thread_ts": at.message,
+            "channel": at.channel(),
+            "thread_ts": at.message(),
             "text": ending.sentence(mention, escape),
             "blocks": [outcome(ending)],
             "unfurl_links": false,
@@ -131,8 +130,8 @@ impl ChatPlatform for Slack {
         let mut blocks = texts(card);
         blocks.push(outcome(ending));
         let body = json!({
-            "channel": at.channel,
-            "ts": at.message,
+            "channel": at.channel(),
+            "ts": at.message(),
             "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), LONGEST_TEXT, |_| 1),
             "blocks": blocks,
         });
@@ -144,7 +143,7 @@ impl ChatPlatform for Slack {
         let besides = match (verdict, &click.card) {
             (Verdict::Late(why), Some(card)) => Some(self.call(
                 "chat.postEphemeral",
-                json!({"channel": card.channel, "user": click.user, "text": why}),
+                json!({"channel": card.channel(), "user": click.user, "text": why}),
             )),
             _ => None,
         };
@@ -167,11 +166,10 @@ impl ChatPlatform for Slack {
                 channel,
                 ts,
                 ..
-            }) => Reply::Done(
-                channel
-                    .zip(ts)
-                    .map(|(channel, message)| CardAddress { channel, message }),
-            ),
+            }) => match channel.zip(ts) {
+                Some((channel, message)) => located(channel, message),
+                None => Reply::Done(None),
+            },
             Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_default()),
             Err(_) => Reply::Unknown("the answer is not Slack's".into()),
         }
@@ -215,7 +213,7 @@ fn click(payload: &Value) -> Option<Click> {
     }
     let action = &payload["actions"][0];
     let action_id = action["action_id"].as_str()?;
-    let (interaction, choice) = button(action_id)?;
+    let button = Button::parse(action_id)?;
     let user = payload["user"]["id"].as_str()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let container = &payload["container"];
@@ -227,12 +225,13 @@ fn click(payload: &Value) -> Option<Click> {
     };
     Some(Click {
         user: UserId::parse(user).ok()?,
-        interaction,
-        choice,
+        interaction: button.interaction,
+        revision: button.revision,
+        choice: button.choice,
         key,
         card: channel
             .zip(message)
-            .map(|(channel, message)| CardAddress { channel, message }),
+            .and_then(|(channel, message)| CardAddress::new(channel, message)),
         id: String::new(),
     })
 }
@@ -283,7 +282,7 @@ fn texts(card: &Card) -> Vec<Value> {
         .collect()
 }
 
-fn blocks(card: &Card) -> Value {
+fn blocks(card: &Card, revision: &Revision) -> Value {
     let buttons: Vec<Value> = card
         .options
         .iter()
@@ -292,14 +291,19 @@ fn blocks(card: &Card) -> Value {
             json!({
                 "type": "button",
                 "text": {"type": "plain_text", "text": cut(option, LONGEST_LABEL, |_| 1), "emoji": false},
-                "action_id": button_id(&card.id, index),
+                "action_id": button_id(&card.id, revision, index),
                 "value": index.to_string(),
             })
         })
         .collect();
     let mut blocks = texts(card);
-    blocks.push(context(&format!("For {}", mention(card.user.as_str()))));
-    blocks.push(json!({"type": "actions", "block_id": format!("question:{}", card.id), "elements": buttons}));
+    let asks = format!(
+        "Agent {} asks {}",
+        escape(&card.agent),
+        mention(card.user.as_str())
+    );
+    blocks.push(context(&asks));
+    blocks.push(json!({"type": "actions", "block_id": format!("q:{}:{revision}", card.id), "elements": buttons}));
     blocks.into()
 }
 
@@ -332,18 +336,23 @@ fn is_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::InteractionId;
+    use crate::id::{AgentId, InteractionId};
 
     fn card(question: &str) -> Card {
         let payload = json!({"kind": "question", "question": question, "options": ["<!channel>", "No"],
             "channel_id": "C1", "conversation_id": "1700000000.000100"});
         let id = InteractionId::parse("q-1").unwrap();
-        Card::of(&id, &UserId::parse("U1").unwrap(), &payload)
+        let agent = AgentId::parse("coder").unwrap();
+        Card::of(&id, &UserId::parse("U1").unwrap(), &agent, &payload)
     }
 
     #[test]
     fn tenants_text_is_never_markup() {
-        let blocks = blocks(&card("*<!everyone>* <https://evil.example|click>"));
+        let revision = Revision::new();
+        let blocks = blocks(
+            &card("*<!everyone>* <https://evil.example|click>"),
+            &revision,
+        );
         for text in [&blocks[0]["text"], &blocks[2]["elements"][0]["text"]] {
             assert_eq!(text["type"], "plain_text");
         }
@@ -355,14 +364,14 @@ mod tests {
     fn a_click_is_read_and_anything_else_is_not_ours() {
         let payload = json!({
             "type": "block_actions", "user": {"id": "U1"}, "container": {"channel_id": "C1", "message_ts": "1.2"},
-            "actions": [{"action_id": "question:q-1:1", "action_ts": "3.4", "value": "ignored"}],
+            "actions": [{"action_id": "q:q-1:abcdef:1", "action_ts": "3.4", "value": "ignored"}],
         });
         let click = click(&payload).unwrap();
         assert_eq!(
             (
                 click.user.as_str(),
                 click.choice.0,
-                click.card.unwrap().message.as_str()
+                click.card.unwrap().message()
             ),
             ("U1", 1, "1.2")
         );

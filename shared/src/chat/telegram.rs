@@ -1,14 +1,14 @@
 //! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
 
-use super::api::{ApiCall, Reply, refused};
+use super::api::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, api_base, button,
-    button_id, malformed_secret,
+    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    malformed_secret,
 };
 use crate::error::{Code, Error};
 use crate::event::Incoming;
-use crate::id::{ConnectionId, UserId};
+use crate::id::{ConnectionId, Revision, UserId};
 use crate::signature::{OneOrMany, TelegramRequest, Verified};
 use crate::store::{CardAddress, ClickKey};
 use http::{Method, StatusCode};
@@ -16,7 +16,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const API: &str = "https://api.telegram.org";
 /// A message's longest text, in UTF-16 code units as Telegram counts them.
 const LONGEST_TEXT: usize = 4096;
 /// Telegram names no limit for a button's label; longer ones are not shown whole anywhere.
@@ -35,10 +34,10 @@ struct ConnectionSecret {
 }
 
 impl Telegram {
-    pub fn new(config: &Value, secret: &SecretString) -> Result<Self, Error> {
+    /// With the address of its API.
+    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
-        let api = api_base(config, API);
         Ok(Self { secret, api })
     }
 
@@ -81,16 +80,16 @@ impl ChatPlatform for Telegram {
         })
     }
 
-    fn post(&self, card: &Card, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({"chat_id": chat(&card.channel)});
         let text = match form {
             Form::Buttons => {
-                message["reply_markup"] = json!({"inline_keyboard": keyboard(card)});
+                message["reply_markup"] = json!({"inline_keyboard": keyboard(card, revision)});
                 texts(card)
             }
             Form::Text => card.plain(),
         };
-        write(&mut message, &text, Some(card.user.as_str()));
+        write(&mut message, &text, Some(card));
         // A forum's topic is a number of its own; a conversation of another form is the platform
         // engineer's name for it, and means nothing to Telegram.
         if card.has_conversation_of_its_own()
@@ -104,8 +103,8 @@ impl ChatPlatform for Telegram {
 
     fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
         let mut body = json!({
-            "chat_id": chat(&at.channel),
-            "reply_parameters": {"message_id": number(&at.message), "allow_sending_without_reply": true},
+            "chat_id": chat(at.channel()),
+            "reply_parameters": {"message_id": number(at.message()), "allow_sending_without_reply": true},
         });
         write(&mut body, &ending.sentence(person, str::to_owned), None);
         self.call("sendMessage", body)
@@ -156,8 +155,10 @@ impl ChatPlatform for Telegram {
             Some(true) => {
                 let message = &answer["result"];
                 let id = |value: &Value| value.as_i64().map(|id| id.to_string());
-                let at = id(&message["chat"]["id"]).zip(id(&message["message_id"]));
-                Reply::Done(at.map(|(channel, message)| CardAddress { channel, message }))
+                match id(&message["chat"]["id"]).zip(id(&message["message_id"])) {
+                    Some((channel, message)) => located(channel, message),
+                    None => Reply::Done(None),
+                }
             }
             Some(false) => Reply::Refused(words.unwrap_or_default().to_owned()),
             None => Reply::Unknown("the answer is not Telegram's".into()),
@@ -167,7 +168,7 @@ impl ChatPlatform for Telegram {
 
 /// The click, if the update is one on a button of ours.
 fn click(query: &Value) -> Option<Click> {
-    let (interaction, choice) = button(query["data"].as_str()?)?;
+    let button = Button::parse(query["data"].as_str()?)?;
     let id = query["id"].as_str()?;
     let user = query["from"]["id"].as_i64()?.to_string();
     // A message that is too old to be accessible still says where it is.
@@ -177,23 +178,23 @@ fn click(query: &Value) -> Option<Click> {
         .zip(message["message_id"].as_i64());
     Some(Click {
         user: UserId::parse(user).ok()?,
-        interaction,
-        choice,
+        interaction: button.interaction,
+        revision: button.revision,
+        choice: button.choice,
         key: ClickKey::of(&[id]),
-        card: at.map(|(chat, message)| CardAddress {
-            channel: chat.to_string(),
-            message: message.to_string(),
-        }),
+        card: at
+            .and_then(|(chat, message)| CardAddress::new(chat.to_string(), message.to_string())),
         id: id.to_owned(),
     })
 }
 
 /// Without a parse mode Telegram reads no markup in a text.
-fn write(message: &mut Value, text: &str, person: Option<&str>) {
+fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
     let mut text = text.to_owned();
-    if let Some(person) = person {
-        text = cut(&text, LONGEST_TEXT - 64, char::len_utf16);
-        text.push_str("\n\nFor ");
+    if let Some(card) = asked {
+        let person = card.user.as_str();
+        text = cut(&text, LONGEST_TEXT - 512, char::len_utf16);
+        text.push_str(&format!("\n\nAgent {} asks ", card.agent));
         let offset: usize = text.chars().map(char::len_utf16).sum();
         if person.len() <= 20 && person.bytes().all(|byte| byte.is_ascii_digit()) {
             message["entities"] = json!([{"type": "text_link", "offset": offset, "length": person.len(),
@@ -221,8 +222,8 @@ fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
             .sum::<usize>()
         - 2;
     let mut body = json!({
-        "chat_id": chat(&at.channel),
-        "message_id": number(&at.message),
+        "chat_id": chat(at.channel()),
+        "message_id": number(at.message()),
         "reply_markup": {"inline_keyboard": []},
     });
     let text = cut(&texts(card), room, char::len_utf16);
@@ -239,8 +240,8 @@ fn person(user: &str) -> String {
 }
 
 /// One button to a line: labels are long.
-fn keyboard(card: &Card) -> Vec<Value> {
-    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, LONGEST_LABEL, char::len_utf16), "callback_data": button_id(&card.id, index)}]);
+fn keyboard(card: &Card, revision: &Revision) -> Vec<Value> {
+    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, LONGEST_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
     card.options.iter().enumerate().map(button).collect()
 }
 
@@ -258,29 +259,31 @@ fn number(message: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::InteractionId;
+    use crate::id::{AgentId, InteractionId};
 
     fn telegram() -> Telegram {
         let secret = r#"{"bot_token": "1:x", "secret_token": ["a", "b"]}"#;
-        Telegram::new(&Value::Null, &secret.into()).unwrap()
+        Telegram::new(String::new(), &secret.into()).unwrap()
     }
 
     fn card(question: &str, channel: &str, conversation: &str) -> Card {
         let payload = json!({"kind": "question", "question": question, "options": ["*a*", "x".repeat(75)],
             "channel_id": channel, "conversation_id": conversation});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
-        Card::of(&id, &UserId::parse("111").unwrap(), &payload)
+        let agent = AgentId::parse("coder").unwrap();
+        Card::of(&id, &UserId::parse("111").unwrap(), &agent, &payload)
     }
 
     #[test]
     fn a_card_stays_within_telegrams_limits_and_has_no_markup() {
         let call = telegram().post(
             &card(&"\u{1f600}".repeat(3000), "111", "111"),
+            &Revision::new(),
             Form::Buttons,
         );
         let text = call.body["text"].as_str().unwrap();
         assert!(text.chars().map(char::len_utf16).sum::<usize>() <= LONGEST_TEXT);
-        assert!(text.ends_with("For 111") && text.contains('\u{2026}'));
+        assert!(text.ends_with("Agent coder asks 111") && text.contains('\u{2026}'));
         assert!(call.body.get("parse_mode").is_none());
         let rows = call.body["reply_markup"]["inline_keyboard"]
             .as_array()
@@ -292,10 +295,7 @@ mod tests {
                 .all(|row| row[0]["callback_data"].as_str().unwrap().len() <= 64)
         );
         let edit = edited(
-            &CardAddress {
-                channel: "1".into(),
-                message: "2".into(),
-            },
+            &CardAddress::new("1", "2").unwrap(),
             &card(&"x".repeat(3000), "1", "1"),
             &Ending::Answered {
                 user: "1".into(),
@@ -316,7 +316,11 @@ mod tests {
     #[test]
     fn a_topic_is_a_number_in_a_forum_and_nowhere_else() {
         let topic = |channel, conversation| {
-            let call = telegram().post(&card("?", channel, conversation), Form::Buttons);
+            let call = telegram().post(
+                &card("?", channel, conversation),
+                &Revision::new(),
+                Form::Buttons,
+            );
             call.body["message_thread_id"].clone()
         };
         assert_eq!(topic("-1001", "7"), 7);
@@ -335,20 +339,14 @@ mod tests {
 
     #[test]
     fn a_click_is_read_also_on_a_message_that_is_no_longer_accessible() {
-        let query = json!({"id": "77", "from": {"id": 111}, "data": "question:q-1:1",
+        let query = json!({"id": "77", "from": {"id": 111}, "data": "q:q-1:abcdef:1",
             "message": {"chat": {"id": -5, "type": "group"}, "message_id": 9, "date": 0}});
         let read = click(&query).unwrap();
         assert_eq!(
             (read.user.as_str(), read.choice.0, read.id.as_str()),
             ("111", 1, "77")
         );
-        assert_eq!(
-            read.card,
-            Some(CardAddress {
-                channel: "-5".into(),
-                message: "9".into()
-            })
-        );
+        assert_eq!(read.card, CardAddress::new("-5", "9"));
         for (pointer, value) in [
             ("/data", json!("x")),
             ("/from/id", json!("111")),

@@ -2,9 +2,10 @@
 
 use super::{How, Interactions};
 use crate::approval;
+use crate::chat::Card;
 use crate::error::{Code, Error};
 use crate::hash;
-use crate::id::InteractionId;
+use crate::id::{InteractionId, Revision};
 use crate::policy::{Asked, Target};
 use crate::scope::AgentScope;
 use crate::store::{NewApproval, Opened};
@@ -35,24 +36,30 @@ impl Interactions {
             "channel_id": asked.channel_id,
             "conversation_id": asked.conversation_id.as_ref().unwrap_or(&asked.channel_id),
         });
+        let revision = Revision::new();
         let new = NewApproval {
             scope: &scope,
             agent,
             id: &id,
             payload: &payload,
             digest: &digest,
+            revision: &revision,
         };
         match self.store.approval_open(&new, self.ttl).await? {
             Opened::Standing => {}
             Opened::UnknownConnection => return Err(Code::UnknownConnection.into()),
-            Opened::New(connection) => match self.post(&scope, &id, &payload, &connection).await? {
-                How::Card | How::Unknown => {}
-                // Text has nothing to click, so nobody could decide.
-                How::Text => {
-                    self.undo(&scope, &id, &payload).await;
-                    return Err(Code::PostFailed.into());
+            Opened::TooManyOpen => return Err(Code::TooManyOpen.into()),
+            Opened::New(connection) => {
+                let card = Card::of(&id, scope.user(), agent.agent(), &payload);
+                match self.post(&scope, &card, &revision, &connection).await? {
+                    How::Card | How::Unknown => {}
+                    // Text has nothing to click, so nobody could decide.
+                    How::Text => {
+                        self.undo(&scope, &id, &revision).await;
+                        return Err(Code::PostFailed.into());
+                    }
                 }
-            },
+            }
         }
         Ok(id)
     }

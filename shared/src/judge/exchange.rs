@@ -7,7 +7,7 @@ use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
 use crate::egress::Egress;
 use crate::provider::{Auth, Provider, Providers, header_value};
-use crate::secret::{Freshness, Permit, SecretNames, Secrets};
+use crate::secret::{AFTER_A_REFUSAL, Freshness, KeyPermit, SecretNames, Secrets};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -59,7 +59,7 @@ impl JudgeConfig {
 pub(super) struct Exchange {
     config: JudgeConfig,
     secrets: Arc<Secrets>,
-    key: Permit,
+    key: KeyPermit,
     egress: Arc<Egress<Full<Bytes>>>,
 }
 
@@ -71,7 +71,7 @@ impl Exchange {
         egress: Arc<Egress<Full<Bytes>>>,
     ) -> Self {
         Self {
-            key: names.of_system(&config.provider.provider_id),
+            key: names.system(&config.provider.provider_id),
             config,
             secrets,
             egress,
@@ -96,7 +96,7 @@ impl Exchange {
         let mut response = send(&secret).await?;
         // As for agents' requests: a key that was rotated is read again.
         if response.status() == StatusCode::UNAUTHORIZED
-            && let Ok(fresh) = read(Freshness::Fresh).await
+            && let Ok(fresh) = read(AFTER_A_REFUSAL).await
             && fresh.expose_secret() != secret.expose_secret()
         {
             response = send(&fresh).await?;
@@ -118,7 +118,7 @@ impl Exchange {
         let provider = &self.config.provider;
         let anthropic = provider.provider_id.as_str() == ANTHROPIC;
         let system = system(asked.policy);
-        let asked = request(asked.target, &asked.excerpt);
+        let asked = request(asked.target, asked.body);
         let model = self.model();
         let (mut url, body) = if anthropic {
             let body = json!({

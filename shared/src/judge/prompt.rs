@@ -1,32 +1,16 @@
 //! What the judge is told: the policy as instruction, the request as quoted data.
 
 use crate::policy::Target;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 /// Part of a verdict's key: an edited prompt is asked anew.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
-/// Most of a body that the judge is shown, in bytes.
-const LONGEST_EXCERPT: usize = 2048;
-/// A longer path cannot be shown whole, so it cannot be judged.
+/// Largest body that a judge can be shown, in bytes.
+pub const LARGEST_BODY: usize = 32 * 1024;
+/// A longer path, with its query, cannot be shown whole, so it cannot be judged. In bytes.
 pub const LONGEST_PATH: usize = 2048;
-
-/// The beginning of a request's body.
-#[derive(Debug, Clone, Copy)]
-pub struct Excerpt<'a> {
-    body: &'a [u8],
-}
-
-impl<'a> Excerpt<'a> {
-    pub fn of(body: &'a [u8]) -> Self {
-        Self { body }
-    }
-
-    fn text(&self) -> String {
-        let end = self.body.len().min(LONGEST_EXCERPT);
-        String::from_utf8_lossy(&self.body[..end]).into_owned()
-    }
-}
 
 /// What the judge is and must answer, and the operator's policy.
 pub fn system(policy: &str) -> String {
@@ -44,17 +28,24 @@ The policy:\n{policy}"
     )
 }
 
-/// The request as data. Nothing in it can end the JSON text, or look like markup around it.
-pub fn request(target: &Target, excerpt: &Excerpt<'_>) -> String {
-    let request = json!({
+/// The request as data: all that a verdict's key holds, and nothing else. Nothing in it can end the JSON
+/// text, or look like markup around it.
+pub fn request(target: &Target, body: Option<&[u8]>) -> String {
+    let mut request = json!({
         "scheme": target.scheme.as_str(),
         "host": target.host.as_str(),
         "port": target.port,
         "method": target.method().map(|_| target.methods().join(" or ")),
         "path": target.path(),
-        "body_bytes": excerpt.body.len(),
-        "body_begins": excerpt.text(),
+        "query": target.query(),
     });
+    if let Some(body) = body {
+        request["body_bytes"] = body.len().into();
+        match std::str::from_utf8(body) {
+            Ok(text) => request["body"] = text.into(),
+            Err(_) => request["body_base64"] = STANDARD.encode(body).into(),
+        }
+    }
     let mut quoted = String::new();
     for c in request.to_string().chars() {
         match c {
@@ -89,36 +80,38 @@ mod tests {
 
     fn target(path: &str) -> Target {
         let host = HostName::parse("api.example.com").unwrap();
-        Target::new(Scheme::Https, host, 443, Some("POST"), Some(path))
+        Target::new(Scheme::Https, host, 443, Some("POST"), Some(path)).with_query(path)
     }
 
     #[test]
     fn whatever_a_request_says_stays_quoted_data() {
         for said in INJECTIONS {
-            let shown = request(&target(said), &Excerpt::of(said.as_bytes()));
+            let shown = request(&target(said), Some(said.as_bytes()));
             assert!(
                 shown.is_ascii() && !shown.contains(['<', '>', '&', '\n']),
                 "{shown}"
             );
             let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
             assert_eq!(
-                (&read["path"], &read["body_begins"]),
-                (&json!(said), &json!(said))
+                (&read["path"], &read["query"], &read["body"]),
+                (&json!(said), &json!(said), &json!(said))
             );
-            assert_eq!(read.as_object().unwrap().len(), 7);
+            assert_eq!(read.as_object().unwrap().len(), 8);
             assert!(!system("Only reads.").contains(said));
         }
     }
 
     #[test]
-    fn an_excerpt_is_bounded_and_says_of_how_much() {
-        let body = [b'a', 0xff].repeat(5000);
-        let shown: serde_json::Value =
-            serde_json::from_str(&request(&target("/"), &Excerpt::of(&body))).unwrap();
-        assert_eq!(shown["body_bytes"], 10_000);
+    fn a_body_is_shown_whole_or_not_at_all() {
+        let read = |body| -> serde_json::Value {
+            serde_json::from_str(&request(&target("/"), body)).unwrap()
+        };
+        assert_eq!(read(None).as_object().unwrap().len(), 6);
+        assert_eq!(read(Some(b"")).get("body"), Some(&json!("")));
+        let binary = read(Some(&[b'a', 0xff]));
         assert_eq!(
-            shown["body_begins"].as_str().unwrap().chars().count(),
-            LONGEST_EXCERPT
+            (&binary["body_base64"], &binary["body_bytes"]),
+            (&json!("Yf8="), &json!(2))
         );
     }
 }

@@ -4,13 +4,15 @@
 use super::{Heard, JudgeError, Question};
 use crate::hash;
 use crate::id::OrganizationId;
+use crate::moment::Moment;
 use crate::policy::{HostName, Scheme};
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::sync::OnceCell;
 
 const MOST: NonZeroUsize = NonZeroUsize::new(2000).expect("2000 is not zero");
 
@@ -27,6 +29,9 @@ pub struct Key {
     /// All as of which it may be taken; none where a tunnel hides it.
     methods: Vec<String>,
     path: Option<String>,
+    query: Option<String>,
+    /// SHA-256 of the body, where the judge sees it.
+    body: Option<[u8; 32]>,
 }
 
 impl Key {
@@ -40,6 +45,8 @@ impl Key {
             port: target.port,
             methods: target.methods().to_vec(),
             path: target.path().map(str::to_owned),
+            query: target.query().map(str::to_owned),
+            body: asked.body.map(hash::of_bytes),
         }
     }
 
@@ -47,6 +54,7 @@ impl Key {
     pub fn hash(&self) -> [u8; 32] {
         let policy = crate::hex::encode(&self.policy);
         let port = self.port.to_string();
+        let body = self.body.map(|body| crate::hex::encode(&body));
         hash::of(&[
             self.organization.as_str(),
             &policy,
@@ -56,6 +64,9 @@ impl Key {
             &self.methods.join(","),
             self.path.as_deref().map_or("hidden", |_| "path"),
             self.path.as_deref().unwrap_or_default(),
+            self.query.as_deref().map_or("none", |_| "query"),
+            self.query.as_deref().unwrap_or_default(),
+            body.as_deref().unwrap_or("unseen"),
         ])
     }
 }
@@ -64,11 +75,12 @@ impl Key {
 #[derive(Clone, Default)]
 pub struct Place(Arc<OnceCell<Said>>);
 
-/// What was said, and until when it may be reused.
+/// What was said, and for how long it may be reused.
 pub struct Said {
     pub allow: Result<bool, JudgeError>,
     pub heard: Heard,
-    pub until: Instant,
+    pub since: Moment,
+    pub life: Duration,
 }
 
 impl Place {
@@ -81,7 +93,7 @@ impl Place {
     fn is_over(&self) -> bool {
         self.0
             .get()
-            .is_some_and(|said| Instant::now() >= said.until)
+            .is_some_and(|said| said.since.elapsed() >= said.life)
     }
 }
 
@@ -127,10 +139,8 @@ impl Verdicts {
 mod tests {
     use super::*;
     use crate::id::AgentId;
-    use crate::judge::Excerpt;
     use crate::policy::Target;
     use crate::scope::AgentScope;
-    use std::time::Duration;
 
     fn agent(organization: &str) -> AgentScope {
         let organization = OrganizationId::parse(organization).unwrap();
@@ -148,12 +158,21 @@ mod tests {
     }
 
     fn key_of(agent: &AgentScope, policy: &str, model: &str, target: &Target) -> Key {
-        let excerpt = Excerpt::of(b"not part of it");
+        key_with(agent, policy, model, target, None)
+    }
+
+    fn key_with(
+        agent: &AgentScope,
+        policy: &str,
+        model: &str,
+        target: &Target,
+        body: Option<&[u8]>,
+    ) -> Key {
         let asked = Question {
             agent,
             policy,
             target,
-            excerpt,
+            body,
         };
         Key::of(&asked, model)
     }
@@ -165,12 +184,12 @@ mod tests {
     }
 
     async fn say(place: &Place, life: Duration) -> Result<bool, JudgeError> {
-        let until = Instant::now() + life;
         let said = async {
             Said {
                 allow: Ok(true),
                 heard: Heard::Now,
-                until,
+                since: Moment::now(),
+                life,
             }
         };
         place.say(said).await.0
@@ -229,6 +248,15 @@ mod tests {
                 &target(Scheme::Https, "a.example", 443, None, Some("")),
             ),
         ];
+        let seeing = |body: &[u8]| key_with(&agent("a"), "policy", "model", &whole(), Some(body));
+        let with_query = |query| key_of(&agent("a"), "policy", "model", &whole().with_query(query));
+        let keys = keys.into_iter().chain([
+            seeing(b""),
+            seeing(b"x"),
+            with_query("a=1"),
+            with_query("a=2"),
+        ]);
+        let keys: Vec<Key> = keys.collect();
         for (n, one) in keys.iter().enumerate() {
             for (m, other) in keys.iter().enumerate() {
                 assert_eq!(
@@ -268,13 +296,13 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert!(verdicts.said(&key(1)).is_none());
         let failed = verdicts.place(&key(2));
-        let until = Instant::now() + Duration::from_secs(300);
         failed
             .say(async {
                 Said {
                     allow: Err(JudgeError::Timeout),
                     heard: Heard::Now,
-                    until,
+                    since: Moment::now(),
+                    life: Duration::from_secs(300),
                 }
             })
             .await

@@ -22,6 +22,8 @@ pub struct WrittenRule {
     #[serde(default)]
     pub policy: Option<String>,
     #[serde(default)]
+    pub judge_sees: Option<Sees>,
+    #[serde(default)]
     pub ask: Option<Asked>,
 }
 
@@ -32,6 +34,25 @@ pub enum WrittenAction {
     Deny,
     Judge,
     Ask,
+}
+
+/// What of a request a judge is shown. A verdict is reused for requests that are the same in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sees {
+    /// Method, host, port, path and query.
+    #[default]
+    Request,
+    /// And the whole body.
+    Body,
+}
+
+/// How a model decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The operator's words.
+    pub policy: String,
+    pub sees: Sees,
 }
 
 /// Who is asked, and where.
@@ -74,8 +95,8 @@ pub enum HostRule {
 pub enum Action {
     Allow,
     Deny,
-    /// A model decides by this text.
-    Judge(String),
+    /// A model decides.
+    Judge(Judged),
     /// A person decides.
     Ask(Asked),
 }
@@ -164,10 +185,19 @@ fn prefix(written: &str) -> Result<Prefix, InvalidRule> {
 
 fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
     use WrittenAction::{Allow, Ask, Deny, Judge};
+    if written.judge_sees.is_some() && written.action != Judge {
+        return Err(InvalidRule::new(
+            "judge_sees",
+            "must be absent where the action is not `judge`",
+        ));
+    }
+    let sees = written.judge_sees.unwrap_or_default();
     match (written.action, written.policy, written.ask) {
         (Allow, None, None) => Ok(Action::Allow),
         (Deny, None, None) => Ok(Action::Deny),
-        (Judge, Some(text), None) => policy(text).map(Action::Judge),
+        (Judge, Some(text), None) => {
+            policy(text).map(|policy| Action::Judge(Judged { policy, sees }))
+        }
         (Ask, None, Some(ask)) => asked(ask).map(Action::Ask),
         (Judge, None, _) => Err(InvalidRule::new(
             "policy",

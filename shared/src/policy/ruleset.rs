@@ -176,7 +176,14 @@ fn of_path(rule: &Rule, path: Option<&PathReading>) -> Match {
     match (&rule.path, path) {
         (None, _) => Match::Yes,
         (Some(_), None) => Match::Maybe,
-        (Some(prefix), Some(path)) if !begins(&path.lower, &prefix.lower) => Match::No,
+        (Some(prefix), Some(path)) if !begins(&path.lower, &prefix.lower) => {
+            // Accents are written in more than one way, and some servers take them for the same.
+            if prefix.lower.is_ascii() || path.lower.is_ascii() {
+                Match::No
+            } else {
+                Match::Maybe
+            }
+        }
         (Some(prefix), Some(path)) if begins(&path.exact, &prefix.exact) => Match::Yes,
         (Some(_), Some(_)) => Match::Maybe,
     }

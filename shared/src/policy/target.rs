@@ -111,6 +111,8 @@ pub struct Target {
     pub host: HostName,
     pub port: u16,
     path: Option<String>,
+    /// Without the credential's parameter. No rule looks at it; a judge does.
+    query: Option<String>,
     /// Methods as of which a server may take the request, its own first.
     methods: Vec<String>,
     paths: Vec<PathReading>,
@@ -174,8 +176,15 @@ impl Target {
             port,
             methods: method.map(str::to_ascii_uppercase).into_iter().collect(),
             path: path.map(str::to_owned),
+            query: None,
             paths,
         }
+    }
+
+    /// The same with this query, which holds no credential; none where it is empty.
+    pub fn with_query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into()).filter(|query| !query.is_empty());
+        self
     }
 
     /// The same where a header tells the server to take the request as of another method, or of one of
@@ -216,6 +225,11 @@ impl Target {
         self.path.as_deref()
     }
 
+    /// The query as it is sent, without a credential.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
     /// Each way in which the request may be read; `None` is any method, any path.
     pub(super) fn readings(&self) -> impl Iterator<Item = (Option<&str>, Option<&PathReading>)> {
         let methods = or_hidden(self.methods.iter().map(String::as_str));
@@ -235,11 +249,14 @@ fn as_sent(path: &str) -> String {
 }
 
 /// As the most obliging server reads it: decoded to the end, separators of either kind, without
-/// parameters and empty segments. None where there are dot segments.
+/// parameters and empty segments. None where there are dot segments, or forms that few servers decode.
 fn resolved(path: &str) -> Option<String> {
     let mut text = path.to_owned();
     // Each round takes characters away, and nobody decodes more often than this.
     for _ in 0..8 {
+        if is_oddly_encoded(&text) {
+            return None;
+        }
         match decode(&text, |_| true) {
             Cow::Borrowed(_) => break,
             Cow::Owned(decoded) => text = decoded,
@@ -282,6 +299,30 @@ fn decode(path: &str, wanted: impl Fn(u8) -> bool) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(path)
     }
+}
+
+/// Whether some server would read a separator where others see none: `%u002f`, or a character that is
+/// written in more bytes of UTF-8 than it needs (RFC 3629 section 3).
+fn is_oddly_encoded(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let encoded = |at: usize| {
+        (bytes.get(at) == Some(&b'%'))
+            .then(|| byte(bytes.get(at + 1..at + 3)?))
+            .flatten()
+    };
+    (0..bytes.len()).any(|at| {
+        let unicode = matches!(bytes.get(at..at + 2), Some(b"%u" | b"%U"))
+            && bytes
+                .get(at + 2..at + 6)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let overlong = match (encoded(at), encoded(at + 3)) {
+            (Some(0xc0 | 0xc1), _) => true,
+            (Some(0xe0), Some(next)) => next < 0xa0,
+            (Some(0xf0), Some(next)) => next < 0x90,
+            _ => false,
+        };
+        unicode || overlong
+    })
 }
 
 /// A byte of two hexadecimal digits.
@@ -350,6 +391,13 @@ mod tests {
             ("/v1/%252e%252e/admin", vec![]),
             ("/v1/x%2f./admin", vec![]),
             ("/v1/..;x/admin", vec![]),
+            ("/v1/%c0%af..", vec![]),
+            ("/v1%c0%afadmin", vec![]),
+            ("/v1/%e0%80%afadmin", vec![]),
+            ("/v1/%25c0%25afadmin", vec![]),
+            ("/v1%u002fadmin", vec![]),
+            ("/v1/5%us", vec!["/v1/5%us"]),
+            ("/v1/%c3%a9", vec!["/v1/\u{e9}"]),
             ("/v1/...", vec!["/v1/..."]),
             ("/v1%2fadmin", vec!["/v1%2fadmin", "/v1/admin"]),
             ("/v1//admin", vec!["/v1//admin", "/v1/admin"]),

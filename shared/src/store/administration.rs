@@ -1,6 +1,6 @@
 //! What `control` writes. Its caller is the operator, whom IAM has let in.
 
-use super::{Parameter, Store, StoreError};
+use super::{Parameter, Store, StoreError, millis};
 use crate::access::AuthType;
 use crate::error::{Code, Error};
 use crate::id::{
@@ -8,6 +8,7 @@ use crate::id::{
 };
 use crate::placeholder::PlaceholderHash;
 use crate::store::connection::Platform;
+use crate::token::LONGEST_LIFE;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::{
@@ -81,18 +82,32 @@ from agents a
 where a.organization_id = $1 and a.id = $2
 returning expires_at";
 
-const AGENT_NOW: &str = "
-select now() from agents where organization_id = $1 and id = $2";
+// A token is issued after every revocation of its deployment, whatever the clock says: in whole seconds
+// where that is after it, else with a fraction.
+const TOKEN_ISSUE_TIME: &str = "
+select
+    case when date_trunc('second', t.now) > coalesce(d.revoked_at, '-infinity') then date_trunc('second', t.now)
+        else greatest(t.now, d.revoked_at + interval '1 microsecond') end as issued_at
+from agents a
+cross join (select clock_timestamp() as now) t
+left join deployment_revocations d on d.organization_id = a.organization_id and d.deployment_name = $3
+where a.organization_id = $1 and a.id = $2";
 
 const DEPLOYMENT_REVOKE: &str = "
 with revoked as (
     delete from placeholders where organization_id = $1 and deployment_name = $2 returning 1
+), remembered as (
+    insert into deployment_revocations as d (organization_id, deployment_name, revoked_at)
+    values ($1, $2, clock_timestamp())
+    on conflict (organization_id, deployment_name) do update
+    set revoked_at = greatest(d.revoked_at, excluded.revoked_at)
 )
 select count(*) from revoked";
 
+// Until the longest life that a token can have from now is over, whatever the caller says of its end.
 const TOKEN_REVOKE: &str = "
 insert into revoked_tokens (organization_id, jti, expires_at)
-values ($1, $2, $3)
+values ($1, $2, greatest($3, now() + $4 * interval '1 millisecond'))
 on conflict (organization_id, jti) do update
 set expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)";
 
@@ -198,25 +213,29 @@ impl Store {
         })
     }
 
-    /// The database's time, if the organization has this agent.
+    /// When a token of this agent's for this deployment is issued: by the database's clock, and after every
+    /// revocation of the deployment so far.
     ///
     /// # Errors
-    /// `unknown_agent` when it has not.
-    pub async fn agent_now(
+    /// `unknown_agent` when the organization has no such agent.
+    pub async fn token_issue_time(
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
+        deployment: &DeploymentName,
     ) -> Result<OffsetDateTime, Error> {
-        let parameters: [Parameter<'_>; 2] = [
+        let parameters: [Parameter<'_>; 3] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
+            (&deployment.as_str(), Type::TEXT),
         ];
-        let rows = self.query(AGENT_NOW, &parameters).await?;
+        let rows = self.query(TOKEN_ISSUE_TIME, &parameters).await?;
         let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(row.try_get(0).map_err(StoreError::from)?)
+        Ok(row.try_get("issued_at").map_err(StoreError::from)?)
     }
 
-    /// Deletes a deployment's placeholders; how many there were.
+    /// Deletes a deployment's placeholders and revokes the worker tokens that it was issued until now; how
+    /// many placeholders there were.
     pub async fn deployment_revoke(
         &self,
         organization: &OrganizationId,
@@ -232,18 +251,21 @@ impl Store {
             .map_err(|error| StoreError::from(error).into())
     }
 
+    /// Revokes one token, until it would have ended in any case.
     pub async fn token_revoke(
         &self,
         organization: &OrganizationId,
         token: &TokenId,
         expires_at: OffsetDateTime,
     ) -> Result<(), Error> {
-        let parameters: [Parameter<'_>; 3] = [
+        let parameters: [Parameter<'_>; 4] = [
             (&organization.as_str(), Type::TEXT),
             (&token.as_str(), Type::TEXT),
             (&expires_at, Type::TIMESTAMPTZ),
+            (&(millis(LONGEST_LIFE) as f64), Type::FLOAT8),
         ];
-        self.owned(TOKEN_REVOKE, &parameters).await.map(drop)
+        self.query(TOKEN_REVOKE, &parameters).await?;
+        Ok(())
     }
 
     /// A write of something that its organization owns.
@@ -255,8 +277,12 @@ impl Store {
         self.query(sql, parameters)
             .await
             .map_err(|error| match error.violated() {
-                Some((code, _)) if *code == SqlState::FOREIGN_KEY_VIOLATION => {
-                    Code::UnknownOrganization.into()
+                Some((code, constraint)) if *code == SqlState::FOREIGN_KEY_VIOLATION => {
+                    if constraint.ends_with("_agent") {
+                        Code::UnknownAgent.into()
+                    } else {
+                        Code::UnknownOrganization.into()
+                    }
                 }
                 Some(_) | None => error.into(),
             })

@@ -1,8 +1,9 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
-use super::connection::{Connection, connection};
+use super::connection::{Connection, connection, via_sql};
+use super::interaction::MOST_OPEN;
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::id::InteractionId;
+use crate::id::{InteractionId, Revision};
 use crate::scope::{AgentScope, Scope};
 use serde_json::Value;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct NewApproval<'a> {
     pub id: &'a InteractionId,
     pub payload: &'a Value,
     pub digest: &'a str,
+    /// Of the card that is posted if this is new.
+    pub revision: &'a Revision,
 }
 
 /// What opening came to.
@@ -28,39 +31,50 @@ pub enum Opened {
     Standing,
     /// The organization has no such connection.
     UnknownConnection,
+    /// The agent has too many open interactions.
+    TooManyOpen,
 }
 
 // What stands there and is over makes room: it expired, or its answer has been a grant or a denial for so
-// long that whoever asks has read that it is no more; or it is so old that its card should be posted and
-// nobody knows of one, since whoever was to post it died. The clicks that it took are not taken again.
-const APPROVAL_OPEN: &str = "
+// long that whoever asks has read that it no longer is; or no post of it was noted in 30 s, since whoever
+// was to post it died.
+const APPROVAL_OPEN: &str = concat!(
+    "
 with via as (
-    select id, organization_id, platform, secret_ref, config
-    from connections
-    where organization_id = $1 and id = $3
-), ended as (
-    select former_cards from ended_interactions where organization_id = $1 and id = $2
+    select * from connections where organization_id = $1 and id = $3
+), open as (
+    select from pending_interactions
+    where organization_id = $1 and agent_id = $5 and claimed_at is null
+        and created_at > now() - $8 * interval '1 millisecond'
+    limit $10
+), crowd as (
+    select count(*) >= $10
+        and not exists (select from pending_interactions where organization_id = $1 and id = $2) as full
+    from open
 ), opened as (
     insert into pending_interactions as p
-        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, former_cards)
-    select $1, $2, $3, $4, $5, $6, $7, coalesce((select former_cards from ended), '[]')
-    from via
+        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision)
+    select $1, $2, $3, $4, $5, $6, $7, $9
+    from via, crowd
+    where not crowd.full
     on conflict (organization_id, id) do update
-    set entry_payload = excluded.entry_payload, digest = excluded.digest, created_at = now(), claimed_at = null,
-        answer = null, card = null, unsettled = '{}', settle_at = null,
-        -- Where its card is, or null: it may be anywhere.
-        posted_card = null, former_cards = p.former_cards || coalesce(nullif(p.posted_card, 'null'), p.card, 'null')
+    set entry_payload = excluded.entry_payload, digest = excluded.digest, revision = excluded.revision,
+        created_at = now(), stored_at = now(), posted_at = null, card = null,
+        claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
         and (p.claimed_at <= now() - interval '10 seconds'
             or p.created_at <= now() - $8 * interval '1 millisecond'
-            or (p.claimed_at is null and p.posted_card is null and p.created_at <= now() - interval '1 minute'))
+            or (p.claimed_at is null and p.posted_at is null and p.stored_at <= now() - interval '30 seconds'))
     returning 1
 )
-select via.id, via.organization_id, via.platform, via.secret_ref, via.config, exists (select from opened)
-from (select) as one
-left join via on true";
+select ",
+    via_sql!("via"),
+    ", exists (select from opened) as opened, crowd.full as crowded
+from crowd
+left join via on true"
+);
 
 impl Store {
     /// Opens an approval, unless it is open: one statement, and of many at once exactly one is new.
@@ -69,7 +83,7 @@ impl Store {
         new: &NewApproval<'_>,
         ttl: Duration,
     ) -> Result<Opened, StoreError> {
-        let parameters: [Parameter<'_>; 8] = [
+        let parameters: [Parameter<'_>; 10] = [
             (&new.scope.organization().as_str(), Type::TEXT),
             (&new.id.as_str(), Type::TEXT),
             (&new.scope.connection().as_str(), Type::TEXT),
@@ -78,13 +92,17 @@ impl Store {
             (&Json(new.payload), Type::JSONB),
             (&new.digest, Type::TEXT),
             (&(millis(ttl) as f64), Type::FLOAT8),
+            (&new.revision.as_str(), Type::TEXT),
+            (&MOST_OPEN, Type::INT8),
         ];
         let rows = self.query(APPROVAL_OPEN, &parameters).await?;
         let row = rows.first().ok_or_else(|| malformed("no row"))?;
-        Ok(match (connection(row)?, row.try_get(5)?) {
-            (None, _) => Opened::UnknownConnection,
-            (Some(connection), true) => Opened::New(connection),
-            (Some(_), false) => Opened::Standing,
+        let (opened, crowded) = (row.try_get("opened")?, row.try_get("crowded")?);
+        Ok(match (connection(row)?, opened, crowded) {
+            (None, ..) => Opened::UnknownConnection,
+            (Some(connection), true, _) => Opened::New(connection),
+            (Some(_), false, true) => Opened::TooManyOpen,
+            (Some(_), false, false) => Opened::Standing,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{Store, StoreError, malformed};
 use crate::error::Error;
 use crate::id::{ConnectionId, OrganizationId};
 use crate::scope::ConnectionScope;
-use crate::secret::{Permit, SecretNames};
+use crate::secret::{ChatPermit, SecretNames};
 use crate::signature::Verified;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,8 +41,11 @@ pub struct Connection {
 
 impl Connection {
     /// Permission to read the connection's secret, which is its own organization's.
-    pub fn permit(&self, names: &SecretNames) -> Result<Permit, Error> {
-        names.of_organization(&self.organization, &self.secret_ref)
+    ///
+    /// # Errors
+    /// `secret_ref_outside_organization` for a row that names another secret.
+    pub fn permit(&self, names: &SecretNames) -> Result<ChatPermit, Error> {
+        names.chat(&self.organization, &self.secret_ref)
     }
 
     pub fn id(&self) -> &ConnectionId {
@@ -60,10 +63,31 @@ impl Connection {
     }
 }
 
-const CONNECTION_CLAIMED: &str = "
-select id, organization_id, platform, secret_ref, config
-from connections
-where id = $1";
+/// A connection's columns, of the table or alias `$via`.
+macro_rules! via_sql {
+    ($via:literal) => {
+        concat!(
+            $via,
+            ".id as via_id, ",
+            $via,
+            ".organization_id as via_organization_id, ",
+            $via,
+            ".platform as via_platform, ",
+            $via,
+            ".secret_ref as via_secret_ref, ",
+            $via,
+            ".config as via_config"
+        )
+    };
+}
+
+pub(super) use via_sql;
+
+const CONNECTION_CLAIMED: &str = concat!(
+    "select ",
+    via_sql!("c"),
+    " from connections c where c.id = $1"
+);
 
 impl Store {
     /// The connection that a webhook claims to speak for. Its secret decides whether it does.
@@ -78,24 +102,25 @@ impl Store {
     }
 }
 
-/// The row's first five columns, if there is a connection.
+/// The columns of `via_sql`, if there is a connection.
 pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
-    let Some(id) = row.try_get::<_, Option<&str>>(0)? else {
+    let Some(id) = row.try_get::<_, Option<&str>>("via_id")? else {
         return Ok(None);
     };
-    let platform = match row.try_get(2)? {
+    let platform = match row.try_get("via_platform")? {
         "slack" => Platform::Slack,
         "telegram" => Platform::Telegram,
         "discord" => Platform::Discord,
         other => return Err(malformed(format_args!("platform {other}"))),
     };
+    let organization: &str = row.try_get("via_organization_id")?;
     Ok(Some(Connection {
         id: ConnectionId::parse(id).map_err(malformed)?,
-        organization: OrganizationId::parse(row.try_get::<_, &str>(1)?).map_err(malformed)?,
+        organization: OrganizationId::parse(organization).map_err(malformed)?,
         platform,
-        secret_ref: row.try_get(3)?,
+        secret_ref: row.try_get("via_secret_ref")?,
         config: row
-            .try_get::<_, Option<Json<Value>>>(4)?
+            .try_get::<_, Option<Json<Value>>>("via_config")?
             .map(|Json(config)| config)
             .unwrap_or_default(),
     }))

@@ -1,8 +1,9 @@
 //! Outcomes on their way to agents' callback addresses. A delivery comes only from the store, so its
 //! organization, whose key signs it, is the row's own.
 
-use super::{Store, StoreError, malformed, millis};
-use crate::id::{InteractionId, OrganizationId};
+use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::id::{AgentId, InteractionId, OrganizationId};
+use crate::scope::AgentScope;
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{
@@ -14,10 +15,13 @@ use tokio_postgres::{
 #[derive(Debug)]
 pub struct Delivery {
     organization: OrganizationId,
+    /// Whose egress policy the address must obey beside the organization's.
+    agent: Option<AgentId>,
     /// The `webhook-id`, the same in every attempt.
     id: String,
     interaction: InteractionId,
     url: String,
+    receiver: Option<String>,
     payload: Value,
     /// Attempts begun, this one included.
     attempts: u32,
@@ -28,6 +32,11 @@ impl Delivery {
         &self.organization
     }
 
+    pub fn agent(&self) -> Option<&AgentId> {
+        self.agent.as_ref()
+    }
+
+    /// The `webhook-id`.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -36,8 +45,14 @@ impl Delivery {
         &self.interaction
     }
 
+    /// Where it is to go, as it was written. What may be called is decided when it is sent.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whose it is to take: host and port.
+    pub fn receiver(&self) -> &str {
+        self.receiver.as_deref().unwrap_or_default()
     }
 
     pub fn payload(&self) -> &Value {
@@ -48,46 +63,97 @@ impl Delivery {
         self.attempts
     }
 
-    /// Reads three columns: id, url, payload.
+    /// The columns `delivery_id`, `url` and `payload` of one that was written just now, and is tried for
+    /// the first time by whoever wrote it.
     pub(super) fn of(
         row: &Row,
-        from: usize,
-        organization: &OrganizationId,
+        agent: &AgentScope,
         interaction: &InteractionId,
-        attempts: u32,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(id) = row.try_get(from)? else {
+        let Some(id) = row.try_get("delivery_id")? else {
             return Ok(None);
         };
-        let Json(payload) = row.try_get(from + 2)?;
+        let Json(payload) = row.try_get("payload")?;
         Ok(Some(Self {
-            organization: organization.clone(),
+            organization: agent.organization().clone(),
+            agent: Some(agent.agent().clone()),
             id,
             interaction: interaction.clone(),
-            url: row.try_get(from + 1)?,
+            url: row.try_get("url")?,
+            receiver: None,
             payload,
-            attempts,
+            attempts: 1,
         }))
+    }
+
+    /// A row that is due.
+    fn due(row: &Row) -> Result<Self, StoreError> {
+        let organization: &str = row.try_get("organization_id")?;
+        let agent: Option<&str> = row.try_get("agent_id")?;
+        let interaction: &str = row.try_get("interaction_id")?;
+        let Json(payload) = row.try_get("payload")?;
+        Ok(Self {
+            organization: OrganizationId::parse(organization).map_err(malformed)?,
+            agent: agent.map(AgentId::parse).transpose().map_err(malformed)?,
+            id: row.try_get("id")?,
+            interaction: InteractionId::parse(interaction).map_err(malformed)?,
+            url: row.try_get("url")?,
+            receiver: row.try_get("receiver")?,
+            payload,
+            attempts: u32::try_from(row.try_get::<_, i32>("attempts")?).map_err(malformed)?,
+        })
     }
 }
 
-// The lease keeps another run from trying it meanwhile; when its holder dies, it ends by itself.
+/// How many deliveries are taken at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Take<'a> {
+    /// Altogether.
+    pub limit: usize,
+    /// Of one organization.
+    pub of_organization: usize,
+    /// To one receiver.
+    pub to_receiver: usize,
+    /// Organizations that have their share already.
+    pub busy_organizations: &'a [&'a OrganizationId],
+    /// Receivers that have theirs.
+    pub busy_receivers: &'a [&'a str],
+}
+
+// In turns: at most a few of one organization and to one receiver, so that nobody's receivers that hang
+// take others' time. First tries before retries. The lease keeps another run from trying what was taken;
+// when its holder dies, it ends by itself.
 const DELIVERIES_DUE: &str = "
-with due as (
+with candidate as (
+    select d.*
+    from organizations o
+    cross join lateral (
+        select d.organization_id, d.id, d.receiver, d.attempts, d.next_attempt_at
+        from deliveries d
+        where d.organization_id = o.id and d.delivered_at is null and d.given_up_at is null
+            and d.next_attempt_at <= now() and d.created_at > now() - interval '24 hours'
+            and coalesce(d.receiver, '') <> all ($6::text[])
+        order by d.attempts, d.next_attempt_at
+        limit $2
+        for update skip locked
+    ) d
+    where o.id <> all ($5::text[])
+), due as (
     select organization_id, id
-    from deliveries
-    where delivered_at is null and given_up_at is null and next_attempt_at <= now()
-        and created_at > now() - interval '24 hours'
-    -- First tries before retries: receivers that hang do not keep others waiting.
+    from (
+        select organization_id, id, attempts, next_attempt_at,
+            row_number() over (partition by receiver order by attempts, next_attempt_at) as turn
+        from candidate
+    ) ranked
+    where turn <= $3
     order by attempts, next_attempt_at
     limit $1
-    for update skip locked
 )
 update deliveries d
-set attempts = d.attempts + 1, next_attempt_at = now() + $2 * interval '1 millisecond'
+set attempts = d.attempts + 1, next_attempt_at = now() + $4 * interval '1 millisecond'
 from due
 where d.organization_id = due.organization_id and d.id = due.id
-returning d.id, d.url, d.payload, d.organization_id, d.interaction_id, d.attempts";
+returning d.organization_id, d.id, d.agent_id, d.interaction_id, d.url, d.receiver, d.payload, d.attempts";
 
 const DELIVERY_DONE: &str = "
 update deliveries set delivered_at = now()
@@ -104,33 +170,28 @@ update deliveries set given_up_at = now()
 where organization_id = $1 and id = $2 and delivered_at is null";
 
 impl Store {
-    /// Takes at most `limit` of the deliveries that are due, those tried least first, of them the longest
-    /// due; nobody else gets them for the time of the lease.
+    /// Takes deliveries that are due, those tried least first, of them the longest due; nobody else gets
+    /// them for the time of the lease.
     pub async fn deliveries_due(
         &self,
-        limit: u32,
+        take: Take<'_>,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let rows = self
-            .query(
-                DELIVERIES_DUE,
-                &[
-                    (&i64::from(limit), Type::INT8),
-                    (&(millis(lease) as f64), Type::FLOAT8),
-                ],
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let organization =
-                    OrganizationId::parse(row.try_get::<_, &str>(3)?).map_err(malformed)?;
-                let interaction =
-                    InteractionId::parse(row.try_get::<_, &str>(4)?).map_err(malformed)?;
-                let attempts = u32::try_from(row.try_get::<_, i32>(5)?).map_err(malformed)?;
-                Delivery::of(row, 0, &organization, &interaction, attempts)?
-                    .ok_or_else(|| malformed("a delivery without an id"))
-            })
-            .collect()
+        let busy: Vec<&str> = take
+            .busy_organizations
+            .iter()
+            .map(|id| id.as_str())
+            .collect();
+        let parameters: [Parameter<'_>; 6] = [
+            (&(take.limit as i64), Type::INT8),
+            (&(take.of_organization as i64), Type::INT8),
+            (&(take.to_receiver as i64), Type::INT8),
+            (&(millis(lease) as f64), Type::FLOAT8),
+            (&busy, Type::TEXT_ARRAY),
+            (&take.busy_receivers, Type::TEXT_ARRAY),
+        ];
+        let rows = self.query(DELIVERIES_DUE, &parameters).await?;
+        rows.iter().map(Delivery::due).collect()
     }
 
     /// The receiver has it.

@@ -1,9 +1,12 @@
 //! What people allowed an agent, or denied it.
 
-use super::{Parameter, Store, StoreError};
+use super::policy::grant_sql;
+use super::token::{token_sql, token_standing};
+use super::{Parameter, Store, StoreError, malformed};
+use crate::access::TokenStanding;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
-use crate::scope::AgentScope;
+use crate::scope::VerifiedWorker;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::{
@@ -11,22 +14,23 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
-const GRANT_STATUS: &str = "
-select denied, expires_at
-from grants
-where organization_id = $1 and agent_id = $2 and pattern = $3 and (expires_at is null or expires_at > now())
-order by denied desc
-limit 1";
+const GRANT_STANDING: &str = concat!(
+    "select ",
+    token_sql!("$1", "$2", "$4", "$5", "$6"),
+    " as token, ",
+    grant_sql!("$1", "$2", "$3"),
+    " as standing"
+);
 
-/// A column of `policy::grant_sql`.
-pub(super) fn standing(row: &Row, column: usize) -> Result<Grant, StoreError> {
+/// The column `standing`, which is of `policy::grant_sql`.
+pub(super) fn standing(row: &Row) -> Result<Grant, StoreError> {
     #[derive(Deserialize)]
     struct Standing {
         denied: bool,
         #[serde(with = "time::serde::rfc3339::option")]
         expires_at: Option<OffsetDateTime>,
     }
-    let standing: Option<Json<Standing>> = row.try_get(column)?;
+    let standing: Option<Json<Standing>> = row.try_get("standing")?;
     Ok(match standing {
         None => Grant::None,
         Some(Json(Standing { denied: true, .. })) => Grant::Denied,
@@ -40,22 +44,24 @@ where organization_id = $1 and agent_id = $2 and pattern = $3
 returning pattern";
 
 impl Store {
-    /// How the pattern stands for the agent; another agent's and another organization's never count.
-    pub async fn grant(&self, agent: &AgentScope, pattern: &str) -> Result<Grant, StoreError> {
-        let parameters: [Parameter<'_>; 3] = [
-            (&agent.organization().as_str(), Type::TEXT),
-            (&agent.agent().as_str(), Type::TEXT),
+    /// How the pattern stands for the worker's agent, and how its token stands; another agent's and
+    /// another organization's grants never count.
+    pub async fn grant(
+        &self,
+        worker: &VerifiedWorker,
+        pattern: &str,
+    ) -> Result<(TokenStanding, Grant), StoreError> {
+        let parameters: [Parameter<'_>; 6] = [
+            (&worker.agent().organization().as_str(), Type::TEXT),
+            (&worker.agent().agent().as_str(), Type::TEXT),
             (&pattern, Type::TEXT),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
         ];
-        let rows = self.query(GRANT_STATUS, &parameters).await?;
-        let Some(row) = rows.first() else {
-            return Ok(Grant::None);
-        };
-        Ok(if row.try_get(0)? {
-            Grant::Denied
-        } else {
-            Grant::Allowed(row.try_get(1)?)
-        })
+        let rows = self.query(GRANT_STANDING, &parameters).await?;
+        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        Ok((token_standing(row)?, standing(row)?))
     }
 
     /// Takes a grant or a denial back; how many there were.

@@ -1,12 +1,14 @@
-//! Pending interactions. Every operation takes the whole scope, so no field can be forgotten.
+//! Pending interactions: stored, read, withdrawn, deleted. Every operation takes the whole scope, so no
+//! field can be forgotten. Claiming is in `claim`.
 
-use super::connection::{Connection, connection};
+use super::card::{CardAddress, card};
+use super::connection::{Connection, connection, via_sql};
 use super::delivery::Delivery;
+use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::hash;
-use crate::id::{InteractionId, TokenId};
-use crate::scope::{AgentScope, OwnInteraction, Scope};
-use serde::{Deserialize, Serialize};
+use crate::access::TokenStanding;
+use crate::id::{InteractionId, Revision};
+use crate::scope::{Conversation, Scope, VerifiedWorker};
 use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -15,27 +17,21 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
+/// Most interactions of one agent that may be open at once.
+pub(super) const MOST_OPEN: i64 = 1000;
+
 /// An interaction that is to be stored.
 #[derive(Debug)]
 pub struct NewInteraction<'a> {
     pub scope: &'a Scope,
-    pub agent: &'a AgentScope,
-    /// The token that asks, which must not have been revoked.
-    pub token: Option<&'a TokenId>,
+    /// Who asks; its token must still count.
+    pub worker: &'a VerifiedWorker,
     pub id: &'a InteractionId,
     pub payload: &'a Value,
     /// Of what an approval shows.
     pub digest: Option<&'a str>,
-    pub again: Again,
-}
-
-/// What storing again does to a row whose payload is the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// The row is stored anew: it can be claimed again.
-    Always,
-    /// The row stays as it stands, answered or pending.
-    WhenChanged,
+    /// Of the card that is posted if this is stored.
+    pub revision: &'a Revision,
 }
 
 /// What storing came to.
@@ -43,7 +39,8 @@ pub enum Again {
 pub enum Stored {
     /// The row is new.
     New(Status, Connection),
-    /// Something in it changed: it is stored anew and can be claimed again. Its former card, if known.
+    /// Another content stood there, or one whose card nobody is known to have posted: it is stored anew
+    /// and can be claimed again. Its former card, if it is known.
     Anew(Status, Connection, Option<CardAddress>),
     /// Nothing in it changed; this is how it stands.
     Unchanged(Status),
@@ -53,8 +50,10 @@ pub enum Stored {
     Expired,
     /// The organization has no such connection. Nothing changed.
     UnknownConnection,
-    /// The token that asks was revoked. Nothing changed.
-    Revoked,
+    /// The agent has too many open interactions. Nothing changed.
+    TooManyOpen,
+    /// The token that asks does not count. Nothing changed.
+    Refused(TokenStanding),
 }
 
 /// How an interaction stands.
@@ -73,67 +72,14 @@ pub enum Outcome {
     Expired,
 }
 
-/// A posted card's own address on its platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CardAddress {
-    pub channel: String,
-    pub message: String,
-}
-
-/// Which of the stored options was clicked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choice(pub u8);
-
-/// What makes a click the same click when the platform delivers it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClickKey(Vec<u8>);
-
-impl ClickKey {
-    /// A key of these parts, in this order.
-    pub fn of(parts: &[&str]) -> Self {
-        Self(hash::of(parts).to_vec())
-    }
-}
-
-/// A click as it claims.
+/// What reading came to.
 #[derive(Debug)]
-pub struct NewClaim<'a> {
-    pub choice: Choice,
-    pub click: &'a ClickKey,
-    /// Where the clicked card is.
-    pub card: Option<&'a CardAddress>,
-    pub ttl: Duration,
-    /// For how long settling and delivering are the claimer's own; then they are the sweep's.
-    pub lease: Duration,
-}
-
-/// What claiming came to.
-#[derive(Debug)]
-pub enum Claim {
-    /// This click is the one.
-    Won(Answered, Option<Delivery>),
-    /// This click was the one, and is delivered again.
-    Again(Answered),
-    /// The person who was asked clicked when it was over.
-    Late(Late),
-    /// No claimable row: not this scope's, or answered.
-    Nothing,
-}
-
-/// The question as it was asked, and its answer.
-#[derive(Debug)]
-pub struct Answered {
-    pub payload: Value,
-    pub answer: Value,
-}
-
-/// Why a click came too late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Late {
-    Expired,
-    Withdrawn,
-    /// The card is of what stood under the id before.
-    Replaced,
+pub enum Read {
+    Status(Status),
+    /// The agent has no interaction of this id.
+    Unknown,
+    /// The token that reads does not count.
+    Refused(TokenStanding),
 }
 
 /// What withdrawing came to.
@@ -142,6 +88,8 @@ pub enum Withdrawal {
     Withdrawn(Box<Withdrawn>),
     Answered,
     Unknown,
+    /// The token that withdraws does not count.
+    Refused(TokenStanding),
 }
 
 /// What was withdrawn, so that its card can be told.
@@ -153,236 +101,130 @@ pub struct Withdrawn {
     pub delivery: Option<Delivery>,
 }
 
-/// What an answered interaction may still owe to chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owed {
-    Receipt,
-    Card,
-}
-
-impl Owed {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipt => "receipt",
-            Self::Card => "card",
-        }
-    }
-}
-
-// One statement for all that must hold before a card may be posted. `created_at` is kept: retries
-// must not extend a question's life.
-const INTERACTION_STORE: &str = "
-with revoked as (
-    select from revoked_tokens where organization_id = $1 and jti = $9
+// One statement for all that must hold before a card may be posted. Stored anew is another content, and
+// one of which no post was noted in 30 s: whoever was to post it has died. (A post takes at most 20 s, and
+// its note 300 ms.)
+const INTERACTION_STORE: &str = concat!(
+    "
+with asker as (
+    select ",
+    token_sql!("$1", "$5", "$10", "$11", "$12"),
+    " as token
 ), via as (
-    select id, organization_id, platform, secret_ref, config
-    from connections
-    where organization_id = $1 and id = $3
+    select * from connections where organization_id = $1 and id = $3
 ), before as (
     select * from pending_interactions where organization_id = $1 and id = $2
-), ended as (
-    select former_cards from ended_interactions where organization_id = $1 and id = $2
+), open as (
+    select from pending_interactions
+    where organization_id = $1 and agent_id = $5 and claimed_at is null
+        and created_at > now() - $7 * interval '1 millisecond'
+    limit $13
+), crowd as (
+    select count(*) >= $13 and not exists (select from before) as full from open
 ), stored as (
     insert into pending_interactions as p
-        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, former_cards)
-    select $1, $2, $3, $4, $5, $6, $10, coalesce((select former_cards from ended), '[]')
-    from via where not exists (select from revoked)
+        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision)
+    select $1, $2, $3, $4, $5, $6, $8, $9
+    from via, asker, crowd
+    where asker.token is null and not crowd.full
     on conflict (organization_id, id) do update
-    set entry_payload = excluded.entry_payload, digest = excluded.digest, claimed_at = null, answer = null,
-        card = null, unsettled = '{}', settle_at = null,
-        -- The card of what is replaced is a former one. One that may be anywhere is null, unless its click
-        -- has said where it is.
-        posted_card = null, former_cards = p.former_cards || case p.posted_card
-            when 'null' then coalesce(p.card, p.posted_card) else coalesce(p.posted_card, '[]') end
+    set entry_payload = excluded.entry_payload, digest = excluded.digest, revision = excluded.revision,
+        stored_at = now(), posted_at = null, card = null,
+        claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null
     where p.connection_id = excluded.connection_id
         and p.expected_user_id = excluded.expected_user_id
         and p.agent_id = excluded.agent_id
         and p.created_at > now() - $7 * interval '1 millisecond'
-        and ($8 or p.entry_payload is distinct from excluded.entry_payload)
+        and (p.entry_payload is distinct from excluded.entry_payload
+            or (p.claimed_at is null and p.posted_at is null and p.stored_at <= now() - interval '30 seconds'))
     -- A row version that replaced none has no xmax.
     returning p.created_at, p.xmax = 0 as inserted
 )
-select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
-    coalesce(stored.created_at, before.created_at),
-    coalesce(stored.created_at, before.created_at) + $7 * interval '1 millisecond',
-    stored.created_at is null and before.claimed_at is not null, before.answer,
-    before.created_at <= now() - $7 * interval '1 millisecond',
-    exists (select from revoked), stored.inserted,
-    before.connection_id = $3 and before.expected_user_id = $4 and before.agent_id = $5,
-    before.card, before.entry_payload = $6
-from (select) as one
+select ",
+    via_sql!("via"),
+    ", asker.token,
+    coalesce(stored.created_at, before.created_at) as created_at,
+    coalesce(stored.created_at, before.created_at) + $7 * interval '1 millisecond' as expires_at,
+    stored.inserted is null and before.claimed_at is not null as claimed, before.answer,
+    before.created_at <= now() - $7 * interval '1 millisecond' as past, stored.inserted, before.card as former_card,
+    crowd.full as crowded,
+    before.connection_id = $3 and before.expected_user_id = $4 and before.agent_id = $5 as own,
+    before.entry_payload = $6 as same
+from asker
+cross join crowd
 left join via on true
 left join stored on true
-left join before on true";
+left join before on true"
+);
 
-// The answer is made from the stored options; what the click says of its label is ignored. A card that
-// showed what stood here before claims nothing. What follows from the answer, the delivery and the
-// grant, stands or falls with it.
-const INTERACTION_CLAIM: &str = "
-with claimed as (
-    update pending_interactions
-    set claimed_at = now(),
-        applied_clicks = applied_clicks || $7,
-        card = coalesce($8, card),
-        unsettled = '{receipt,card}',
-        settle_at = now() + $9 * interval '1 millisecond',
-        answer = jsonb_strip_nulls(jsonb_build_object(
-            'value', (case when entry_payload ->> 'kind' = 'approval'
-                then '[\"1h\", \"24h\", \"always\", \"deny\"]'::jsonb else entry_payload -> 'options' end) -> $6::int4,
-            'index', $6::int4,
-            'user_id', $4::text,
-            'answered_at', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-            'digest', digest
-        ))
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-        and claimed_at is null
-        and created_at > now() - $5 * interval '1 millisecond'
-        and (case when entry_payload ->> 'kind' = 'approval'
-            then '[\"1h\", \"24h\", \"always\", \"deny\"]'::jsonb else entry_payload -> 'options' end) -> $6::int4 is not null
-        and not ($7 = any(applied_clicks))
-        and not former_cards @> jsonb_build_array($8::jsonb)
-        -- Where a former card may be anywhere, only the present one is not it, if it is known where that is.
-        and (not former_cards @> '[null]' or posted_card is null or posted_card in ('null', $8))
-    returning agent_id, entry_payload, answer
-), delivery as (
-    insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $2, entry_payload ->> 'callback_url',
-        jsonb_build_object('type', 'interaction.answered', 'timestamp', answer -> 'answered_at',
-            'data', jsonb_build_object('id', $2::text, 'status', 'answered', 'answer', answer)),
-        1, now() + $9 * interval '1 millisecond'
-    from claimed
-    where entry_payload ->> 'callback_url' is not null
-    returning id, url, payload
-), decided as (
-    -- A denial beats a grant, whichever was given first; a grant does not shorten another.
-    insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
-    select $1, agent_id,
-        -- A host's only where a policy asked for it: an agent's own tool has no colon.
-        case when entry_payload ->> 'tool' like 'host:%' then entry_payload ->> 'tool'
-            else '/mcp/' || split_part(entry_payload ->> 'tool', '/', 1) || '/tools/' || split_part(entry_payload ->> 'tool', '/', 2)
-        end,
-        answer ->> 'value' = 'deny',
-        case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
-        $4
-    from claimed
-    where entry_payload ->> 'kind' = 'approval'
-        and entry_payload ->> 'tool' ~ '^([A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,128}|host:[][a-z0-9_.:-]{1,255})$'
-    on conflict (organization_id, agent_id, pattern) do update
-    set denied = excluded.denied,
-        expires_at = case
-            when g.denied or g.expires_at <= now() then excluded.expires_at
-            when excluded.expires_at is null or g.expires_at is null then null
-            else greatest(excluded.expires_at, g.expires_at)
-        end,
-        granted_at = excluded.granted_at, granted_by = excluded.granted_by
-    where excluded.denied or not g.denied or g.expires_at <= now()
-)
-select 'won', claimed.entry_payload, claimed.answer, delivery.id, delivery.url, delivery.payload
-from claimed left join delivery on true
-union all
-select case
-        when claimed_at is not null and applied_clicks[cardinality(applied_clicks)] = $7 then 'again'
-        when claimed_at is null and created_at <= now() - $5 * interval '1 millisecond' then 'expired'
-        when claimed_at is null and (former_cards @> jsonb_build_array($8::jsonb)
-            or former_cards @> '[null]' and posted_card not in ('null', $8)) then 'replaced'
-        else 'nothing'
-    end,
-    entry_payload, answer, null, null, null
-from pending_interactions
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and not exists (select from claimed)
-union all
-select case when expired then 'expired' else 'withdrawn' end, null, null, null, null, null
-from ended_interactions
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and not exists (select from pending_interactions where organization_id = $1 and id = $2)";
-
-// Its cards stay in chat, so they are remembered: the id may be used again.
-const INTERACTION_DELETE: &str = "
-with deleted as (
-    delete from pending_interactions
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-        and ($5::jsonb is null or (claimed_at is null and entry_payload = $5))
-    returning former_cards || coalesce(posted_card, '[]') as cards
-), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, former_cards)
-    select $1, $2, $3, $4, cards from deleted where cards <> '[]'
-    on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
-        expired = false, former_cards = excluded.former_cards
-)
-select from deleted";
-
-// One that is past its time ends as expired, which a reader may already have been told.
-const INTERACTION_WITHDRAW: &str = "
-with own as (
+// Ends an agent's own question. One that is past its time ends as expired, which a reader may already
+// have been told.
+const INTERACTION_WITHDRAW: &str = concat!(
+    "
+with asker as (
+    select ",
+    token_sql!("$1", "$5", "$8", "$9", "$10"),
+    " as token
+), own as (
     select from pending_interactions
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
 ), withdrawn as (
     delete from pending_interactions
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
-        and claimed_at is null
-    returning entry_payload, card, former_cards || coalesce(posted_card, '[]') as cards,
+        and claimed_at is null and (select token from asker) is null
+    returning entry_payload, card, callback_url,
         case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
 ), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired, former_cards)
-    select $1, $2, $3, $4, status = 'expired', cards from withdrawn
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
+    select $1, $2, $3, $4, status = 'expired' from withdrawn
     on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
-        expired = excluded.expired, former_cards = excluded.former_cards
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id,
+        ended_at = now(), expired = excluded.expired
 ), delivery as (
-    insert into deliveries (organization_id, id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $2, entry_payload ->> 'callback_url',
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
+    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $5, $2, callback_url,
         jsonb_build_object('type', 'interaction.' || status,
             'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
             'data', jsonb_build_object('id', $2::text, 'status', status)),
         1, now() + $7 * interval '1 millisecond'
     from withdrawn
-    where entry_payload ->> 'callback_url' is not null
+    where callback_url is not null
     returning id, url, payload
 )
-select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
-    exists (select from own), withdrawn.entry_payload, withdrawn.card, delivery.id, delivery.url, delivery.payload
-from (select) as one
+select ",
+    via_sql!("via"),
+    ", asker.token, exists (select from own) as own, withdrawn.entry_payload, withdrawn.card,
+    delivery.id as delivery_id, delivery.url, delivery.payload
+from asker
 left join withdrawn on true
 left join delivery on true
-left join connections via on via.organization_id = $1 and via.id = $3";
+left join connections via on via.organization_id = $1 and via.id = $3"
+);
 
-const INTERACTION_STATUS: &str = "
-select created_at, created_at + $4 * interval '1 millisecond',
-    claimed_at is not null, answer, created_at <= now() - $4 * interval '1 millisecond'
-from pending_interactions
-where organization_id = $1 and id = $2 and agent_id = $3";
+const INTERACTION_STATUS: &str = concat!(
+    "
+select ",
+    token_sql!("$1", "$3", "$5", "$6", "$7"),
+    " as token, p.id is not null as stands, p.created_at, p.created_at + $4 * interval '1 millisecond' as expires_at,
+    p.claimed_at is not null as claimed, p.answer, p.created_at <= now() - $4 * interval '1 millisecond' as past
+from (select) as one
+left join pending_interactions p on p.organization_id = $1 and p.id = $2 and p.agent_id = $3"
+);
 
-// The note of a post that was overtaken, by another content or by a withdrawal, is of a former card.
+// The note of a post that was overtaken by another content is of a card that answers nothing.
 const INTERACTION_POSTED: &str = "
-with noted as (
-    update pending_interactions
-    set card = case when entry_payload = $6 then coalesce(card, nullif($5::jsonb, 'null')) else card end,
-        posted_card = case when entry_payload = $6 then $5 else posted_card end,
-        former_cards = case
-            when entry_payload <> $6 then former_cards || $5::jsonb
-            -- A platform that gives the same address again has put the new card there.
-            when $5 <> 'null' and former_cards @> jsonb_build_array($5::jsonb)
-                then (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(former_cards) c where c <> $5)
-            else former_cards
-        end
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    returning id
-)
-update ended_interactions
-set former_cards = former_cards || $5::jsonb
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and not exists (select from noted)";
-
-const INTERACTION_SETTLED: &str = "
 update pending_interactions
-set unsettled = array(select unnest(unsettled) except select unnest($5::text[])),
-    settle_at = case when unsettled <@ $5 then null else settle_at end
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and claimed_at is not null";
+set posted_at = now(), card = coalesce(card, $6)
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and revision = $5";
+
+const INTERACTION_DELETE: &str = "
+delete from pending_interactions
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+    and ($5::text is null or (revision = $5 and claimed_at is null))
+returning id";
 
 /// The four fields that every statement on a pending interaction compares, as its first parameters.
-fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
+pub(super) fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     columns.each_ref().map(|column| {
         (
             column as &(dyn tokio_postgres::types::ToSql + Sync),
@@ -391,7 +233,7 @@ fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     })
 }
 
-fn columns<'a>(scope: &'a Scope, id: &'a InteractionId) -> [&'a str; 4] {
+pub(super) fn columns<'a>(scope: &'a Scope, id: &'a InteractionId) -> [&'a str; 4] {
     [
         scope.organization().as_str(),
         id.as_str(),
@@ -401,8 +243,8 @@ fn columns<'a>(scope: &'a Scope, id: &'a InteractionId) -> [&'a str; 4] {
 }
 
 impl Store {
-    /// Stores an interaction of this agent under this scope, if its connection is the organization's
-    /// and the token that asks still counts.
+    /// Stores an interaction of the worker's agent under this scope, if its connection is the
+    /// organization's and its token still counts.
     pub async fn interaction_store(
         &self,
         new: &NewInteraction<'_>,
@@ -410,36 +252,46 @@ impl Store {
     ) -> Result<Stored, StoreError> {
         let columns = columns(new.scope, new.id);
         let [organization, id, connection_id, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 10] = [
+        let parameters: [Parameter<'_>; 13] = [
             organization,
             id,
             connection_id,
             user,
-            (&new.agent.agent().as_str(), Type::TEXT),
+            (&new.worker.agent().agent().as_str(), Type::TEXT),
             (&Json(new.payload), Type::JSONB),
             (&(millis(ttl) as f64), Type::FLOAT8),
-            (&(new.again == Again::Always), Type::BOOL),
-            (&new.token.map(TokenId::as_str), Type::TEXT),
             (&new.digest, Type::TEXT),
+            (&new.revision.as_str(), Type::TEXT),
+            (&new.worker.token().as_str(), Type::TEXT),
+            (&new.worker.issued_at(), Type::FLOAT8),
+            (&new.worker.deployment().as_str(), Type::TEXT),
+            (&MOST_OPEN, Type::INT8),
         ];
         // A row that appears or changes between the statement's snapshot and its insert is seen whole
         // by neither half.
         for _ in 0..3 {
-            let rows = self.query(INTERACTION_STORE, &parameters).await?;
+            let rows = match self.query(INTERACTION_STORE, &parameters).await {
+                // So is an agent or a connection that went in between.
+                Err(error) if error.is_orphan() => continue,
+                rows => rows?,
+            };
             let row = rows.first().ok_or_else(|| malformed("no row"))?;
-            if row.try_get(10)? {
-                return Ok(Stored::Revoked);
+            let token = token_standing(row)?;
+            if token != TokenStanding::Good {
+                return Ok(Stored::Refused(token));
             }
             let Some(connection) = connection(row)? else {
                 return Ok(Stored::UnknownConnection);
             };
-            let (stored, own): (Option<bool>, Option<bool>) = (row.try_get(11)?, row.try_get(12)?);
-            return Ok(match (stored, own) {
-                (Some(true), _) => Stored::New(status(row, 5)?, connection),
-                (Some(false), _) => Stored::Anew(status(row, 5)?, connection, card(row, 13)?),
+            return Ok(match (row.try_get("inserted")?, row.try_get("own")?) {
+                (Some(true), _) => Stored::New(status(row)?, connection),
+                (Some(false), _) => {
+                    Stored::Anew(status(row)?, connection, card(row, "former_card")?)
+                }
                 (None, Some(false)) => Stored::ScopeConflict,
-                (None, Some(true)) if row.try_get(9)? => Stored::Expired,
-                (None, Some(true)) if row.try_get(14)? => Stored::Unchanged(status(row, 5)?),
+                (None, Some(true)) if row.try_get("past")? => Stored::Expired,
+                (None, Some(true)) if row.try_get("same")? => Stored::Unchanged(status(row)?),
+                (None, None) if row.try_get("crowded")? => Stored::TooManyOpen,
                 // What this snapshot saw is not what the insert met.
                 (None, Some(true) | None) => continue,
             });
@@ -449,168 +301,124 @@ impl Store {
         ))
     }
 
-    /// Claims an interaction for the scope's user: one statement, and exactly one of many wins. Its
-    /// answer, its delivery and its grant are written with it.
-    pub async fn interaction_claim(
+    /// Notes that the card of this revision was posted, and where, if that is known.
+    pub async fn interaction_posted(
         &self,
         scope: &Scope,
         id: &InteractionId,
-        claim: &NewClaim<'_>,
-    ) -> Result<Claim, StoreError> {
+        revision: &Revision,
+        at: Option<&CardAddress>,
+    ) -> Result<(), StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 9] = [
+        let parameters: [Parameter<'_>; 6] = [
             organization,
             interaction,
             connection,
             user,
-            (&(millis(claim.ttl) as f64), Type::FLOAT8),
-            (&i32::from(claim.choice.0), Type::INT4),
-            (&claim.click.0, Type::BYTEA),
-            (&claim.card.map(Json), Type::JSONB),
-            (&(millis(claim.lease) as f64), Type::FLOAT8),
+            (&revision.as_str(), Type::TEXT),
+            (&at.map(Json), Type::JSONB),
         ];
-        let rows = self.query(INTERACTION_CLAIM, &parameters).await?;
-        let Some(row) = rows.first() else {
-            return Ok(Claim::Nothing);
-        };
-        let answered = || -> Result<Answered, StoreError> {
-            let (Json(payload), Json(answer)) = (row.try_get(1)?, row.try_get(2)?);
-            Ok(Answered { payload, answer })
-        };
-        Ok(match row.try_get(0)? {
-            "won" => Claim::Won(
-                answered()?,
-                Delivery::of(row, 3, scope.organization(), id, 1)?,
-            ),
-            "again" => Claim::Again(answered()?),
-            "expired" => Claim::Late(Late::Expired),
-            "withdrawn" => Claim::Late(Late::Withdrawn),
-            "replaced" => Claim::Late(Late::Replaced),
-            _ => Claim::Nothing,
-        })
+        self.query(INTERACTION_POSTED, &parameters).await.map(drop)
     }
 
-    /// Deletes an interaction for good; true when a row went. With a payload only while the
-    /// interaction is unanswered and still says that.
+    /// Deletes an interaction for good; true when a row went. With a revision only while that stands
+    /// there unanswered.
     pub async fn interaction_delete(
         &self,
         scope: &Scope,
         id: &InteractionId,
-        only: Option<&Value>,
+        only: Option<&Revision>,
     ) -> Result<bool, StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
-        let only: Parameter<'_> = (&only.map(Json), Type::JSONB);
+        let only: Parameter<'_> = (&only.map(Revision::as_str), Type::TEXT);
         let parameters = [organization, interaction, connection, user, only];
-        Ok(!self
-            .query(INTERACTION_DELETE, &parameters)
-            .await?
-            .is_empty())
+        let rows = self.query(INTERACTION_DELETE, &parameters).await?;
+        Ok(!rows.is_empty())
     }
 
     /// Deletes the agent's own interaction unless it was answered; its outcome goes out with it.
     pub async fn interaction_withdraw(
         &self,
-        scope: &Scope,
-        agent: &AgentScope,
+        worker: &VerifiedWorker,
+        conversation: &Conversation,
         id: &InteractionId,
         ttl: Duration,
         lease: Duration,
     ) -> Result<Withdrawal, StoreError> {
+        let scope = conversation.scope();
         let columns = columns(scope, id);
         let [organization, interaction, connection_id, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 7] = [
+        let parameters: [Parameter<'_>; 10] = [
             organization,
             interaction,
             connection_id,
             user,
-            (&agent.agent().as_str(), Type::TEXT),
+            (&worker.agent().agent().as_str(), Type::TEXT),
             (&(millis(ttl) as f64), Type::FLOAT8),
             (&(millis(lease) as f64), Type::FLOAT8),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
         let row = rows.first().ok_or_else(|| malformed("no row"))?;
-        let payload: Option<Json<Value>> = row.try_get(6)?;
-        Ok(match (row.try_get(5)?, payload) {
-            (_, Some(Json(payload))) => Withdrawal::Withdrawn(Box::new(Withdrawn {
-                payload,
-                card: card(row, 7)?,
-                connection: connection(row)?,
-                delivery: Delivery::of(row, 8, scope.organization(), id, 1)?,
-            })),
-            (true, None) => Withdrawal::Answered,
-            (false, None) => Withdrawal::Unknown,
+        let token = token_standing(row)?;
+        let payload: Option<Json<Value>> = row.try_get("entry_payload")?;
+        Ok(match (token, payload, row.try_get("own")?) {
+            (TokenStanding::Good, Some(Json(payload)), _) => {
+                Withdrawal::Withdrawn(Box::new(Withdrawn {
+                    payload,
+                    card: card(row, "card")?,
+                    connection: connection(row)?,
+                    delivery: Delivery::of(row, worker.agent(), id)?,
+                }))
+            }
+            (TokenStanding::Good, None, true) => Withdrawal::Answered,
+            (TokenStanding::Good, None, false) => Withdrawal::Unknown,
+            (refused, ..) => Withdrawal::Refused(refused),
         })
     }
 
-    /// How the agent's own interaction stands; another's is as if absent.
+    /// How the worker's agent's own interaction stands; another's is as if absent.
     pub async fn interaction_status(
         &self,
-        own: OwnInteraction<'_>,
+        worker: &VerifiedWorker,
+        id: &InteractionId,
         ttl: Duration,
-    ) -> Result<Option<Status>, StoreError> {
-        let parameters: [Parameter<'_>; 4] = [
-            (&own.agent.organization().as_str(), Type::TEXT),
-            (&own.id.as_str(), Type::TEXT),
-            (&own.agent.agent().as_str(), Type::TEXT),
+    ) -> Result<Read, StoreError> {
+        let parameters: [Parameter<'_>; 7] = [
+            (&worker.agent().organization().as_str(), Type::TEXT),
+            (&id.as_str(), Type::TEXT),
+            (&worker.agent().agent().as_str(), Type::TEXT),
             (&(millis(ttl) as f64), Type::FLOAT8),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(INTERACTION_STATUS, &parameters).await?;
-        rows.first().map(|row| status(row, 0)).transpose()
-    }
-
-    /// Remembers where the card that shows this payload is, for when the question is withdrawn or asked
-    /// anew; or that nobody knows.
-    pub async fn interaction_posted(
-        &self,
-        scope: &Scope,
-        id: &InteractionId,
-        at: Option<&CardAddress>,
-        payload: &Value,
-    ) -> Result<(), StoreError> {
-        let columns = columns(scope, id);
-        let [organization, interaction, connection, user] = whole(&columns);
-        let at: Parameter<'_> = (&Json(at), Type::JSONB);
-        let payload: Parameter<'_> = (&Json(payload), Type::JSONB);
-        let parameters = [organization, interaction, connection, user, at, payload];
-        self.query(INTERACTION_POSTED, &parameters).await.map(drop)
-    }
-
-    /// Strikes out what an answered interaction no longer owes to chat.
-    pub async fn interaction_settled(
-        &self,
-        scope: &Scope,
-        id: &InteractionId,
-        done: &[Owed],
-    ) -> Result<(), StoreError> {
-        let columns = columns(scope, id);
-        let [organization, interaction, connection, user] = whole(&columns);
-        let done: Vec<&str> = done.iter().map(|owed| owed.as_str()).collect();
-        let done: Parameter<'_> = (&done, Type::TEXT_ARRAY);
-        let parameters = [organization, interaction, connection, user, done];
-        self.query(INTERACTION_SETTLED, &parameters).await.map(drop)
+        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        Ok(match (token_standing(row)?, row.try_get("stands")?) {
+            (TokenStanding::Good, true) => Read::Status(status(row)?),
+            (TokenStanding::Good, false) => Read::Unknown,
+            (refused, _) => Read::Refused(refused),
+        })
     }
 }
 
-/// A column that holds a card's address, if it does.
-pub(super) fn card(row: &Row, column: usize) -> Result<Option<CardAddress>, StoreError> {
-    let card: Option<Json<Value>> = row.try_get(column)?;
-    Ok(card.and_then(|Json(card)| serde_json::from_value(card).ok()))
-}
-
-/// Reads five columns: created, expires, claimed, answer, past its time.
-fn status(row: &Row, from: usize) -> Result<Status, StoreError> {
-    let answer: Option<Json<Value>> = row.try_get(from + 3)?;
-    let past: Option<bool> = row.try_get(from + 4)?;
-    let outcome = match (row.try_get(from + 2)?, past) {
+/// The columns `claimed`, `answer`, `past`, `created_at` and `expires_at`.
+fn status(row: &Row) -> Result<Status, StoreError> {
+    let answer: Option<Json<Value>> = row.try_get("answer")?;
+    let past: Option<bool> = row.try_get("past")?;
+    let outcome = match (row.try_get("claimed")?, past) {
         (true, _) => Outcome::Answered(answer.map(|Json(answer)| answer).unwrap_or_default()),
         (false, Some(true)) => Outcome::Expired,
         (false, Some(false) | None) => Outcome::Pending,
     };
     Ok(Status {
         outcome,
-        created_at: row.try_get(from)?,
-        expires_at: row.try_get(from + 1)?,
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
     })
 }

@@ -21,7 +21,7 @@ impl Store {
             .await
             .map_err(|error| StoreError::Connect(pool::explain(&error)))?;
         // The session holds a lock and other time-outs, so it is not given back.
-        let mut client = deadpool::managed::Object::take(pooled);
+        let mut client = deadpool::managed::Object::take(pooled).client;
         let migrating = async {
             client
                 .batch_execute(&format!(

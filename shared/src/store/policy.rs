@@ -1,9 +1,11 @@
 //! Egress policies, and what a decision needs to know beside them, in one statement.
 
 use super::grant::standing;
+use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
+use crate::access::TokenStanding;
 use crate::error::Error;
-use crate::id::{AgentId, OrganizationId, TokenId};
+use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
 use crate::scope::VerifiedWorker;
 use serde_json::Value;
@@ -18,7 +20,7 @@ pub struct PolicyFacts {
     pub policies: Vec<PolicyRow>,
     pub grant: Grant,
     pub agent_exists: bool,
-    pub token_revoked: bool,
+    pub token: TokenStanding,
 }
 
 /// The policies of `$org` and `$agent` as JSON, without the rules whose hash is in `$known`.
@@ -70,12 +72,21 @@ const POLICY_FACTS: &str = concat!(
 select
     ",
     policies_sql!("$1", "$2", "$3"),
-    ",
+    " as policies,
     ",
     grant_sql!("$1", "$2", "$4"),
+    " as standing,
+    exists (select from agents a where a.organization_id = $1 and a.id = $2) as agent_exists,
     ",
-    exists (select from agents a where a.organization_id = $1 and a.id = $2),
-    exists (select from revoked_tokens r where r.organization_id = $1 and r.jti = $5)"
+    token_sql!("$1", "$2", "$5", "$6", "$7"),
+    " as token"
+);
+
+// $2 is null where nobody knows the agent: then the organization's policy alone counts.
+const POLICIES: &str = concat!(
+    "select ",
+    policies_sql!("$1", "$2::text", "$3"),
+    " as policies"
 );
 
 /// Writes a policy whose key is `$key`.
@@ -112,7 +123,7 @@ impl Store {
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
         let (organization, agent) = (worker.agent().organization(), worker.agent().agent());
-        self.facts(organization, agent, Some(worker.token()), pattern, known)
+        self.facts(organization, agent, Some(worker), pattern, known)
             .await
     }
 
@@ -130,25 +141,45 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-        token: Option<&TokenId>,
+        worker: Option<&VerifiedWorker>,
         pattern: &str,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
-        let parameters: [Parameter<'_>; 5] = [
+        let token = worker.map(|worker| worker.token().as_str());
+        let issued_at = worker.map(VerifiedWorker::issued_at);
+        let deployment = worker.map(|worker| worker.deployment().as_str());
+        let parameters: [Parameter<'_>; 7] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
             (&hashes(known), Type::BYTEA_ARRAY),
             (&pattern, Type::TEXT),
-            (&token.map(TokenId::as_str), Type::TEXT),
+            (&token, Type::TEXT),
+            (&issued_at, Type::FLOAT8),
+            (&deployment, Type::TEXT),
         ];
         let rows = self.query(POLICY_FACTS, &parameters).await?;
         let row = rows.first().ok_or_else(|| malformed("no row"))?;
         Ok(PolicyFacts {
-            policies: policies(row, 0)?,
-            grant: standing(row, 1)?,
-            agent_exists: row.try_get(2)?,
-            token_revoked: row.try_get(3)?,
+            policies: policies(row)?,
+            grant: standing(row)?,
+            agent_exists: row.try_get("agent_exists")?,
+            token: token_standing(row)?,
         })
+    }
+
+    /// The policies that a callback's address must obey: the organization's, and its agent's.
+    pub async fn policies_of(
+        &self,
+        organization: &OrganizationId,
+        agent: Option<&AgentId>,
+    ) -> Result<Vec<PolicyRow>, StoreError> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&organization.as_str(), Type::TEXT),
+            (&agent.map(AgentId::as_str), Type::TEXT),
+            (&hashes(&[]), Type::BYTEA_ARRAY),
+        ];
+        let rows = self.query(POLICIES, &parameters).await?;
+        policies(rows.first().ok_or_else(|| malformed("no row"))?)
     }
 
     /// Writes a policy of an agent, or without one, of all the organization's agents.
@@ -192,8 +223,8 @@ pub(super) fn hashes<'a>(known: &[&'a RulesHash]) -> Vec<&'a [u8]> {
     known.iter().map(|hash| hash.as_slice()).collect()
 }
 
-/// A column of `policies_sql`.
-pub(super) fn policies(row: &Row, column: usize) -> Result<Vec<PolicyRow>, StoreError> {
+/// The column `policies`, which is of `policies_sql`.
+pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
     #[derive(serde::Deserialize)]
     struct Written {
         own: bool,
@@ -201,7 +232,7 @@ pub(super) fn policies(row: &Row, column: usize) -> Result<Vec<PolicyRow>, Store
         hash: String,
         rules: Option<Value>,
     }
-    let Json(all): Json<Vec<Written>> = row.try_get(column)?;
+    let Json(all): Json<Vec<Written>> = row.try_get("policies")?;
     all.into_iter()
         .map(|written| {
             Ok(PolicyRow {

@@ -1,68 +1,130 @@
 //! Connections: credentials from Secrets Manager, read again when the server refuses them.
 
-use crate::config::DatabaseConfig;
+use crate::config::{self, DatabaseConfig};
 use crate::pem;
-use crate::secret::{Freshness, OperatorSecret, Secrets};
+use crate::secret::{Freshness, Secrets};
 use deadpool::{
     Runtime,
     managed::{Manager, Metrics, Pool, PoolError, RecycleError, RecycleResult, Timeouts},
 };
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio_postgres::{Client, NoTls, error::SqlState};
+use serde_json::{Map, Value};
+use std::{sync::Arc, time::Duration};
+use tokio_postgres::{Client, NoTls, config::SslMode, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// An environment is frozen between invocations, and the server may have gone meanwhile; a connection
 /// that was idle for longer than this is asked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// Bound on telling the server that nobody waits for a statement any more.
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
+
 pub(super) struct Connections {
-    secret: OperatorSecret,
+    config: DatabaseConfig,
     secrets: Arc<Secrets>,
-    ca_file: Option<PathBuf>,
-    timeout: Duration,
 }
 
-/// The shape that RDS writes.
-#[derive(Deserialize)]
-struct Credentials {
+/// A connection, and how another to the same server is secured.
+pub(super) struct Pooled {
+    pub(super) client: Client,
+    tls: Option<ClientConfig>,
+}
+
+impl Pooled {
+    /// Asks the server to give up what it is at, as well as that goes in a short time. It is waited for,
+    /// since nothing runs in an environment that has answered and is frozen.
+    pub(super) async fn cancel(self) {
+        let token = self.client.cancel_token();
+        let cancelling = async {
+            match self.tls {
+                Some(tls) => token.cancel_query(MakeRustlsConnect::new(tls)).await,
+                None => token.cancel_query(NoTls).await,
+            }
+        };
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancelling).await;
+    }
+}
+
+/// Who logs in where: the secret, in the shapes that RDS writes, and the environment, which wins.
+struct Login {
     host: String,
     port: u16,
-    username: String,
+    user: String,
     password: SecretString,
-    dbname: String,
-    #[serde(default)]
-    sslmode: SslMode,
+    database: String,
+    verifies: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum SslMode {
-    #[default]
-    VerifyFull,
-    Disable,
+impl Login {
+    fn of(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
+        let mut members: Map<String, Value> =
+            serde_json::from_str(secret).map_err(|_| SecretError::NotAnObject)?;
+        let mut text = |name: &'static str| match members.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(Value::Number(number)) if name == "port" => Ok(Some(number.to_string())),
+            Some(_) => Err(SecretError::Malformed(name)),
+        };
+        Ok(Self {
+            host: match &config.host {
+                Some(host) => host.clone(),
+                None => text("host")?.ok_or(SecretError::Nowhere("host", "DATABASE_HOST"))?,
+            },
+            port: match (config.port, text("port")?) {
+                (Some(port), _) => port,
+                (None, None) => 5432,
+                (None, Some(port)) => config::port(&port).ok_or(SecretError::Malformed("port"))?,
+            },
+            user: match &config.user {
+                Some(user) => user.clone(),
+                None => {
+                    text("username")?.ok_or(SecretError::Nowhere("username", "DATABASE_USER"))?
+                }
+            },
+            password: text("password")?
+                .ok_or(SecretError::Missing("password"))?
+                .into(),
+            database: match &config.name {
+                Some(name) => name.clone(),
+                None => text("dbname")?.unwrap_or_else(|| "postgres".into()),
+            },
+            verifies: match text("sslmode")?.as_deref() {
+                None | Some("verify-full") => true,
+                Some("disable") => false,
+                Some(_) => return Err(SecretError::Malformed("sslmode")),
+            },
+        })
+    }
+}
+
+/// What is wrong with the database's secret; never a value of it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SecretError {
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    #[error("it has no `{0}`")]
+    Missing(&'static str),
+    #[error("it has no `{0}`, and {1} is not set")]
+    Nowhere(&'static str, &'static str),
+    #[error("its `{0}` is malformed")]
+    Malformed(&'static str),
 }
 
 pub(super) fn build(
     config: DatabaseConfig,
     secrets: Arc<Secrets>,
 ) -> Result<Pool<Connections>, Box<dyn std::error::Error + Send + Sync>> {
-    let manager = Connections {
-        secret: config.secret,
-        secrets,
-        ca_file: config.ca_file,
-        timeout: config.timeout,
-    };
-    // Connecting includes a read of the credentials, which has a bound of its own.
-    let connect = Some(config.timeout + Duration::from_secs(4));
     let timeouts = Timeouts {
         wait: Some(config.timeout),
-        create: connect,
+        // Connecting includes a read of the credentials, which has a bound of its own.
+        create: Some(config.timeout + Duration::from_secs(4)),
         recycle: Some(config.timeout),
     };
-    Ok(Pool::builder(manager)
-        .max_size(config.pool_max)
+    let max_size = config.pool_max;
+    Ok(Pool::builder(Connections { config, secrets })
+        .max_size(max_size)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()?)
@@ -80,10 +142,8 @@ pub(super) fn explain(error: &PoolError<ConnectError>) -> String {
 pub(super) enum ConnectError {
     #[error("{}", .0.cause().unwrap_or_default())]
     Credentials(crate::Error),
-    #[error(
-        "the database secret is not {{\"host\",\"port\",\"username\",\"password\",\"dbname\"}}"
-    )]
-    Malformed,
+    #[error("the database secret cannot be used: {0}")]
+    Secret(#[from] SecretError),
     #[error("DATABASE_CA_FILE: {0}")]
     Tls(String),
     #[error("connecting took longer than DATABASE_TIMEOUT_MS")]
@@ -93,51 +153,55 @@ pub(super) enum ConnectError {
 }
 
 impl Connections {
-    async fn connect(&self, freshness: Freshness) -> Result<Client, ConnectError> {
-        let secret = self
-            .secrets
-            .read(self.secret.permit(), freshness)
-            .await
-            .map_err(ConnectError::Credentials)?;
-        let credentials: Credentials =
-            serde_json::from_str(secret.expose_secret()).map_err(|_| ConnectError::Malformed)?;
+    async fn secret(&self, freshness: Freshness) -> Result<SecretString, ConnectError> {
+        let read = self.secrets.read(&self.config.secret, freshness);
+        read.await.map_err(ConnectError::Credentials)
+    }
+
+    async fn connect(&self, secret: &SecretString) -> Result<Pooled, ConnectError> {
+        let login = Login::of(secret.expose_secret(), &self.config)?;
+        let tls = match login.verifies {
+            true => Some(
+                pem::client_config(self.config.ca_file.as_deref())
+                    .map_err(|error| ConnectError::Tls(error.to_string()))?,
+            ),
+            false => None,
+        };
+        // No startup options: RDS Proxy and PgBouncer refuse a session that has any.
         let mut config = tokio_postgres::Config::new();
         config
-            .host(&credentials.host)
-            .port(credentials.port)
-            .user(&credentials.username)
-            .password(credentials.password.expose_secret())
-            .dbname(&credentials.dbname)
+            .host(&login.host)
+            .port(login.port)
+            .user(&login.user)
+            .password(login.password.expose_secret())
+            .dbname(&login.database)
             .application_name("postern")
-            .connect_timeout(self.timeout)
-            .options(format!("-c statement_timeout={}", self.timeout.as_millis()));
+            .connect_timeout(self.config.timeout)
+            .ssl_mode(if login.verifies {
+                SslMode::Require
+            } else {
+                SslMode::Disable
+            });
         let connecting = async {
-            match credentials.sslmode {
-                SslMode::Disable => {
-                    let (client, connection) = config
-                        .ssl_mode(tokio_postgres::config::SslMode::Disable)
-                        .connect(NoTls)
-                        .await
-                        .map_err(ConnectError::Refused)?;
+            let client = match tls.clone() {
+                Some(tls) => {
+                    let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await?;
                     drive(connection);
-                    Ok(client)
+                    client
                 }
-                SslMode::VerifyFull => {
-                    let tls = pem::client_config(self.ca_file.as_deref())
-                        .map_err(|error| ConnectError::Tls(error.to_string()))?;
-                    config.ssl_mode(tokio_postgres::config::SslMode::Require);
-                    let (client, connection) = config
-                        .connect(MakeRustlsConnect::new(tls))
-                        .await
-                        .map_err(ConnectError::Refused)?;
+                None => {
+                    let (client, connection) = config.connect(NoTls).await?;
                     drive(connection);
-                    Ok(client)
+                    client
                 }
-            }
+            };
+            Ok(client)
         };
-        tokio::time::timeout(self.timeout, connecting)
+        let client = tokio::time::timeout(self.config.timeout, connecting)
             .await
             .map_err(|_| ConnectError::Timeout)?
+            .map_err(ConnectError::Refused)?;
+        Ok(Pooled { client, tls })
     }
 }
 
@@ -157,19 +221,25 @@ where
 }
 
 impl Manager for Connections {
-    type Type = Client;
+    type Type = Pooled;
     type Error = ConnectError;
 
-    async fn create(&self) -> Result<Client, ConnectError> {
-        match self.connect(Freshness::Cached).await {
-            Err(ConnectError::Refused(error)) if rejects_password(&error) => {
-                self.connect(Freshness::Fresh).await
+    async fn create(&self) -> Result<Pooled, ConnectError> {
+        let secret = self.secret(Freshness::Cached).await?;
+        match self.connect(&secret).await {
+            Err(ConnectError::Refused(error)) if may_reject_password(&error) => {
+                let fresh = self.secret(Freshness::Fresh).await?;
+                if fresh.expose_secret() == secret.expose_secret() {
+                    return Err(ConnectError::Refused(error));
+                }
+                self.connect(&fresh).await
             }
             result => result,
         }
     }
 
-    async fn recycle(&self, client: &mut Client, metrics: &Metrics) -> RecycleResult<ConnectError> {
+    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<ConnectError> {
+        let client = &pooled.client;
         if client.is_closed() {
             return Err(RecycleError::message("closed"));
         }
@@ -184,9 +254,105 @@ impl Manager for Connections {
     }
 }
 
-fn rejects_password(error: &tokio_postgres::Error) -> bool {
+fn may_reject_password(error: &tokio_postgres::Error) -> bool {
     matches!(
         error.code(),
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+        Some(
+            &SqlState::INVALID_PASSWORD
+                | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+                // PgBouncer's, for whatever it refuses.
+                | &SqlState::PROTOCOL_VIOLATION
+        )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+    use serde_json::json;
+
+    /// `host:port/database as user`, or what is wrong.
+    fn login<const N: usize>(
+        secret: &Value,
+        environment: [(&str, &str); N],
+    ) -> Result<String, SecretError> {
+        let env = Env::of(
+            [("DATABASE_SECRET_ID", "db")]
+                .into_iter()
+                .chain(environment),
+        );
+        let config = DatabaseConfig::from_env(&env).unwrap();
+        Login::of(&secret.to_string(), &config)
+            .map(|l| format!("{}:{}/{} as {}", l.host, l.port, l.database, l.user))
+    }
+
+    #[test]
+    fn the_shapes_that_rds_writes_are_read() {
+        let whole = json!({"engine": "postgres", "host": "h", "port": 6543, "username": "u", "password": "p",
+            "dbname": "d", "dbInstanceIdentifier": "i"});
+        assert_eq!(login(&whole, []).unwrap(), "h:6543/d as u");
+        let as_text = json!({"host": "h", "port": "6543", "username": "u", "password": "p"});
+        assert_eq!(login(&as_text, []).unwrap(), "h:6543/postgres as u");
+        let no_port = json!({"host": "h", "username": "u", "password": "p", "dbname": null});
+        assert_eq!(login(&no_port, []).unwrap(), "h:5432/postgres as u");
+        let of_rds_itself = json!({"username": "u", "password": "p"});
+        assert_eq!(
+            login(&of_rds_itself, [("DATABASE_HOST", "pooler")]).unwrap(),
+            "pooler:5432/postgres as u"
+        );
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_secret() {
+        let secret =
+            json!({"host": "h", "port": 1, "username": "u", "password": "p", "dbname": "d"});
+        let all = [
+            ("DATABASE_HOST", "::1"),
+            ("DATABASE_PORT", "6432"),
+            ("DATABASE_NAME", "n"),
+            ("DATABASE_USER", "v"),
+        ];
+        assert_eq!(login(&secret, all).unwrap(), "::1:6432/n as v");
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named_and_no_value_is() {
+        for (secret, named) in [
+            (
+                json!({"username": "hunter2", "password": "hunter2"}),
+                "DATABASE_HOST",
+            ),
+            (json!({"host": "h", "password": "hunter2"}), "username"),
+            (json!({"host": "h", "username": "hunter2"}), "password"),
+            (
+                json!({"host": "h", "username": "u", "password": "hunter2", "port": 0}),
+                "port",
+            ),
+            (
+                json!({"host": "h", "username": "u", "password": "p", "port": "hunter2"}),
+                "port",
+            ),
+            (
+                json!({"host": "h", "username": "u", "password": "p", "port": "+5"}),
+                "port",
+            ),
+            (
+                json!({"host": "h", "username": "u", "password": "p", "port": 65536}),
+                "port",
+            ),
+            (
+                json!({"host": ["hunter2"], "username": "u", "password": "p"}),
+                "host",
+            ),
+            (
+                json!({"host": "h", "username": "u", "password": "p", "sslmode": "hunter2"}),
+                "sslmode",
+            ),
+            (json!("hunter2"), "JSON object"),
+        ] {
+            let said = login(&secret, []).unwrap_err().to_string();
+            assert!(said.contains(named) && !said.contains("hunter2"), "{said}");
+        }
+    }
 }

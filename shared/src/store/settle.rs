@@ -1,11 +1,29 @@
-//! What answered interactions still owe to chat, for the sweep to see to.
+//! What answered interactions still owe to chat.
 
-use super::connection::{Connection, connection};
-use super::interaction::{Answered, CardAddress, Owed, card};
-use super::{Store, StoreError, malformed};
-use crate::id::{InteractionId, UserId};
+use super::card::{CardAddress, card};
+use super::claim::{Answered, answered};
+use super::connection::{Connection, connection, via_sql};
+use super::interaction::{columns, whole};
+use super::{Parameter, Store, StoreError, malformed};
+use crate::id::{InteractionId, OrganizationId, UserId};
 use crate::scope::Scope;
-use tokio_postgres::types::{Json, Type};
+use tokio_postgres::types::Type;
+
+/// What an answered interaction may still owe to chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owed {
+    Receipt,
+    Card,
+}
+
+impl Owed {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::Card => "card",
+        }
+    }
+}
 
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]
@@ -18,15 +36,30 @@ pub struct Unsettled {
     pub owed: Vec<Owed>,
 }
 
-// Each time it is taken it waits as long again as it has been answered: 5, 10, 20 minutes and so on.
-const INTERACTIONS_UNSETTLED: &str = "
+const INTERACTION_SETTLED: &str = "
+update pending_interactions
+set unsettled = array(select unnest(unsettled) except select unnest($5::text[])),
+    settle_at = case when unsettled <@ $5 then null else settle_at end
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and claimed_at is not null";
+
+// In turns: at most $2 of one organization, and none of those that are busy. Each time one is taken it
+// waits as long again as it has been answered: 5, 10, 20 minutes and so on.
+const INTERACTIONS_UNSETTLED: &str = concat!(
+    "
 with due as (
-    select organization_id, id
-    from pending_interactions
-    where settle_at <= now()
-    order by settle_at
+    select d.organization_id, d.id
+    from organizations o
+    cross join lateral (
+        select p.organization_id, p.id, p.settle_at
+        from pending_interactions p
+        where p.organization_id = o.id and p.settle_at <= now()
+        order by p.settle_at
+        limit $2
+        for update skip locked
+    ) d
+    where o.id <> all ($3::text[])
+    order by d.settle_at
     limit $1
-    for update skip locked
 ), taken as (
     update pending_interactions p
     set settle_at = now() + greatest(now() - p.claimed_at, interval '1 minute')
@@ -34,33 +67,61 @@ with due as (
     where p.organization_id = due.organization_id and p.id = due.id
     returning p.*
 )
-select c.id, c.organization_id, c.platform, c.secret_ref, c.config,
-    taken.id, taken.expected_user_id, taken.entry_payload, taken.answer, taken.card, taken.unsettled
+select ",
+    via_sql!("c"),
+    ", taken.id, taken.expected_user_id, taken.agent_id, taken.entry_payload, taken.answer, taken.card, taken.unsettled
 from taken
-join connections c on c.organization_id = taken.organization_id and c.id = taken.connection_id";
+join connections c on c.organization_id = taken.organization_id and c.id = taken.connection_id"
+);
 
 impl Store {
-    /// Takes at most `limit` answered interactions that owe something to chat, the longest due first.
-    pub async fn interactions_unsettled(&self, limit: u32) -> Result<Vec<Unsettled>, StoreError> {
-        let rows = self
-            .query(INTERACTIONS_UNSETTLED, &[(&i64::from(limit), Type::INT8)])
-            .await?;
+    /// Strikes out what an answered interaction no longer owes to chat.
+    pub async fn interaction_settled(
+        &self,
+        scope: &Scope,
+        id: &InteractionId,
+        done: &[Owed],
+    ) -> Result<(), StoreError> {
+        let columns = columns(scope, id);
+        let [organization, interaction, connection, user] = whole(&columns);
+        let done: Vec<&str> = done.iter().map(|owed| owed.as_str()).collect();
+        let done: Parameter<'_> = (&done, Type::TEXT_ARRAY);
+        let parameters = [organization, interaction, connection, user, done];
+        self.query(INTERACTION_SETTLED, &parameters).await.map(drop)
+    }
+
+    /// Takes at most `limit` answered interactions that owe something to chat, and at most `each` of one
+    /// organization, the longest due first; none of the organizations that are `busy`.
+    pub async fn interactions_unsettled(
+        &self,
+        limit: usize,
+        each: usize,
+        busy: &[&OrganizationId],
+    ) -> Result<Vec<Unsettled>, StoreError> {
+        let busy: Vec<&str> = busy.iter().map(|id| id.as_str()).collect();
+        let parameters: [Parameter<'_>; 3] = [
+            (&(limit as i64), Type::INT8),
+            (&(each as i64), Type::INT8),
+            (&busy, Type::TEXT_ARRAY),
+        ];
+        let rows = self.query(INTERACTIONS_UNSETTLED, &parameters).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
-            let connection = connection(row)?.ok_or_else(|| malformed("no connection"))?;
-            let id = InteractionId::parse(row.try_get::<_, &str>(5)?).map_err(malformed)?;
-            let user = UserId::parse(row.try_get::<_, &str>(6)?).map_err(malformed)?;
-            let (Json(payload), Json(answer)) = (row.try_get(7)?, row.try_get(8)?);
-            let unsettled: Vec<&str> = row.try_get(10)?;
             // Without its address a card cannot be found.
-            let Some(card) = card(row, 9)? else {
+            let Some(card) = card(row, "card")? else {
                 continue;
             };
+            let connection = connection(row)?.ok_or_else(|| malformed("no connection"))?;
+            let user: &str = row.try_get("expected_user_id")?;
+            let id: &str = row.try_get("id")?;
+            let unsettled: Vec<&str> = row.try_get("unsettled")?;
             found.push(Unsettled {
-                scope: connection.own_scope().user(user),
-                id,
+                scope: connection
+                    .own_scope()
+                    .user(UserId::parse(user).map_err(malformed)?),
+                id: InteractionId::parse(id).map_err(malformed)?,
                 connection,
-                answered: Answered { payload, answer },
+                answered: answered(row)?,
                 card,
                 owed: [Owed::Receipt, Owed::Card]
                     .into_iter()

@@ -12,6 +12,8 @@ pub enum Swept {
     Grants,
     Deliveries,
     RevokedTokens,
+    /// Until when a deployment's worker tokens are revoked.
+    DeploymentRevocations,
     /// What interactions leave behind that ended without an answer.
     EndedInteractions,
     /// What the judge said of requests.
@@ -44,16 +46,17 @@ impl Swept {
             | Self::Grants
             | Self::Deliveries
             | Self::RevokedTokens => true,
-            Self::EndedInteractions | Self::EgressVerdicts => false,
+            Self::DeploymentRevocations | Self::EndedInteractions | Self::EgressVerdicts => false,
         }
     }
 
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PendingInteractions,
         Self::Placeholders,
         Self::Grants,
         Self::Deliveries,
         Self::RevokedTokens,
+        Self::DeploymentRevocations,
         Self::EndedInteractions,
         Self::EgressVerdicts,
     ];
@@ -65,6 +68,7 @@ impl Swept {
             Self::Grants => "grants",
             Self::Deliveries => "deliveries",
             Self::RevokedTokens => "revoked_tokens",
+            Self::DeploymentRevocations => "deployment_revocations",
             Self::EndedInteractions => "ended_interactions",
             Self::EgressVerdicts => "egress_verdicts",
         }
@@ -74,8 +78,10 @@ impl Swept {
     /// milliseconds past which an interaction is; the others end by their own expiry.
     const fn stale(self) -> (&'static str, &'static str) {
         match self {
+            // An answer that was given at the last moment is still read.
             Self::PendingInteractions => (
-                "created_at < now() - $2 * interval '1 millisecond'",
+                "created_at < now() - $2 * interval '1 millisecond'
+            and (claimed_at is null or claimed_at < now() - interval '1 hour')",
                 "created_at",
             ),
             Self::Placeholders | Self::Grants => ("expires_at < now()", "expires_at"),
@@ -87,6 +93,10 @@ impl Swept {
             Self::EgressVerdicts => ("expires_at < now() - interval '10 minutes'", "expires_at"),
             // Past its expiry and the verifiers' leeway a token is refused without its row.
             Self::RevokedTokens => ("expires_at < now() - interval '1 minute'", "expires_at"),
+            // By then no token lives that was issued before it.
+            Self::DeploymentRevocations => {
+                ("revoked_at < now() - interval '25 hours'", "revoked_at")
+            }
         }
     }
 
@@ -96,24 +106,23 @@ impl Swept {
             // A question that nobody answered ends as expired, which a late click is told.
             Self::PendingInteractions => {
                 "
-    returning organization_id, id, connection_id, expected_user_id, entry_payload ->> 'callback_url' as url,
-        claimed_at, former_cards || coalesce(posted_card, '[]') as cards
+    returning organization_id, id, agent_id, connection_id, expected_user_id, callback_url, claimed_at
 ), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired, former_cards)
-    select organization_id, id, connection_id, expected_user_id, true, cards
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
+    select organization_id, id, connection_id, expected_user_id, true
     from deleted
     where claimed_at is null
     on conflict (organization_id, id) do update
     set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
-        expired = true, former_cards = excluded.former_cards
+        expired = true
 ), expired as (
-    insert into deliveries (organization_id, id, interaction_id, url, payload)
-    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), id, url,
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload)
+    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
         jsonb_build_object('type', 'interaction.expired',
             'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
             'data', jsonb_build_object('id', id, 'status', 'expired'))
     from deleted
-    where claimed_at is null and url is not null
+    where claimed_at is null and callback_url is not null
 )
 select count(*) from deleted"
             }
@@ -128,6 +137,7 @@ left join (select organization_id, interaction_id, attempts from deleted where g
             Self::Placeholders
             | Self::Grants
             | Self::RevokedTokens
+            | Self::DeploymentRevocations
             | Self::EndedInteractions
             | Self::EgressVerdicts => {
                 "

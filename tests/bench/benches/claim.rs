@@ -8,11 +8,11 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use postern::config::{DatabaseConfig, Env, SecretsConfig};
 use postern::scope::Conversation;
-use postern::store::{Choice, Claim, ClickKey, NewClaim};
+use postern::store::{Choice, ClickKey, NewClaim};
 use postern::token::{self, NewToken};
 use postern::{
-    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, Secrets, Store, UserId,
-    id::TokenId,
+    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, Revision, Secrets, Store,
+    UserId, id::TokenId,
 };
 use postern_stack::{Postgres, SecretsManager};
 use std::{
@@ -45,8 +45,11 @@ async fn main() {
     let sql = postgres.connect("bench").await.unwrap();
     sql.batch_execute(&format!(
         "insert into organizations (id) values ('a');
-         insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload)
-         select 'a', 'q-' || n, 'c', 'u', 'agent',
+         insert into agents (organization_id, id) values ('a', 'agent');
+         insert into connections (organization_id, id, platform, secret_ref) values ('a', 'c', 'slack', 'x');
+         insert into pending_interactions
+             (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload)
+         select 'a', 'q-' || n, 'c', 'u', 'agent', 'abcdef',
              '{{\"kind\": \"question\", \"question\": \"Deploy?\", \"options\": [\"Yes\", \"No\"], \"callback_url\": \"https://agents.example.com/\"}}'
          from generate_series(0, {}) n;",
         ROWS - 1
@@ -120,6 +123,7 @@ async fn claim(store: &Store, who: &Conversation, n: usize) {
     let row = n * 7_919 % ROWS;
     let id = InteractionId::parse(format!("q-{row}")).unwrap();
     let new = NewClaim {
+        revision: &Revision::parse("abcdef").unwrap(),
         choice: Choice(0),
         click: &ClickKey::of(&[&n.to_string()]),
         card: None,
@@ -130,7 +134,7 @@ async fn claim(store: &Store, who: &Conversation, n: usize) {
         .interaction_claim(who.scope(), &id, &new)
         .await
         .unwrap();
-    assert!(matches!(claimed, Claim::Won(_, Some(_))), "{claimed:?}");
+    assert!(matches!(claimed, Some((_, Some(_)))), "{claimed:?}");
 }
 
 /// A scope comes only from a verified token.
@@ -140,7 +144,7 @@ fn conversation() -> Conversation {
         organization: OrganizationId::parse("a").unwrap(),
         deployment: DeploymentName::parse("d").unwrap(),
         token: TokenId::parse("j").unwrap(),
-        issued_at: time::OffsetDateTime::now_utc().unix_timestamp(),
+        issued_at: time::OffsetDateTime::now_utc().unix_timestamp() as f64,
         expires_at: time::OffsetDateTime::now_utc().unix_timestamp() + 3_600,
         connection_id: Some(ConnectionId::parse("c").unwrap()),
         user_id: Some(UserId::parse("u").unwrap()),
@@ -167,6 +171,6 @@ async fn store(secrets: &SecretsManager) -> Store {
         ("DATABASE_POOL_MAX", &connections),
         ("DATABASE_TIMEOUT_MS", "60000"),
     ]);
-    let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap()).unwrap();
+    let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
     Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
 }

@@ -61,7 +61,7 @@ async fn main() {
     secrets.put("postern/database", postgres.secret_json("bench"));
     secrets.put("postern/jwks", r#"{"keys":[]}"#);
     secrets.put("postern/signing", PRIVATE_KEY);
-    secrets.put("postern/org/a/openai", REAL_KEY);
+    secrets.put("postern/org/a/keys/openai", REAL_KEY);
     secrets.put("postern/system/anthropic", "sk-ant-of-the-operator");
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .env("POSTERN_BENCH", "1")
@@ -284,7 +284,7 @@ async fn tenant(env: &Env) -> [String; 3] {
         json!({"command": "migrate"}),
         json!({"command": "put_organization", "id": "a"}),
         json!({"command": "put_profile", "organization_id": "a", "id": "openai", "provider_id": "openai",
-            "auth_type": "api_key", "secret_ref": "postern/org/a/openai"}),
+            "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"}),
         json!({"command": "put_policy", "organization_id": "a", "agent_id": "ruled", "rules": rules}),
         json!({"command": "put_policy", "organization_id": "a", "agent_id": "judged", "rules": judge}),
     ] {

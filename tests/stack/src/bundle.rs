@@ -1,6 +1,6 @@
 //! Everything that the bundle needs, started in order, ended by being dropped.
 
-use crate::press::{Chat, DISCORD_SEED, SECRET_TOKEN, SIGNING_SECRET, press};
+use crate::press::{Chat, DISCORD_SEED, Presser, SECRET_TOKEN, SIGNING_SECRET};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::{Router, extract::Query, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -23,9 +23,8 @@ pub struct Bundle {
     pub base: String,
     pub postgres: Postgres,
     pub upstream: Upstream,
-    pub slack: Slack,
-    pub telegram: Telegram,
-    pub discord: Discord,
+    pub slack: Arc<Slack>,
+    pub presser: Presser,
     pub receiver: Receiver,
     pub judge: SampleJudge,
     _secrets: SecretsManager,
@@ -60,11 +59,11 @@ impl Bundle {
         );
         let upstream = Upstream::start().await?;
         println!("  sample provider  {}, speaks like OpenAI", upstream.url());
-        let slack = Slack::start().await?;
+        let slack = Arc::new(Slack::start().await?);
         println!("  sample Slack     {}", slack.api_base_url());
-        let telegram = Telegram::start().await?;
+        let telegram = Arc::new(Telegram::start().await?);
         println!("  sample Telegram  {}", telegram.api_base_url());
-        let discord = Discord::start().await?;
+        let discord = Arc::new(Discord::start().await?);
         println!("  sample Discord   {}", discord.api_base_url());
         let receiver = Receiver::start_on([127, 0, 0, 1]).await?;
         println!("  agent's callback {}", receiver.url());
@@ -88,15 +87,20 @@ impl Bundle {
         let front = Front::start(address, proxy, webhooks).await?;
         let base = format!("http://127.0.0.1:{port}");
         println!("  API Gateway      {base}, in front of the real function binaries");
-        let (pressing, presses) = serve_presses(base.clone()).await?;
+        let presser = Presser {
+            base: base.clone(),
+            slack: Arc::clone(&slack),
+            telegram,
+            discord,
+        };
+        let (pressing, presses) = serve_presses(presser.clone()).await?;
         let tasks = vec![presses, sweep_on_a_timer(Arc::clone(&sweep))];
         Ok(Self {
             base,
             postgres,
             upstream,
             slack,
-            telegram,
-            discord,
+            presser,
             receiver,
             judge,
             _secrets: secrets,
@@ -151,7 +155,7 @@ impl Bundle {
             "
 It stays up until Ctrl-C. To press a button of a card in a sample chat (slack, telegram with user 111, discord with user 222):
 
-  curl '{}/press?chat=slack&user=U-ALICE&button=question:deploy-2:0'
+  curl '{}/press?chat=slack&user=U-ALICE&id=deploy-2&option=0'
 
 The sweep runs every five minutes, as the EventBridge rule does.",
             self.pressing
@@ -173,14 +177,14 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
         json!({"keys": [key]}).to_string(),
     );
     secrets.put("postern/worker-token-signing-key", private.to_string());
-    secrets.put("postern/org/acme/openai", REAL_KEY);
+    secrets.put("postern/org/acme/keys/openai", REAL_KEY);
     secrets.put("postern/system/anthropic", "sk-ant-of-the-operator");
     let slack = json!({"bot_token": "xoxb-sample-bot-token", "signing_secret": SIGNING_SECRET});
-    secrets.put("postern/org/acme/slack", slack.to_string());
+    secrets.put("postern/org/acme/chat/slack", slack.to_string());
     let telegram = json!({"bot_token": "1:sample-bot-token", "secret_token": SECRET_TOKEN});
-    secrets.put("postern/org/acme/telegram", telegram.to_string());
+    secrets.put("postern/org/acme/chat/telegram", telegram.to_string());
     let discord = json!({"bot_token": "sample-bot-token", "application_id": "900", "public_key": discord::public_key(&DISCORD_SEED)?});
-    secrets.put("postern/org/acme/discord", discord.to_string());
+    secrets.put("postern/org/acme/chat/discord", discord.to_string());
     let signing: [u8; 32] =
         aws_lc_rs::rand::generate(&aws_lc_rs::rand::SystemRandom::new())?.expose();
     let signing = format!(
@@ -216,6 +220,9 @@ fn environment(
         ),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", private.join(",")),
+        // What the tour shows does not depend on how busy the machine is.
+        ("DATABASE_TIMEOUT_MS", "15000".to_owned()),
+        ("ACK_BUDGET_MS", "20000".to_owned()),
         ("PROVIDERS", providers.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -243,23 +250,26 @@ struct PressQuery {
     #[serde(default)]
     chat: Chat,
     user: String,
-    button: String,
+    /// The question's.
+    id: String,
+    option: usize,
 }
 
 /// Lets a person press buttons with `curl`.
-async fn serve_presses(base: String) -> Result<(String, JoinHandle<()>)> {
+async fn serve_presses(presser: Presser) -> Result<(String, JoinHandle<()>)> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let pressed = async move |Query(query): Query<PressQuery>| match press(
-        &base,
-        query.chat,
-        &query.user,
-        &query.button,
-    )
-    .await
-    {
-        Ok(reply) => format!("Postern answered with {} {}\n", reply.status, reply.text()),
-        Err(error) => format!("the press did not arrive: {error}\n"),
+    let pressed = async move |Query(query): Query<PressQuery>| {
+        let PressQuery {
+            chat,
+            user,
+            id,
+            option,
+        } = query;
+        match presser.press(chat, &user, &id, option).await {
+            Ok(reply) => format!("Postern answered with {} {}\n", reply.status, reply.text()),
+            Err(error) => format!("the press did not arrive: {error}\n"),
+        }
     };
     let app = Router::new().route("/press", any(pressed));
     let serving = tokio::spawn(async move {

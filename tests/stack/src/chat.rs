@@ -40,7 +40,37 @@ pub struct ChatCall {
     pub body: Value,
 }
 
+/// A card that arrived, with the buttons that it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostedCard {
+    /// The bot's that posted it.
+    pub token: String,
+    /// Where it is, or would be where the sample did not answer.
+    pub channel: String,
+    pub message: String,
+    /// The buttons' ids, in their order.
+    pub buttons: Vec<String>,
+}
+
+impl PostedCard {
+    /// Whether it shows this interaction: a button's id is `q:{interaction}:{revision}:{index}`.
+    pub fn shows(&self, interaction: &str) -> bool {
+        let of = |button: &String| button.split(':').nth(1) == Some(interaction);
+        self.buttons.iter().any(of)
+    }
+
+    /// The id of a button; of one that the card does not have, as it would be.
+    pub fn button(&self, index: usize) -> String {
+        self.buttons.get(index).cloned().unwrap_or_else(|| {
+            let first = self.buttons.first().map_or("", String::as_str);
+            let (prefix, _) = first.rsplit_once(':').unwrap_or((first, ""));
+            format!("{prefix}:{index}")
+        })
+    }
+}
+
 pub(crate) struct State {
+    pub cards: Vec<PostedCard>,
     pub calls: Vec<ChatCall>,
     pub mode: ChatMode,
     /// Messages that were created.
@@ -52,7 +82,10 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// The method's name and the caller's token.
     fn name(request: &Request<Incoming>) -> (String, String);
     fn refusal() -> (u16, Value);
-    fn has_buttons(body: &Value) -> bool;
+    /// The ids of a message's buttons, in their order.
+    fn buttons(body: &Value) -> Vec<String>;
+    /// Where a message that is created by this call, the last one, is: channel and message.
+    fn address(call: &ChatCall, state: &State) -> Option<(String, String)>;
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value);
 }
 
@@ -65,6 +98,7 @@ pub(crate) struct Sample {
 impl Sample {
     pub async fn start<A: Api>() -> Result<Self> {
         let state = Arc::new(Mutex::new(State {
+            cards: Vec::new(),
             calls: Vec::new(),
             mode: ChatMode::Up,
             messages: Vec::new(),
@@ -81,6 +115,10 @@ impl Sample {
 
     pub fn calls(&self) -> Vec<ChatCall> {
         lock(&self.state).calls.clone()
+    }
+
+    pub fn cards(&self) -> Vec<PostedCard> {
+        lock(&self.state).cards.clone()
     }
 
     pub fn messages(&self) -> Vec<Value> {
@@ -107,9 +145,18 @@ async fn serve<A: Api>(
         let mut state = lock(&state);
         state.calls.push(call.clone());
         let mode = state.mode;
+        let buttons = A::buttons(&call.body);
+        if let (Some((channel, message)), false) = (A::address(&call, &state), buttons.is_empty()) {
+            state.cards.push(PostedCard {
+                token: call.token.clone(),
+                channel,
+                message,
+                buttons,
+            });
+        }
         let answer = match mode {
             ChatMode::Refuse => A::refusal(),
-            ChatMode::RefuseCards if A::has_buttons(&call.body) => A::refusal(),
+            ChatMode::RefuseCards if !A::buttons(&call.body).is_empty() => A::refusal(),
             ChatMode::Up
             | ChatMode::RefuseCards
             | ChatMode::ResetOnce

@@ -1,7 +1,7 @@
 //! A sample Discord: the HTTP API's messages with their bounds, and signed interactions.
 
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, Sample, State};
+use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use http::Request;
 use hyper::body::Incoming;
@@ -30,6 +30,11 @@ impl Discord {
         self.0.messages()
     }
 
+    /// The cards that arrived, oldest first.
+    pub fn cards(&self) -> Vec<PostedCard> {
+        self.0.cards()
+    }
+
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
     }
@@ -52,8 +57,30 @@ impl Api for HttpApi {
         (404, json!({"message": "Unknown Channel", "code": 10003}))
     }
 
-    fn has_buttons(body: &Value) -> bool {
-        body.get("components").is_some()
+    fn buttons(body: &Value) -> Vec<String> {
+        let rows = body["components"].as_array().into_iter().flatten();
+        let buttons = rows.filter_map(|row| row["components"].as_array());
+        let ids = buttons
+            .flatten()
+            .filter_map(|one| one["custom_id"].as_str());
+        ids.map(str::to_owned).collect()
+    }
+
+    fn address(call: &ChatCall, state: &State) -> Option<(String, String)> {
+        let channel = call.method.strip_prefix("POST /channels/")?;
+        let channel = channel.strip_suffix("/messages")?.to_owned();
+        let same = |message: &Value| message["nonce"] == call.body["nonce"];
+        let index = state.messages.iter().position(same);
+        let lost = matches!(
+            state.mode,
+            ChatMode::Reset | ChatMode::Hang | ChatMode::Garbage
+        );
+        let message = match index {
+            Some(index) => message_id(index),
+            None if lost => format!("8{:017}", state.calls.len()),
+            None => message_id(state.messages.len()),
+        };
+        Some((channel, message))
     }
 
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value) {
@@ -75,13 +102,17 @@ impl Api for HttpApi {
         if let Some(first) = state.messages.iter().find(same) {
             return (200, first.clone());
         }
-        let id = (700_000_000_000_000_000 + state.messages.len()).to_string();
+        let id = message_id(state.messages.len());
         let said = |name: &str| call.body[name].clone();
         let message = json!({"id": id, "channel_id": channel, "content": said("content"), "nonce": said("nonce"),
             "components": said("components")});
         state.messages.push(message.clone());
         (200, message)
     }
+}
+
+fn message_id(index: usize) -> String {
+    (700_000_000_000_000_000 + index).to_string()
 }
 
 /// Discord's published bounds of a message.

@@ -1,18 +1,14 @@
 //! Child processes that end with us, however we end.
 
 use crate::Result;
+use crate::lines::{Lines, Output};
 use std::{
-    collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-
-/// Most lines of a child's output that are kept.
-const MOST_LINES: usize = 20_000;
 
 /// Runs `$@` until it ends, until we say so, or until our end of the pipe closes, which the kernel does
 /// for us whatever ends us. Only then is the folder removed: after a word from us it is still needed.
@@ -29,37 +25,6 @@ kill "$watcher" 2>/dev/null
 wait "$watcher" && [ -n "$SUPERVISOR_REMOVES" ] && rm -rf "$SUPERVISOR_REMOVES"
 exit "$code"
 "#;
-
-/// Lines of a child's output.
-#[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<VecDeque<String>>>);
-
-impl Lines {
-    pub fn all(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
-    }
-
-    fn collect(&self, output: impl Read + Send + 'static) {
-        let lines = self.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output)
-                .lines()
-                .map_while(std::result::Result::ok)
-            {
-                let mut kept = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-                if kept.len() == MOST_LINES {
-                    kept.pop_front();
-                }
-                kept.push_back(line);
-            }
-        });
-    }
-}
 
 /// What to run, and how it is ended.
 pub struct Guarded<'a> {
@@ -79,6 +44,8 @@ pub struct Guarded<'a> {
 pub struct Guard {
     supervisor: Child,
     pipe: Option<ChildStdin>,
+    /// Held until the child has ended, so that its lines can be waited for.
+    _outputs: [Output; 2],
 }
 
 impl Guarded<'_> {
@@ -95,10 +62,11 @@ impl Guarded<'_> {
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("SUPERVISOR_SIGNAL", self.signal);
         command.env("SUPERVISOR_REMOVES", self.removes.unwrap_or(Path::new("")));
+        let outputs = [self.lines.pipe()?, self.lines.pipe()?];
         command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdout(outputs[0].of_child()?)
+            .stderr(outputs[1].of_child()?);
         // A Ctrl-C at the terminal is ours alone; we end the child in order.
         command.process_group(0);
         if let Some((user, group)) = self.user {
@@ -106,13 +74,11 @@ impl Guarded<'_> {
         }
         let mut supervisor = command.spawn()?;
         let pipe = supervisor.stdin.take();
-        if let Some(output) = supervisor.stdout.take() {
-            self.lines.collect(output);
-        }
-        if let Some(output) = supervisor.stderr.take() {
-            self.lines.collect(output);
-        }
-        Ok(Guard { supervisor, pipe })
+        Ok(Guard {
+            supervisor,
+            pipe,
+            _outputs: outputs,
+        })
     }
 }
 
@@ -182,11 +148,11 @@ mod tests {
     fn dropping_the_guard_ends_the_child() {
         let lines = Lines::default();
         let mut guard = sleeper(&lines);
-        while lines.all().is_empty() {
+        while lines.so_far().is_empty() {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(guard.is_running());
-        let pid = lines.all()[0].clone();
+        let pid = lines.so_far()[0].clone();
         drop(guard);
         assert!(!Path::new("/proc").join(pid).exists());
     }

@@ -1,7 +1,8 @@
 //! A private throwaway Postgres.
 
 use crate::Result;
-use crate::guard::{Guard, Guarded, Lines};
+use crate::guard::{Guard, Guarded};
+use crate::lines::Lines;
 use serde_json::json;
 use std::{
     fs,
@@ -187,7 +188,7 @@ impl Postgres {
             if !running || Instant::now() > until {
                 return Err(format!(
                     "Postgres did not start: {error}\n{}",
-                    self.lines.all().join("\n")
+                    self.lines.all().await.join("\n")
                 )
                 .into());
             }
@@ -248,8 +249,8 @@ fn is_alive(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists() || ps.is_ok_and(|status| status.success())
 }
 
-/// Postgres refuses to run as root: whom to run it as then.
-fn unprivileged_user() -> Result<Option<(u32, u32)>> {
+/// Postgres refuses to run as root, and so does PgBouncer: whom to run it as then.
+pub(crate) fn unprivileged_user() -> Result<Option<(u32, u32)>> {
     if fs::metadata("/proc/self").map_or(1, |own| std::os::unix::fs::MetadataExt::uid(&own)) != 0 {
         return Ok(None);
     }

@@ -2,13 +2,16 @@
 
 use crate::http_client::{Reply, send};
 use postern_stack::{
-    Result,
+    Discord, PostedCard, Result, Slack, Telegram,
     discord::{self, DiscordClick},
     slack::{self, Click, click_body},
     telegram::{self, TelegramClick},
 };
 use serde::Deserialize;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 pub const SIGNING_SECRET: &str = "sample-slack-signing-secret";
 pub const SECRET_TOKEN: &str = "sample-telegram-secret-token";
@@ -24,8 +27,44 @@ pub enum Chat {
     Discord,
 }
 
-/// A press by this user; what Postern answered.
-pub async fn press(base: &str, chat: Chat, user: &str, button: &str) -> Result<Reply> {
+/// Presses what the sample chats were posted.
+#[derive(Clone)]
+pub struct Presser {
+    /// Of the webhooks function's routes.
+    pub base: String,
+    pub slack: Arc<Slack>,
+    pub telegram: Arc<Telegram>,
+    pub discord: Arc<Discord>,
+}
+
+impl Presser {
+    /// A press by this user on an option of the newest card of this interaction; what Postern answered.
+    pub async fn press(
+        &self,
+        chat: Chat,
+        user: &str,
+        interaction: &str,
+        option: usize,
+    ) -> Result<Reply> {
+        let cards = match chat {
+            Chat::Slack => self.slack.cards(),
+            Chat::Telegram => self.telegram.cards(),
+            Chat::Discord => self.discord.cards(),
+        };
+        let card = cards.iter().rfind(|card| card.shows(interaction));
+        let card = card.ok_or("there is no card of this question in this chat")?;
+        press(&self.base, chat, user, card, option).await
+    }
+}
+
+async fn press(
+    base: &str,
+    chat: Chat,
+    user: &str,
+    card: &PostedCard,
+    option: usize,
+) -> Result<Reply> {
+    let button = card.button(option);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let timestamp = i64::try_from(now.as_secs())?;
     let (id, at) = (now.as_micros().to_string(), timestamp.to_string());
@@ -35,9 +74,9 @@ pub async fn press(base: &str, chat: Chat, user: &str, button: &str) -> Result<R
                 team_id: "T-ACME".into(),
                 api_app_id: "A-POSTERN".into(),
                 user_id: user.into(),
-                channel_id: "C-DEPLOYS".into(),
-                message_ts: "1700000000.0001".into(),
-                action_id: button.into(),
+                channel_id: card.channel.clone(),
+                message_ts: card.message.clone(),
+                action_id: button,
                 value: String::new(),
                 action_ts: format!("{timestamp}.{:06}", now.subsec_micros()),
             });
@@ -60,9 +99,9 @@ pub async fn press(base: &str, chat: Chat, user: &str, button: &str) -> Result<R
             let click = TelegramClick {
                 callback_query_id: id,
                 user_id,
-                chat_id: user_id,
-                message_id: 101,
-                data: button.into(),
+                chat_id: card.channel.parse()?,
+                message_id: card.message.parse()?,
+                data: button,
             };
             let headers = [
                 ("content-type", "application/json"),
@@ -82,9 +121,9 @@ pub async fn press(base: &str, chat: Chat, user: &str, button: &str) -> Result<R
                 interaction_id: id,
                 guild: true,
                 user_id: user.into(),
-                channel_id: "333".into(),
-                message_id: "700000000000000000".into(),
-                custom_id: button.into(),
+                channel_id: card.channel.clone(),
+                message_id: card.message.clone(),
+                custom_id: button,
             };
             let body = discord::interaction(&click).to_string();
             let signature = discord::sign(&DISCORD_SEED, timestamp, body.as_bytes())?;

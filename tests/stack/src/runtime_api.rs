@@ -3,28 +3,30 @@
 //! fixed time of 1970, all instances share one address, and a stream's error trailers reach the client
 //! as a clean end. As a crate, its pinned `matchit` cannot stand beside the current axum's.)
 
-use crate::guard::{Guard, Guarded, Lines};
-use crate::server::{Body, Server, json, whole};
+mod serve;
+mod work;
+
+use crate::guard::{Guard, Guarded};
+use crate::lines::Lines;
+use crate::server::Server;
 use crate::{Result, lock};
-use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use serde_json::{Value, json};
+use bytes::Bytes;
+use serde_json::Value;
+use serve::serve;
 use std::{
-    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinHandle,
 };
+use work::{Process, Shared, SharedLife, Waiting, at_once};
 
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
-/// Between the prelude and the body of a streamed answer.
-const SEPARATOR: [u8; 8] = [0; 8];
+/// Longest that invocations are waited for until they are finished.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Passed on from our own environment, for the dynamic loader and for temporary files.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"];
 
@@ -57,74 +59,12 @@ enum Answer {
     Failed { error_type: String, message: String },
 }
 
-struct Waiting {
-    id: String,
-    event: Bytes,
-    deadline: Duration,
-    answer: oneshot::Sender<Answer>,
-}
-
-struct InFlight {
-    environment: usize,
-    answer: oneshot::Sender<Answer>,
-}
-
-#[derive(Default)]
-struct Work {
-    queue: VecDeque<Waiting>,
-    in_flight: HashMap<String, InFlight>,
-}
-
-#[derive(Default)]
-struct Shared {
-    work: Mutex<Work>,
-    arrived: Notify,
-}
-
 /// One execution environment: a process, and the Runtime API that it alone talks to.
 struct Environment {
     /// Of the process that runs: what its predecessor has sent is not read by it.
     server: Option<Server>,
     guard: Option<Guard>,
-    life: Arc<Mutex<Life>>,
-}
-
-/// Of an environment's process.
-#[derive(Default)]
-struct Life {
-    polled: bool,
-    /// How many there have been. A poll of one that is gone gets nothing: it may not even have been read
-    /// when the process ended.
-    generation: u64,
-}
-
-impl Life {
-    fn begin_another(&mut self) -> u64 {
-        self.polled = false;
-        self.generation += 1;
-        self.generation
-    }
-}
-
-/// A process of an environment, as its own Runtime API knows it.
-#[derive(Clone, Copy)]
-struct Process {
-    environment: usize,
-    generation: u64,
-}
-
-impl Work {
-    /// Answers for what an environment that died was at.
-    fn fail_in_flight(&mut self, environment: usize) {
-        let lost = self
-            .in_flight
-            .extract_if(|_, own| own.environment == environment);
-        for (_, own) in lost {
-            let _ = own
-                .answer
-                .send(failed("Runtime.ExitError", "the environment exited"));
-        }
-    }
+    life: SharedLife,
 }
 
 /// A function and its environments.
@@ -135,6 +75,8 @@ pub struct Function {
     shared: Arc<Shared>,
     environments: Arc<Mutex<Vec<Environment>>>,
     lines: Lines,
+    /// How many invocations a process serves at once.
+    at_once: usize,
     watching: JoinHandle<()>,
 }
 
@@ -169,11 +111,11 @@ impl Function {
             Arc::clone(&environments),
             lines.clone(),
         ));
-        let (name, binary, env) = (name.to_owned(), binary.to_owned(), env.to_vec());
         Ok(Self {
-            name,
-            binary,
-            env,
+            name: name.to_owned(),
+            binary: binary.to_owned(),
+            env: env.to_vec(),
+            at_once: at_once(env),
             shared,
             environments,
             lines,
@@ -181,9 +123,58 @@ impl Function {
         })
     }
 
-    /// Every line of output of every environment so far.
-    pub fn logs(&self) -> Vec<String> {
-        self.lines.all()
+    /// Every line that the environments have written. It waits until what was invoked is finished, so
+    /// that the last lines of it, which come after its answer, are among them.
+    ///
+    /// # Panics
+    /// When an invocation is not finished within 30 s: one that hangs, or that the test holds up.
+    pub async fn logs(&self) -> Vec<String> {
+        if let Err(busy) = self.finished().await {
+            panic!("the lines of {} are not complete: {busy}", self.name);
+        }
+        self.lines.all().await
+    }
+
+    /// Every line so far, whatever is still under way: for telling why a test failed, and for waiting
+    /// for a line amid an invocation.
+    pub async fn lines_so_far(&self) -> Vec<String> {
+        self.lines.all().await
+    }
+
+    /// Waits until what was invoked is finished: none is queued or in flight, and every process that got
+    /// one asks for another.
+    ///
+    /// # Errors
+    /// After 30 s, with what is not finished.
+    pub async fn finished(&self) -> Result<()> {
+        let until = Instant::now() + LONGEST_WAIT;
+        while let Some(busy) = self.busy() {
+            if Instant::now() > until {
+                return Err(format!("{busy} after {LONGEST_WAIT:?}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// What is not finished, if anything is. A process that is gone is done, and so is one that has not
+    /// got anything yet.
+    fn busy(&self) -> Option<&'static str> {
+        let mut running = false;
+        for environment in lock(&self.environments).iter_mut() {
+            if environment.guard.as_mut().is_some_and(Guard::is_running) {
+                running = true;
+                if !lock(&environment.life).is_idle(self.at_once) {
+                    return Some("a process has not asked for another invocation");
+                }
+            }
+        }
+        let work = lock(&self.shared.work);
+        if !work.in_flight.is_empty() {
+            return Some("an invocation is in flight");
+        }
+        // Where nothing runs, nobody takes it: its caller has gone.
+        (running && !work.queue.is_empty()).then_some("an invocation is queued")
     }
 
     /// Most memory that an environment's process has held so far, in KiB. Linux only.
@@ -207,7 +198,7 @@ impl Function {
         for environment in lock(&self.environments).iter_mut() {
             if let Some(guard) = &mut environment.guard {
                 guard.end();
-                lock(&environment.life).generation += 1;
+                lock(&environment.life).end();
             }
         }
     }
@@ -326,10 +317,8 @@ async fn watch(shared: Arc<Shared>, environments: Arc<Mutex<Vec<Environment>>>, 
                 lock(&shared.work).fail_in_flight(index);
             }
         }
-        if init_failed {
-            // Its last words may still be on their way.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let said = lines.all();
+        if init_failed && !lock(&shared.work).queue.is_empty() {
+            let said = lines.all().await;
             let tail = said[said.len().saturating_sub(20)..].join("\n");
             for waiting in lock(&shared.work).queue.drain(..) {
                 let _ = waiting.answer.send(failed("Runtime.InitError", &tail));
@@ -342,163 +331,5 @@ fn failed(error_type: &str, message: &str) -> Answer {
     Answer::Failed {
         error_type: error_type.to_owned(),
         message: message.to_owned(),
-    }
-}
-
-async fn serve(
-    shared: Arc<Shared>,
-    life: Arc<Mutex<Life>>,
-    process: Process,
-    request: Request<Incoming>,
-) -> Result<Response<Body>> {
-    let path = request.uri().path().to_owned();
-    let path = path
-        .strip_prefix("/2018-06-01/runtime/")
-        .unwrap_or_default();
-    if request.method() == Method::GET && path == "invocation/next" {
-        return next(&shared, &life, process).await;
-    }
-    let own = |end: &str| {
-        path.strip_prefix("invocation/")
-            .and_then(|rest| rest.strip_suffix(end))
-            .map(str::to_owned)
-    };
-    let take = |id: &str| lock(&shared.work).in_flight.remove(id);
-    if let Some(id) = own("/response") {
-        let Some(own) = take(&id) else {
-            return json(400, &json!({"errorMessage": "unknown invocation"}));
-        };
-        let streaming = request
-            .headers()
-            .get("lambda-runtime-function-response-mode")
-            .is_some_and(|mode| mode == "streaming");
-        if streaming {
-            stream(request.into_body(), own.answer).await?;
-        } else {
-            let body = request.into_body().collect().await?.to_bytes();
-            let _ = own
-                .answer
-                .send(Answer::Buffered(serde_json::from_slice(&body)?));
-        }
-        return accepted();
-    }
-    if let Some(id) = own("/error") {
-        let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
-        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        if let Some(own) = take(&id) {
-            let _ = own
-                .answer
-                .send(failed(&text("errorType"), &text("errorMessage")));
-        }
-    }
-    accepted()
-}
-
-fn accepted() -> Result<Response<Body>> {
-    json(202, &json!({"status": "OK"}))
-}
-
-async fn next(shared: &Shared, life: &Mutex<Life>, process: Process) -> Result<Response<Body>> {
-    loop {
-        let arrived = shared.arrived.notified();
-        let taken = {
-            let mut life = lock(life);
-            if life.generation != process.generation {
-                // It is another's to take.
-                shared.arrived.notify_one();
-                return Err("the process is gone".into());
-            }
-            life.polled = true;
-            let mut work = lock(&shared.work);
-            let waiting = work.queue.pop_front();
-            if !work.queue.is_empty() {
-                shared.arrived.notify_one();
-            }
-            waiting.map(|waiting| {
-                work.in_flight.insert(
-                    waiting.id.clone(),
-                    InFlight {
-                        environment: process.environment,
-                        answer: waiting.answer,
-                    },
-                );
-                (waiting.id, waiting.event, waiting.deadline)
-            })
-        };
-        let Some((id, event, deadline)) = taken else {
-            arrived.await;
-            continue;
-        };
-        return Ok(Response::builder()
-            .header("content-type", "application/json")
-            .header("lambda-runtime-aws-request-id", id)
-            .header(
-                "lambda-runtime-deadline-ms",
-                deadline.as_millis().to_string(),
-            )
-            .header(
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:eu-central-1:000000000000:function:local",
-            )
-            .header(
-                "lambda-runtime-trace-id",
-                "Root=1-00000000-000000000000000000000000;Sampled=0",
-            )
-            .body(whole(event))?);
-    }
-}
-
-/// Passes a streamed answer on as it arrives, and how it ends.
-async fn stream(mut incoming: Incoming, answer: oneshot::Sender<Answer>) -> Result<()> {
-    let mut head = BytesMut::new();
-    let rest = loop {
-        let Some(frame) = incoming.frame().await else {
-            let _ = answer.send(failed(
-                "Runtime.TruncatedResponse",
-                "the stream ended in its prelude",
-            ));
-            return Ok(());
-        };
-        head.extend_from_slice(&frame?.into_data().unwrap_or_default());
-        if let Some(at) = head
-            .windows(SEPARATOR.len())
-            .position(|window| window == SEPARATOR)
-        {
-            break head.split_off(at).split_off(SEPARATOR.len()).freeze();
-        }
-    };
-    let (pieces, body) = mpsc::channel(16);
-    let _ = answer.send(Answer::Streamed {
-        prelude: serde_json::from_slice(&head)?,
-        body: StreamBody(body),
-    });
-    if !rest.is_empty() {
-        pieces.send(Ok(rest)).await?;
-    }
-    loop {
-        let frame = tokio::select! {
-            frame = incoming.frame() => frame,
-            // Whoever reads has gone: the connection breaks, and the function notices.
-            () = pieces.closed() => return Err("the client hung up".into()),
-        };
-        match frame {
-            None => return Ok(()),
-            Some(Err(error)) => {
-                let _ = pieces.send(Err(error.into())).await;
-                return Ok(());
-            }
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) if !data.is_empty() => pieces.send(Ok(data)).await?,
-                Ok(_) => {}
-                Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    if let Some(kind) = trailers.get("lambda-runtime-function-error-type") {
-                        let _ = pieces
-                            .send(Err(format!("the stream failed: {kind:?}").into()))
-                            .await;
-                    }
-                }
-            },
-        }
     }
 }

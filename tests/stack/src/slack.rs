@@ -1,7 +1,7 @@
 //! A sample Slack: the Web API methods that are used, and properly signed clicks.
 
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, Sample, State};
+use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
 use aws_lc_rs::hmac;
 use http::Request;
 use hyper::body::Incoming;
@@ -21,6 +21,11 @@ impl Slack {
 
     pub fn calls(&self) -> Vec<ChatCall> {
         self.0.calls()
+    }
+
+    /// The cards that arrived, oldest first.
+    pub fn cards(&self) -> Vec<PostedCard> {
+        self.0.cards()
     }
 
     pub fn set_mode(&self, mode: ChatMode) {
@@ -44,8 +49,19 @@ impl Api for WebApi {
         (200, json!({"ok": false, "error": "channel_not_found"}))
     }
 
-    fn has_buttons(body: &Value) -> bool {
-        body.get("blocks").is_some()
+    fn buttons(body: &Value) -> Vec<String> {
+        let blocks = body["blocks"].as_array().into_iter().flatten();
+        let elements = blocks.filter_map(|block| block["elements"].as_array());
+        let ids = elements
+            .flatten()
+            .filter_map(|one| one["action_id"].as_str());
+        ids.map(str::to_owned).collect()
+    }
+
+    fn address(call: &ChatCall, state: &State) -> Option<(String, String)> {
+        let channel = call.body["channel"].as_str()?.to_owned();
+        let created = call.method == "chat.postMessage";
+        created.then(|| (channel, format!("1700000000.{:06}", state.calls.len())))
     }
 
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value) {

@@ -1,7 +1,7 @@
 //! A sample Telegram: the Bot API methods that are used, and updates as it sends them.
 
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, Sample, State};
+use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -23,6 +23,11 @@ impl Telegram {
         self.0.calls()
     }
 
+    /// The cards that arrived, oldest first.
+    pub fn cards(&self) -> Vec<PostedCard> {
+        self.0.cards()
+    }
+
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
     }
@@ -41,8 +46,22 @@ impl Api for BotApi {
         bad("chat not found")
     }
 
-    fn has_buttons(body: &Value) -> bool {
-        body.get("reply_markup").is_some()
+    fn buttons(body: &Value) -> Vec<String> {
+        let rows = body["reply_markup"]["inline_keyboard"].as_array();
+        let buttons = rows.into_iter().flatten().filter_map(Value::as_array);
+        let ids = buttons
+            .flatten()
+            .filter_map(|one| one["callback_data"].as_str());
+        ids.map(str::to_owned).collect()
+    }
+
+    fn address(call: &ChatCall, state: &State) -> Option<(String, String)> {
+        let chat = match &call.body["chat_id"] {
+            Value::String(name) => name.clone(),
+            id => id.as_i64()?.to_string(),
+        };
+        let created = call.method == "sendMessage";
+        created.then(|| (chat, (100 + state.calls.len()).to_string()))
     }
 
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value) {

@@ -4,7 +4,7 @@ mod egress;
 
 use crate::bundle::{Bundle, REAL_KEY};
 use crate::http_client::{Reply, send};
-use crate::press::{Chat, press};
+use crate::press::Chat;
 use postern_stack::{ReceiverMode, Result};
 use serde_json::{Value, json};
 
@@ -105,17 +105,17 @@ async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
     }
     for (chat, api) in [
         ("slack", bundle.slack.api_base_url()),
-        ("telegram", bundle.telegram.api_base_url()),
-        ("discord", bundle.discord.api_base_url()),
+        ("telegram", bundle.presser.telegram.api_base_url()),
+        ("discord", bundle.presser.discord.api_base_url()),
     ] {
         bundle
             .command(json!({"command": "put_connection", "organization_id": "acme", "id": format!("acme-{chat}"), "platform": chat,
-                "secret_ref": format!("postern/org/acme/{chat}"), "config": {"api_base_url": api}}))
+                "secret_ref": format!("postern/org/acme/chat/{chat}"), "config": {"api_base_url": api}}))
             .await?;
     }
     let mint = json!({"command": "mint_placeholder", "organization_id": "acme", "agent_id": "coder",
         "env_var_name": "OPENAI_API_KEY", "deployment_name": "coder-1",
-        "secret_ref": "postern/org/acme/openai", "allowed_hosts": ["127.0.0.1"]});
+        "secret_ref": "postern/org/acme/keys/openai", "allowed_hosts": ["127.0.0.1"]});
     tour.sent(&format!("control {mint}"));
     let minted = bundle.command(mint).await?;
     println!("   back    {minted}");
@@ -291,22 +291,20 @@ async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
     )
     .await?;
     tour.back(&reply);
-    let posted = bundle.slack.calls();
-    let card = posted
+    let card = bundle
+        .slack
+        .cards()
         .iter()
-        .any(|call| call.body.to_string().contains("question:deploy-1:0"));
+        .any(|card| card.shows("deploy-1"));
     tour.proves(
         reply.status == 201 && card,
         "the question is stored, then its card is posted",
     );
 
-    let stranger = press(
-        &bundle.base,
-        Chat::Slack,
-        "U-MALLORY",
-        "question:deploy-1:0",
-    )
-    .await?;
+    let stranger = bundle
+        .presser
+        .press(Chat::Slack, "U-MALLORY", "deploy-1", 0)
+        .await?;
     println!(
         "   click   Mallory clicks Yes: Slack gets {}",
         stranger.status
@@ -315,14 +313,20 @@ async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
         status(bundle, &token).await?["status"] == "pending",
         "somebody else's click changes nothing, and learns nothing",
     );
-    press(&bundle.base, Chat::Slack, "U-ALICE", "question:deploy-1:0").await?;
+    bundle
+        .presser
+        .press(Chat::Slack, "U-ALICE", "deploy-1", 0)
+        .await?;
     let answered = status(bundle, &token).await?;
     println!("   click   Alice clicks Yes\n   back    {answered}");
     tour.proves(
         answered["answer"]["value"] == "Yes" && answered["answer"]["user_id"] == "U-ALICE",
         "Alice's click claims it, and the agent reads her answer",
     );
-    press(&bundle.base, Chat::Slack, "U-ALICE", "question:deploy-1:1").await?;
+    bundle
+        .presser
+        .press(Chat::Slack, "U-ALICE", "deploy-1", 1)
+        .await?;
     println!("   click   Alice clicks No as well");
     tour.proves(
         status(bundle, &token).await? == answered,
@@ -360,7 +364,7 @@ async fn approved(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
     let token = talking(bundle, "telegram", "111", "111").await?;
     let approval = r#"{"id":"push-1","kind":"approval","tool":"git/push","args":{"branch":"main","force":false}}"#;
     let reply = ask(tour, bundle, &token, approval).await?;
-    let shown = bundle.telegram.calls().iter().any(|call| {
+    let shown = bundle.presser.telegram.calls().iter().any(|call| {
         call.body["text"]
             .as_str()
             .is_some_and(|text| text.contains("\"branch\": \"main\""))
@@ -369,7 +373,10 @@ async fn approved(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
         reply.status == 201 && shown,
         "the card shows the tool, its arguments and the four decisions",
     );
-    let click = press(&bundle.base, Chat::Telegram, "111", "question:push-1:0").await?;
+    let click = bundle
+        .presser
+        .press(Chat::Telegram, "111", "push-1", 0)
+        .await?;
     println!(
         "   click   Bob clicks 1h: Telegram gets {} {}",
         click.status,
@@ -397,7 +404,10 @@ async fn called_back(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
         "callback_url": bundle.receiver.url()});
     ask(tour, bundle, &token, &question.to_string()).await?;
     bundle.receiver.set_mode(ReceiverMode::Status(500));
-    let click = press(&bundle.base, Chat::Discord, "222", "question:name-1:0").await?;
+    let click = bundle
+        .presser
+        .press(Chat::Discord, "222", "name-1", 0)
+        .await?;
     println!(
         "   click   Carol clicks postern, while the agent answers 500: Discord gets {} type {}",
         click.status,

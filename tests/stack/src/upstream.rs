@@ -20,6 +20,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
+use tokio::sync::watch;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     expected_key: Mutex<Option<String>>,
     active: AtomicUsize,
+    /// Streams go no further than their first piece.
+    hold_streams: watch::Sender<bool>,
     files: Files,
 }
 
@@ -74,6 +77,11 @@ impl Upstream {
     /// From now on only this key is accepted.
     pub fn set_expected_key(&self, key: Option<String>) {
         *lock(&self.state.expected_key) = key;
+    }
+
+    /// Whether streams stop after their first piece, until they are let go.
+    pub fn hold_streams(&self, hold: bool) {
+        self.state.hold_streams.send_replace(hold);
     }
 
     /// Streams that are being sent.

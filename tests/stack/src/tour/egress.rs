@@ -3,7 +3,7 @@
 use super::{CHAT, Tour, call, chat, code};
 use crate::bundle::Bundle;
 use crate::http_client::{Reply, send};
-use crate::press::{Chat, press};
+use crate::press::Chat;
 use postern_stack::Result;
 use serde_json::{Value, json};
 
@@ -98,18 +98,15 @@ pub async fn by_a_person(tour: &mut Tour, bundle: &Bundle, placeholder: &str) ->
         .unwrap_or_default()
         .to_owned();
     let again = chat(bundle, "coder", placeholder, CHAT).await?;
-    let cards = bundle.slack.calls();
-    let cards = cards
-        .iter()
-        .filter(|call| call.body.to_string().contains(&format!("question:{id}:0")));
+    let cards = bundle.slack.cards();
+    let cards = cards.iter().filter(|card| card.shows(&id));
     tour.proves(
         code(&first) == "approval_required"
             && again.json()["error"]["interaction_id"] == id.as_str()
             && cards.count() == 1,
         "the agent is told what to wait for; asking twice posts one card",
     );
-    let button = format!("question:{id}:0");
-    press(&bundle.base, Chat::Slack, "U-ALICE", &button).await?;
+    bundle.presser.press(Chat::Slack, "U-ALICE", &id, 0).await?;
     println!("   click   Alice clicks 1h");
     let reply = chat(bundle, "coder", placeholder, CHAT).await?;
     tour.back(&reply);

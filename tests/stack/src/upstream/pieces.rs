@@ -45,9 +45,16 @@ pub fn pieces(
     end: Option<End>,
 ) -> Result<Response<Body>> {
     let active = Active::new(state);
-    let paced = stream::iter(pieces).then(|piece| async move {
-        tokio::time::sleep(BETWEEN_PIECES).await;
-        Ok(Bytes::from(piece))
+    let held = state.hold_streams.subscribe();
+    let paced = stream::iter((0..).zip(pieces)).then(move |(at, piece)| {
+        let mut held = held.clone();
+        async move {
+            tokio::time::sleep(BETWEEN_PIECES).await;
+            if at > 0 {
+                held.wait_for(|held| !held).await?;
+            }
+            Ok(Bytes::from(piece))
+        }
     });
     let end = stream::once(async move {
         match end {

@@ -1,0 +1,116 @@
+//! Addresses to which outcomes are posted. An outcome leaves for nowhere that the agent's egress policy
+//! does not allow, so that no callback is a way round a policy.
+
+use super::{By, Mode, Policies, Ruled, Target};
+use crate::egress::AllowedPrivate;
+use http::Uri;
+
+const LONGEST_URL: usize = 2048;
+
+/// An address that an agent wrote, of the form that an upstream's has. Nothing may be sent to it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackAddress {
+    text: String,
+    uri: Uri,
+}
+
+/// An address to which the agent's policies allow a POST. Only the policies make one:
+/// ```compile_fail
+/// let uri: http::Uri = "https://evil.example/".parse().unwrap();
+/// let forged = postern::policy::CallbackUrl(uri);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackUrl(CallbackAddress);
+
+impl CallbackAddress {
+    /// Reads an address. What its name resolves to is checked when it is called.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn parse(url: &str, allowed: &AllowedPrivate) -> Result<Self, &'static str> {
+        if url.len() > LONGEST_URL {
+            return Err("must be at most 2048 characters");
+        }
+        let uri: Uri = url.parse().map_err(|_| "must be a URL")?;
+        let plain = uri
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'));
+        if !plain || url.contains('#') {
+            return Err("must be a URL without user or fragment");
+        }
+        allowed
+            .permit(&uri)
+            .map_err(|_| "must be a public https address")?;
+        let text = url.to_owned();
+        Ok(Self { text, uri })
+    }
+
+    /// The address, if the policies that are enforced allow a POST to it by a rule: no judge and no person
+    /// is asked.
+    ///
+    /// # Errors
+    /// What denies it.
+    pub fn permitted(self, policies: &Policies) -> Result<CallbackUrl, By> {
+        let Some(target) = Target::of(&self.uri, "POST") else {
+            return Err(By::NoRule);
+        };
+        let ruling = policies.ruling(&target, Mode::Enforced);
+        match ruling.ruled {
+            Ruled::Allow => Ok(CallbackUrl(self)),
+            Ruled::Deny | Ruled::Judge(_) | Ruled::Ask(_) => Err(ruling.by),
+        }
+    }
+}
+
+impl CallbackUrl {
+    /// The address as the agent wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The address that is called.
+    pub fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Owner, PolicyRow};
+    use serde_json::json;
+
+    fn permitted(rules: Option<serde_json::Value>, observe: bool) -> bool {
+        let row = rules.map(|rules| PolicyRow {
+            owner: Owner::Organization,
+            observe,
+            hash: [0; 32],
+            rules: Some(rules),
+        });
+        let policies = Policies::resolve(row.into_iter().collect(), &[]);
+        let url = "https://agents.example.com/answers?of=1";
+        let address = CallbackAddress::parse(url, &AllowedPrivate::default()).unwrap();
+        address
+            .permitted(&policies)
+            .is_ok_and(|url| url.as_str() == "https://agents.example.com/answers?of=1")
+    }
+
+    #[test]
+    fn where_a_policy_is_enforced_a_rule_must_allow_the_post() {
+        let rule = |action: &str| json!([{"host": "agents.example.com", "action": action}]);
+        assert!(permitted(None, false));
+        assert!(permitted(Some(rule("allow")), false));
+        assert!(permitted(Some(rule("deny")), true));
+        for rules in [
+            json!([]),
+            rule("deny"),
+            json!([{"host": "agents.example.com", "action": "judge", "policy": "All is well."}]),
+            json!([{"host": "agents.example.com", "action": "ask",
+                "ask": {"connection_id": "c", "user_id": "u", "channel_id": "x"}}]),
+            json!([{"host": "agents.example.com", "methods": ["GET"], "action": "allow"}]),
+            json!([{"host": "agents.example.com", "path_prefix": "/other", "action": "allow"}]),
+        ] {
+            assert!(!permitted(Some(rules.clone()), false), "{rules}");
+        }
+    }
+}

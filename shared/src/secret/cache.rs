@@ -1,0 +1,223 @@
+//! Values of secrets, kept for a while. (AWS's own caching client was used before. It renews an old
+//! value when the secret can still be described, which a secret that is scheduled for deletion can, and
+//! it brings a second HTTP stack.)
+
+use super::name::{Permit, SecretName};
+use crate::config::SecretsConfig;
+use crate::error::{Code, Error};
+use crate::moment::Moment;
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use lru::LruCache;
+use secrecy::{ExposeSecret, SecretString};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Most secrets that one environment keeps; the least recently used goes first.
+const CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(1000).expect("1000 is not zero");
+/// Bound on one read, retries included; a request then gets 503.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How a value may be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// As old as `SECRETS_CACHE_TTL_MS` lets it be.
+    Cached,
+    /// Read after it was asked for.
+    Fresh,
+    /// The same, unless it was read for this reason within this time: then as it was read.
+    FreshOnceIn(Duration),
+}
+
+/// A key that its provider refused is read again, but no oftener than this, whatever agents provoke.
+pub const AFTER_A_REFUSAL: Freshness = Freshness::FreshOnceIn(Duration::from_secs(10));
+
+/// Reads secrets from Secrets Manager, each at most once at a time.
+pub struct Secrets {
+    client: aws_sdk_secretsmanager::Client,
+    ttl: Duration,
+    slots: Mutex<LruCache<String, Arc<Slot>>>,
+}
+
+/// One secret's place in the cache.
+#[derive(Default)]
+struct Slot {
+    held: Mutex<Option<Held>>,
+    /// Held while the secret is read, so that a burst of requests makes one call; whoever finds a value
+    /// that is young enough never waits for it. In it, when it was last read for `FreshOnceIn`.
+    reading: tokio::sync::Mutex<Option<Moment>>,
+}
+
+struct Held {
+    value: SecretString,
+    read_at: Moment,
+}
+
+impl Slot {
+    /// The value, if it was read within `age`.
+    fn value(&self, age: Duration) -> Option<SecretString> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = held.as_ref().filter(|held| held.read_at.elapsed() < age)?;
+        Some(held.value.clone())
+    }
+
+    fn hold(&self, value: SecretString, read_at: Moment) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Some(Held { value, read_at });
+    }
+}
+
+impl Secrets {
+    /// A client for the environment's region and credentials. Makes no call.
+    pub async fn new(config: &SecretsConfig) -> Self {
+        Self::from_sdk(
+            &aws_config::load_defaults(BehaviorVersion::latest()).await,
+            config,
+        )
+    }
+
+    /// A client of the SDK's configuration, with bounds of our own.
+    pub fn from_sdk(sdk: &aws_config::SdkConfig, config: &SecretsConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(READ_TIMEOUT / 2)
+            .operation_timeout(READ_TIMEOUT)
+            .build();
+        let bounded = aws_sdk_secretsmanager::config::Builder::from(sdk)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .build();
+        Self {
+            client: aws_sdk_secretsmanager::Client::from_conf(bounded),
+            ttl: config.cache_ttl,
+            slots: Mutex::new(LruCache::new(CACHE_SIZE)),
+        }
+    }
+
+    /// The secret's value, or its JSON member where the ref names one, without white space around it.
+    ///
+    /// # Errors
+    /// `secret_unavailable`: missing, deleted, refused, slow, or without that member.
+    pub async fn read(
+        &self,
+        permit: &impl Permit,
+        freshness: Freshness,
+    ) -> Result<SecretString, Error> {
+        let SecretName { id, json_key } = permit.name();
+        let value = self.value(id, freshness).await.map_err(|cause| {
+            Error::from(Code::SecretUnavailable).because(format!("read secret {id}: {cause}"))
+        })?;
+        match json_key {
+            None => Ok(value),
+            Some(key) => member(&value, key),
+        }
+    }
+
+    async fn value(&self, id: &str, freshness: Freshness) -> Result<SecretString, String> {
+        let asked = Moment::now();
+        let slot = self.slot(id);
+        if freshness == Freshness::Cached
+            && let Some(value) = slot.value(self.ttl)
+        {
+            return Ok(value);
+        }
+        // The bound includes waiting for others' reads, so that a burst fails together.
+        let read = async {
+            let mut read_again = slot.reading.lock().await;
+            // What others have read since it was asked for is fresh.
+            let age = match freshness {
+                Freshness::Cached => self.ttl.max(asked.elapsed()),
+                Freshness::FreshOnceIn(time)
+                    if read_again.is_some_and(|last| last.elapsed() < time) =>
+                {
+                    Duration::MAX
+                }
+                Freshness::Fresh | Freshness::FreshOnceIn(_) => asked.elapsed(),
+            };
+            if let Some(value) = slot.value(age) {
+                return Ok(value);
+            }
+            let read_at = Moment::now();
+            if let Freshness::FreshOnceIn(_) = freshness {
+                *read_again = Some(read_at);
+            }
+            let value = self.get(id).await?;
+            slot.hold(value.clone(), read_at);
+            Ok(value)
+        };
+        tokio::time::timeout(READ_TIMEOUT, read)
+            .await
+            .unwrap_or_else(|_| Err("timed out".into()))
+    }
+
+    fn slot(&self, id: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(id) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::<Slot>::default();
+        slots.put(id.to_owned(), Arc::clone(&slot));
+        slot
+    }
+
+    async fn get(&self, id: &str) -> Result<SecretString, String> {
+        // Boxed: the SDK's future is deep, and every future that holds this one would be too.
+        let read = Box::pin(self.client.get_secret_value().secret_id(id).send());
+        let output = read.await.map_err(|error| describe(&error))?;
+        let text = output.secret_string.ok_or("it has no string value")?;
+        // A newline from a pipe is the most common slip.
+        Ok(SecretString::from(text.trim()))
+    }
+}
+
+fn member(value: &SecretString, key: &str) -> Result<SecretString, Error> {
+    let missing = || {
+        Error::from(Code::SecretUnavailable)
+            .because("the secret has no string member of the ref's key")
+    };
+    let mut object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(value.expose_secret()).map_err(|_| missing())?;
+    match object.remove(key) {
+        Some(serde_json::Value::String(text)) => Ok(SecretString::from(text.trim())),
+        Some(_) | None => Err(missing()),
+    }
+}
+
+/// The SDK's error with its causes. None of them holds a secret's value: a failed read has none.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line = format!("{line}: {cause}");
+        next = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_key_picks_one_string_member() {
+        let value = SecretString::from(r#"{"key":" v\n","n":1}"#);
+        assert_eq!(member(&value, "key").unwrap().expose_secret(), "v");
+        for (value, key) in [(&value, "n"), (&value, "absent"), (&"plain".into(), "key")] {
+            assert_eq!(
+                member(value, key).unwrap_err().code,
+                Code::SecretUnavailable
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_is_as_old_as_its_read() {
+        let slot = Slot::default();
+        assert!(slot.value(Duration::MAX).is_none());
+        slot.hold("v".into(), Moment::now());
+        assert!(slot.value(Duration::from_secs(60)).is_some());
+        assert!(slot.value(Duration::ZERO).is_none());
+    }
+}

@@ -1,0 +1,214 @@
+//! The claim of a pending interaction: one statement, and exactly one click.
+
+use super::card::CardAddress;
+use super::delivery::Delivery;
+use super::interaction::{columns, whole};
+use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::hash;
+use crate::id::{AgentId, InteractionId, Revision};
+use crate::scope::{AgentScope, Scope};
+use serde_json::Value;
+use std::time::Duration;
+use tokio_postgres::{
+    Row,
+    types::{Json, Type},
+};
+
+/// Which of the stored options was clicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice(pub u8);
+
+/// What makes a click the same click when the platform delivers it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClickKey(Vec<u8>);
+
+impl ClickKey {
+    /// A key of these parts, in this order.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(hash::of(parts).to_vec())
+    }
+}
+
+/// A click as it claims.
+#[derive(Debug)]
+pub struct NewClaim<'a> {
+    /// Of the card that was clicked.
+    pub revision: &'a Revision,
+    pub choice: Choice,
+    pub click: &'a ClickKey,
+    /// Where the clicked card is.
+    pub card: Option<&'a CardAddress>,
+    pub ttl: Duration,
+    /// For how long settling and delivering are the claimer's own; then they are the sweep's.
+    pub lease: Duration,
+}
+
+/// The question as it was asked, and its answer.
+#[derive(Debug)]
+pub struct Answered {
+    pub agent: AgentId,
+    pub payload: Value,
+    pub answer: Value,
+}
+
+/// Why a click claimed nothing, as far as the person who was asked may learn it.
+#[derive(Debug)]
+pub enum Missed {
+    /// This click claimed it before, and is delivered again.
+    Again(Answered),
+    Expired,
+    Withdrawn,
+    /// The card is of what stood under the id before.
+    Replaced,
+    /// Not this person's to answer, answered by another click, or not the card that was posted.
+    Nothing,
+}
+
+// The revision says what was shown, the card's address where. The answer is made from the stored options;
+// what the click says of its label is ignored. What follows from the answer, the delivery and the grant,
+// stands or falls with it.
+const INTERACTION_CLAIM: &str = "
+with claimed as (
+    update pending_interactions
+    set claimed_at = now(), claimed_click = $8, card = coalesce(card, $9),
+        unsettled = '{receipt,card}', settle_at = now() + $10 * interval '1 millisecond',
+        answer = jsonb_strip_nulls(jsonb_build_object(
+            'value', options -> $7::int4,
+            'index', $7::int4,
+            'user_id', $4::text,
+            'answered_at', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+            'digest', digest
+        ))
+    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+        and claimed_at is null
+        and created_at > now() - $5 * interval '1 millisecond'
+        and revision = $6
+        and (card is null or card = $9)
+        and options -> $7::int4 is not null
+    returning agent_id, entry_payload, answer, callback_url, grant_pattern
+), delivery as (
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
+    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, $2, callback_url,
+        jsonb_build_object('type', 'interaction.answered', 'timestamp', answer -> 'answered_at',
+            'data', jsonb_build_object('id', $2::text, 'status', 'answered', 'answer', answer)),
+        1, now() + $10 * interval '1 millisecond'
+    from claimed
+    where callback_url is not null
+    returning id, url, payload
+), decided as (
+    -- A denial beats a grant, whichever was given first; a grant does not shorten another.
+    insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
+    select $1, agent_id, grant_pattern, answer ->> 'value' = 'deny',
+        case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
+        $4
+    from claimed
+    where grant_pattern is not null
+    on conflict (organization_id, agent_id, pattern) do update
+    set denied = excluded.denied,
+        expires_at = case
+            when g.denied or g.expires_at <= now() then excluded.expires_at
+            when excluded.expires_at is null or g.expires_at is null then null
+            else greatest(excluded.expires_at, g.expires_at)
+        end,
+        granted_at = excluded.granted_at, granted_by = excluded.granted_by
+    where excluded.denied or not g.denied or g.expires_at <= now()
+)
+select claimed.agent_id, claimed.entry_payload, claimed.answer,
+    delivery.id as delivery_id, delivery.url, delivery.payload
+from claimed left join delivery on true";
+
+// Asked only after a click that claimed nothing, and only of the clicker's own.
+const INTERACTION_MISSED: &str = "
+select
+    case
+        when claimed_click = $5 then 'again'
+        when claimed_at is not null then 'nothing'
+        when created_at <= now() - $7 * interval '1 millisecond' then 'expired'
+        when revision <> $6 then 'replaced'
+        else 'nothing'
+    end as missed,
+    agent_id, entry_payload, answer
+from pending_interactions
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+union all
+select case when expired then 'expired' else 'withdrawn' end, null, null, null
+from ended_interactions e
+where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
+    and not exists (select from pending_interactions p where p.organization_id = $1 and p.id = $2)";
+
+impl Store {
+    /// Claims an interaction for the scope's user: one statement, and exactly one of many wins. Its
+    /// answer, its delivery and its grant are written with it. None where the click claims nothing.
+    pub async fn interaction_claim(
+        &self,
+        scope: &Scope,
+        id: &InteractionId,
+        claim: &NewClaim<'_>,
+    ) -> Result<Option<(Answered, Option<Delivery>)>, StoreError> {
+        let columns = columns(scope, id);
+        let [organization, interaction, connection, user] = whole(&columns);
+        let parameters: [Parameter<'_>; 10] = [
+            organization,
+            interaction,
+            connection,
+            user,
+            (&(millis(claim.ttl) as f64), Type::FLOAT8),
+            (&claim.revision.as_str(), Type::TEXT),
+            (&i32::from(claim.choice.0), Type::INT4),
+            (&claim.click.0, Type::BYTEA),
+            (&claim.card.map(Json), Type::JSONB),
+            (&(millis(claim.lease) as f64), Type::FLOAT8),
+        ];
+        let rows = self.query(INTERACTION_CLAIM, &parameters).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let answered = answered(row)?;
+        let agent = AgentScope::new(scope.organization().clone(), answered.agent.clone());
+        let delivery = Delivery::of(row, &agent, id)?;
+        Ok(Some((answered, delivery)))
+    }
+
+    /// Why a click claimed nothing.
+    pub async fn interaction_missed(
+        &self,
+        scope: &Scope,
+        id: &InteractionId,
+        claim: &NewClaim<'_>,
+    ) -> Result<Missed, StoreError> {
+        let columns = columns(scope, id);
+        let [organization, interaction, connection, user] = whole(&columns);
+        let parameters: [Parameter<'_>; 7] = [
+            organization,
+            interaction,
+            connection,
+            user,
+            (&claim.click.0, Type::BYTEA),
+            (&claim.revision.as_str(), Type::TEXT),
+            (&(millis(claim.ttl) as f64), Type::FLOAT8),
+        ];
+        let rows = self.query(INTERACTION_MISSED, &parameters).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Missed::Nothing);
+        };
+        match row.try_get("missed")? {
+            "again" => answered(row).map(Missed::Again),
+            "expired" => Ok(Missed::Expired),
+            "withdrawn" => Ok(Missed::Withdrawn),
+            "replaced" => Ok(Missed::Replaced),
+            "nothing" => Ok(Missed::Nothing),
+            other => Err(malformed(format_args!("missed {other}"))),
+        }
+    }
+}
+
+/// The columns `agent_id`, `entry_payload` and `answer`.
+pub(super) fn answered(row: &Row) -> Result<Answered, StoreError> {
+    let agent: &str = row.try_get("agent_id")?;
+    let (Json(payload), Json(answer)) = (row.try_get("entry_payload")?, row.try_get("answer")?);
+    Ok(Answered {
+        agent: AgentId::parse(agent).map_err(malformed)?,
+        payload,
+        answer,
+    })
+}

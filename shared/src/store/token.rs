@@ -1,0 +1,87 @@
+//! Whether a verified worker token still counts.
+
+use super::{Parameter, Store, StoreError, malformed};
+use crate::access::TokenStanding;
+use crate::scope::VerifiedWorker;
+use tokio_postgres::{Row, types::Type};
+
+/// Why the token `$jti` of `$agent`, issued at `$iat` to `$deployment` of `$org`, does not count: a text,
+/// or null where it does, or where there is no token. A token as old as a revocation is revoked.
+macro_rules! token_sql {
+    ($org:literal, $agent:literal, $jti:literal, $iat:literal, $deployment:literal) => {
+        concat!(
+            "(
+    case
+        when ",
+            $jti,
+            "::text is null then null
+        when exists (select from revoked_tokens r where r.organization_id = ",
+            $org,
+            " and r.jti = ",
+            $jti,
+            ")
+            or exists (
+                select from deployment_revocations d
+                where d.organization_id = ",
+            $org,
+            " and d.deployment_name = ",
+            $deployment,
+            "
+                    and d.revoked_at >= to_timestamp(",
+            $iat,
+            ")
+            ) then 'revoked'
+        else (
+            select case when bool_and(a.created_at <= to_timestamp(",
+            $iat,
+            ") + interval '30 seconds') then null
+                when count(*) = 0 then 'no_agent' else 'older_than_its_agent' end
+            from agents a
+            where a.organization_id = ",
+            $org,
+            " and a.id = ",
+            $agent,
+            "
+        )
+    end
+)"
+        )
+    };
+}
+
+pub(super) use token_sql;
+
+const TOKEN_STANDING: &str = concat!(
+    "select ",
+    token_sql!("$1", "$2", "$3", "$4", "$5"),
+    " as token"
+);
+
+impl Store {
+    /// How a token stands that is verified.
+    pub async fn token_standing(
+        &self,
+        worker: &VerifiedWorker,
+    ) -> Result<TokenStanding, StoreError> {
+        let parameters: [Parameter<'_>; 5] = [
+            (&worker.agent().organization().as_str(), Type::TEXT),
+            (&worker.agent().agent().as_str(), Type::TEXT),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
+        ];
+        let rows = self.query(TOKEN_STANDING, &parameters).await?;
+        token_standing(rows.first().ok_or_else(|| malformed("no row"))?)
+    }
+}
+
+/// The column `token`, which is of `token_sql`.
+pub(super) fn token_standing(row: &Row) -> Result<TokenStanding, StoreError> {
+    match row.try_get("token")? {
+        None => Ok(TokenStanding::Good),
+        Some("revoked") => Ok(TokenStanding::Revoked),
+        Some("older_than_its_agent") => Ok(TokenStanding::OlderThanItsAgent),
+        Some("no_agent") => Ok(TokenStanding::NoAgent),
+        Some(other) => Err(malformed(format_args!("token standing {other}"))),
+    }
+}
