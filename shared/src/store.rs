@@ -32,6 +32,7 @@ pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash
 use crate::config::DatabaseConfig;
 use crate::error::{Code, Error};
 use crate::secret::Secrets;
+use deadpool::managed::{Object, Pool};
 use pool::Connections;
 use std::{sync::Arc, time::Duration};
 use tokio_postgres::{
@@ -44,7 +45,7 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The database, through at most `DATABASE_POOL_MAX` connections that are opened when first needed.
 pub struct Store {
-    connections: deadpool::managed::Pool<Connections>,
+    connections: Pool<Connections>,
     timeout: Duration,
 }
 
@@ -57,6 +58,8 @@ pub enum StoreError {
     Timeout,
     #[error("statement failed: {}", describe(.0))]
     Statement(tokio_postgres::Error),
+    #[error("the migration failed: {0}")]
+    Migration(String),
     #[error("a row is not of the expected form: {0}")]
     Row(String),
 }
@@ -112,25 +115,31 @@ impl Store {
     }
 
     /// Runs one statement in one round trip: its parameters' types are given, so nothing is prepared,
-    /// which also lets it run behind a connection pooler.
+    /// which also lets it run behind a connection pooler. It is sent once: what a server that went away
+    /// has done with it is not known.
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, StoreError> {
-        let connection = self
-            .connections
-            .get()
-            .await
-            .map_err(|error| StoreError::Connect(pool::explain(&error)))?;
-        match tokio::time::timeout(self.timeout, connection.client.query_typed(sql, parameters))
-            .await
-        {
+        let connection = self.connection().await?;
+        let answer = connection.client.query_typed(sql, parameters);
+        match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => {
+                if pool::is_lost(&error) {
+                    drop(Object::take(connection));
+                }
+                Err(error.into())
+            }
             Err(_) => {
                 // Its answer may still come, and nobody may take it for their own. Nor may what its
                 // caller has given up be applied when the lock that it waits for is free.
-                deadpool::managed::Object::take(connection).cancel().await;
+                Object::take(connection).cancel().await;
                 Err(StoreError::Timeout)
             }
         }
+    }
+
+    async fn connection(&self) -> Result<Object<Connections>, StoreError> {
+        let connection = self.connections.get().await;
+        connection.map_err(|error| StoreError::Connect(pool::explain(&error)))
     }
 }
 

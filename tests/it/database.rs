@@ -1,7 +1,7 @@
-//! Between the functions and Postgres: poolers and time-outs.
+//! Between the functions and Postgres: poolers, failovers, outages and locks.
 
 use crate::support::{REAL_KEY, World, press, question, through};
-use postern_stack::{HttpRequest, PgBouncer};
+use postern_stack::{HttpRequest, PgBouncer, Postgres};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -11,6 +11,20 @@ const SESSIONS: &str =
     "from pg_stat_activity where datname = current_database() and application_name like 'postern%'";
 /// Those that wait for a lock.
 const WAITING: &str = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+const DATABASE: &str = "own";
+
+/// A world over a server of its own, which may go away.
+async fn own_server(env: &[(&str, &str)]) -> (World, Postgres) {
+    let (world, postgres) = tokio::join!(World::with_env(env), Postgres::start());
+    let postgres = postgres.unwrap();
+    postgres.create_database(DATABASE, None).await.unwrap();
+    world
+        .secrets
+        .put("postern/database", postgres.secret_json(DATABASE));
+    world.ok(json!({"command": "migrate"})).await;
+    world.tenants().await;
+    (world, postgres)
+}
 
 /// The first column of a query's rows, as text.
 async fn column(client: &Client, sql: &str) -> Vec<String> {
@@ -167,4 +181,231 @@ async fn a_statement_that_took_too_long_is_cancelled_and_not_applied_when_its_lo
     other.batch_execute("rollback").await.unwrap();
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
     assert_eq!(world.click("slack-a", &click).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_environment_that_began_while_the_database_was_read_only_recovers() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    world.ask(&token, &question("q-1")).await;
+    let operator = world.client().await;
+    let name = column(&operator, "select current_database()").await;
+    let writes = async |setting: &str| {
+        let alter = format!("alter database \"{}\" {setting}", name[0]);
+        operator.batch_execute(&alter).await.unwrap();
+    };
+    writes("set default_transaction_read_only = on").await;
+    let world = world.again(&[]);
+    let click = press("U1", "question:q-1:0");
+    assert_eq!(world.click("slack-a", &click).await.status, 503);
+    writes("reset default_transaction_read_only").await;
+    let clicked = world.click("slack-a", &click).await;
+    assert_eq!(clicked.status, 200, "{}", clicked.text());
+    assert_eq!(world.read(&token, "q-1").await.json()["status"], "answered");
+}
+
+#[tokio::test]
+async fn a_session_whose_server_became_read_only_is_not_used_again_and_stale_reads_end() {
+    let (world, postgres) = own_server(&[]).await;
+    let token = world.conversing("a", "U1").await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    world.ask(&token, &question("q-1")).await;
+    let operator = postgres.connect(DATABASE).await.unwrap();
+    let sessions = async || column(&operator, &format!("select pid {SESSIONS}")).await;
+    // As of a writer that is demoted in place: sessions stay, and may no longer write.
+    let demoted = async |setting: &str| {
+        operator
+            .batch_execute(&format!("alter system {setting}"))
+            .await
+            .unwrap();
+        operator
+            .batch_execute("select pg_reload_conf()")
+            .await
+            .unwrap();
+        let expected = if setting.starts_with("reset") {
+            "off"
+        } else {
+            "on"
+        };
+        until("the setting is read", async || {
+            let own = column(&operator, "show default_transaction_read_only").await;
+            own == [expected]
+        })
+        .await;
+        // The others read it at their next command, once the signal has come.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let before = sessions().await;
+    demoted("set default_transaction_read_only = on").await;
+    let click = press("U1", "question:q-1:0");
+    assert_eq!(world.click("slack-a", &click).await.status, 503);
+    demoted("reset default_transaction_read_only").await;
+    let clicked = world.click("slack-a", &click).await;
+    assert_eq!(clicked.status, 200, "{}", clicked.text());
+    let fresh = sessions().await;
+    assert!(
+        fresh.iter().any(|pid| !before.contains(pid)),
+        "the session was used again: {before:?} {fresh:?}"
+    );
+    // A request that only reads must not be answered from a replica that may have fallen behind.
+    assert_eq!(world.call_proxy(proxied(&placeholder)).await.status, 200);
+    demoted("set default_transaction_read_only = on").await;
+    tokio::time::sleep(Duration::from_millis(5200)).await;
+    let refused = world.call_proxy(proxied(&placeholder)).await;
+    assert_eq!(refused.code(), "database_unavailable");
+    demoted("reset default_transaction_read_only").await;
+    assert_eq!(world.call_proxy(proxied(&placeholder)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_that_was_restarted_is_found_again_by_the_next_request() {
+    let (world, mut postgres) = own_server(&[]).await;
+    let token = world.conversing("a", "U1").await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    asked_and_answered(&world, &token, "q-1").await;
+    assert_eq!(world.call_proxy(proxied(&placeholder)).await.status, 200);
+    postgres.stop().await.unwrap();
+    postgres.start_again().await.unwrap();
+    asked_and_answered(&world, &token, "q-2").await;
+    let answer = world.call_proxy(proxied(&placeholder)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    postgres.stop().await.unwrap();
+    let asked = world.ask(&token, &question("q-3")).await;
+    assert_eq!(asked.code(), "database_unavailable");
+    postgres.start_again().await.unwrap();
+    asked_and_answered(&world, &token, "q-3").await;
+}
+
+/// Ends the functions' sessions and waits until they are gone.
+async fn terminate_sessions(operator: &Client) -> usize {
+    let ended = format!("select pg_terminate_backend(pid, 5000) {SESSIONS}");
+    column(operator, &ended).await.len()
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_between_two_requests_costs_no_error() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let operator = world.client().await;
+    for round in 0..5 {
+        asked_and_answered(&world, &token, &format!("q-{round}")).await;
+        let answer = world.call_proxy(proxied(&placeholder)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_ne!(terminate_sessions(&operator).await, 0);
+    }
+}
+
+/// The process that holds the client's end of a TCP connection to a local server.
+#[cfg(target_os = "linux")]
+fn process_of(client_port: &str) -> u32 {
+    let port = format!(":{:04X}", client_port.parse::<u16>().unwrap());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let inode = table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[1].ends_with(&port).then(|| fields[9].to_owned())
+    });
+    let socket = format!("socket:[{}]", inode.unwrap());
+    let holds = |process: &std::path::Path| {
+        let files = std::fs::read_dir(process.join("fd")).into_iter().flatten();
+        files.flatten().any(|file| {
+            std::fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == &*socket)
+        })
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|entry| holds(&entry.path()))
+        .find_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_session_that_was_ended_while_the_environment_was_frozen_costs_no_error() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    let operator = world.client().await;
+    terminate_sessions(&operator).await;
+    assert_eq!(world.ask(&token, &question("q")).await.status, 201);
+    let port = column(&operator, &format!("select client_port {SESSIONS}")).await;
+    let environment = process_of(&port[0]).to_string();
+    let signal = |name: &str| {
+        let kill = std::process::Command::new("kill")
+            .args([name, &environment])
+            .status();
+        assert!(kill.unwrap().success());
+    };
+    for round in 0..20 {
+        // Lambda freezes an environment between invocations; what happened meanwhile and the next
+        // invocation then come to it at once.
+        signal("-STOP");
+        assert_eq!(terminate_sessions(&operator).await, 1);
+        let body = question(&format!("q-{round}"));
+        let thaw = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            signal("-CONT");
+        };
+        let (asked, ()) = tokio::join!(world.ask(&token, &body), thaw);
+        assert_eq!(asked.status, 201, "round {round}: {}", asked.text());
+    }
+}
+
+/// A session that keeps everybody from the table that every migration reads first.
+async fn in_the_way(world: &World) -> Client {
+    let holder = world.client().await;
+    let history = "select oid::regclass from pg_class where relname = 'refinery_schema_history'";
+    let history = column(&holder, history).await;
+    holder
+        .batch_execute(&format!(
+            "begin; lock table {} in access exclusive mode",
+            history[0]
+        ))
+        .await
+        .unwrap();
+    holder
+}
+
+#[tokio::test]
+async fn a_migration_waits_for_a_lock_in_short_pieces_and_succeeds_when_it_is_free() {
+    let world = World::new().await;
+    let operator = world.client().await;
+    let holder = in_the_way(&world).await;
+    let released = async {
+        let mut longest: f64 = 0.0;
+        let end = Instant::now() + Duration::from_secs(6);
+        while Instant::now() < end {
+            let waits = "select coalesce(max(extract(epoch from clock_timestamp() - waitstart)), 0) from pg_locks
+                join pg_database on pg_database.oid = database
+                where datname = current_database() and locktype = 'relation' and not granted";
+            longest = longest.max(column(&operator, waits).await[0].parse().unwrap());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        holder.batch_execute("rollback").await.unwrap();
+        longest
+    };
+    let (answer, longest) = tokio::join!(world.command(json!({"command": "migrate"})), released);
+    assert_eq!(answer, json!({"ok": true}));
+    // Whoever asks for the table meanwhile stands behind the one that waits.
+    assert!(longest > 0.5, "it never waited");
+    assert!(longest < 2.7, "it waited for {longest} s at a stretch");
+}
+
+#[tokio::test]
+async fn a_migration_that_takes_too_long_is_given_up_on_the_server_too() {
+    let world = World::new().await;
+    let holder = in_the_way(&world).await;
+    let store = world.store().await;
+    let migrated = store.migrate_within(Duration::from_millis(500)).await;
+    assert!(migrated.is_err());
+    // Less than its lock's own time-out has left.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let left = format!(
+        "{WAITING} or (datname = current_database() and query like '%advisory_lock%' and pid <> pg_backend_pid())"
+    );
+    assert_eq!(world.value(&left).await, "0");
+    holder.batch_execute("rollback").await.unwrap();
+    store.migrate().await.unwrap();
 }

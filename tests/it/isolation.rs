@@ -110,7 +110,10 @@ fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
     let operations = stores
         .iter()
         .flat_map(|store| store.split("pub async fn ").skip(1));
-    for operation in operations.filter_map(|text| text.split('(').next()) {
+    // Egress policies of a callback are tried where callbacks are.
+    let elsewhere = "policies_of";
+    let named = operations.filter_map(|text| text.split('(').next());
+    for operation in named.filter(|operation| *operation != elsewhere) {
         assert!(tries.contains(&format!(".{operation}(")), "{operation}");
     }
 }

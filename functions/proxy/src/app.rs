@@ -4,7 +4,7 @@ use crate::credential::Credentials;
 use crate::known::{Asker, Known, hashes};
 use crate::limiter::Limiter;
 use crate::metric::Metrics;
-use crate::outgoing;
+use crate::outgoing::{self, Sent};
 use crate::response::{self, Ended, Proxied, Response};
 use crate::route::{ProxyPath, Route};
 use crate::tunnel;
@@ -278,22 +278,17 @@ impl App {
         secret: SecretString,
         mut line: Proxied,
     ) -> Result<Response, Error> {
-        let mut secret = secret;
-        let mut upstream = self.send(incoming, rest, provider, access, &secret).await?;
+        let (mut upstream, mut sent) = self.send(incoming, rest, provider, access, &secret).await?;
         if upstream.status() == StatusCode::UNAUTHORIZED
             && let Ok(fresh) = self.secrets.read(&access.permit, AFTER_A_REFUSAL).await
             && fresh.expose_secret() != secret.expose_secret()
         {
-            secret = fresh;
-            upstream = self.send(incoming, rest, provider, access, &secret).await?;
+            let first = sent.injected;
+            (upstream, sent) = self.send(incoming, rest, provider, access, &fresh).await?;
+            sent.injected.extend(first);
         }
         line.status = upstream.status().as_u16();
-        Ok(response::forward(
-            upstream,
-            &secret,
-            self.idle_timeout,
-            line,
-        ))
+        response::forward(upstream, sent, self.idle_timeout, line)
     }
 
     async fn send(
@@ -303,12 +298,13 @@ impl App {
         provider: &Provider,
         access: &Access,
         secret: &SecretString,
-    ) -> Result<http::Response<hyper::body::Incoming>, Error> {
-        let request = outgoing::build(incoming, rest, provider, secret, access.auth_type)?;
-        tokio::time::timeout(self.header_timeout, self.egress.send(request))
+    ) -> Result<(http::Response<hyper::body::Incoming>, Sent), Error> {
+        let (request, sent) = outgoing::build(incoming, rest, provider, secret, access.auth_type)?;
+        let upstream = tokio::time::timeout(self.header_timeout, self.egress.send(request))
             .await
             .map_err(|_| Error::from(Code::UpstreamTimeout))?
-            .map_err(postern::egress::SendError::into_error)
+            .map_err(postern::egress::SendError::into_error)?;
+        Ok((upstream, sent))
     }
 }
 

@@ -80,7 +80,8 @@ impl Fuzz {
         let Ok(target) = outgoing::target(incoming, rest, provider) else {
             return;
         };
-        let Ok(sent) = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey) else {
+        let Ok((sent, _)) = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey)
+        else {
             return;
         };
         assert!(
@@ -105,7 +106,7 @@ impl Fuzz {
     fn forwarded(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
         let secret = SecretString::from(SECRET);
         let built = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey);
-        let Ok(request) = built else { return };
+        let Ok((request, _)) = built else { return };
         let base: Uri = provider.base_url().parse().unwrap_or_default();
         let uri = request.uri();
         assert_eq!(

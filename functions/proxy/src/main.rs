@@ -6,10 +6,14 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // A cold start that fails leaves it so.
+    let mut ended = ExitCode::FAILURE;
+    let serving = &mut ended;
     postern::config::start(|env| async move {
-        let api = env.required("AWS_LAMBDA_RUNTIME_API")?.to_owned();
         let metrics = Metrics::install("proxy")?;
-        run(App::from_env(&env, metrics).await?, &api).await
+        *serving = run(App::from_env(&env, metrics).await?, &env).await?;
+        Ok(())
     })
-    .await
+    .await;
+    ended
 }

@@ -1,10 +1,11 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
 use crate::credential::{is_api_key, is_parameter};
+use crate::redact::{Asked, Injected};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
-    VIA,
+    IF_RANGE, RANGE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
@@ -39,6 +40,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
+
+/// `range` by its first name, by which some servers still take it.
+const REQUEST_RANGE: HeaderName = HeaderName::from_static("request-range");
 
 /// Headers by which some servers take a request as of another method.
 const METHOD_OVERRIDES: [&str; 3] = [
@@ -87,12 +91,21 @@ fn stays(name: &HeaderName) -> bool {
         CONTENT_LENGTH,
         EXPECT,
         ACCEPT_ENCODING,
+        REQUEST_RANGE,
     ]
     .contains(name)
         || is_api_key(name)
         || INTERNAL
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// What must be known of a request to pass its answer back.
+#[derive(Debug)]
+pub struct Sent {
+    pub injected: Injected,
+    /// The part of the body that the client wants.
+    pub asked: Option<Asked>,
 }
 
 /// The request as the provider gets it, with the real credential.
@@ -106,8 +119,7 @@ pub fn build(
     provider: &Provider,
     secret: &SecretString,
     auth_type: AuthType,
-) -> Result<Request<Full<Bytes>>, Error> {
-    let auth = provider.auth(auth_type);
+) -> Result<(Request<Full<Bytes>>, Sent), Error> {
     let mut headers = incoming.headers.clone();
     without_hop_by_hop(&mut headers);
     let internal: Vec<HeaderName> = headers.keys().filter(|name| stays(name)).cloned().collect();
@@ -116,14 +128,40 @@ pub fn build(
     }
     // An encoded echo of the secret could not be seen.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Auth::Header { header, scheme } = auth {
-        headers.insert(header, header_value(scheme.as_deref(), secret)?);
+    let mut injected = Injected::new(secret);
+    let mut pair = None;
+    match provider.auth(auth_type) {
+        Auth::Header { header, scheme } => {
+            headers.insert(header, header_value(scheme.as_deref(), secret)?);
+        }
+        Auth::Query { query } => {
+            let name = utf8_percent_encode(query, NON_ALPHANUMERIC);
+            let written = utf8_percent_encode(secret.expose_secret(), NON_ALPHANUMERIC).to_string();
+            pair = Some(format!("{name}={written}"));
+            injected.written(written);
+        }
     }
+    let asked = ask_for_part(&mut headers, &injected);
     let mut request = Request::new(Full::new(incoming.body.clone()));
     *request.method_mut() = incoming.method.clone();
-    *request.uri_mut() = address(incoming, rest, provider, auth, secret)?;
+    *request.uri_mut() = address(incoming, rest, provider, pair.as_deref())?;
     *request.headers_mut() = headers;
-    Ok(request)
+    Ok((request, Sent { injected, asked }))
+}
+
+/// Asks for what is needed to give the client the part that it wants; for the whole where it wants several.
+fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<Asked> {
+    let asked = Asked::of(headers, injected);
+    headers.remove(RANGE);
+    match &asked {
+        Some(asked) => {
+            headers.insert(RANGE, asked.widened());
+        }
+        None => {
+            headers.remove(IF_RANGE);
+        }
+    }
+    asked
 }
 
 /// `base_url`, `/` and `rest`.
@@ -168,13 +206,13 @@ fn query<'a>(incoming: &'a Incoming, provider: &'a Provider) -> impl Iterator<It
     kept.map(|pair| utf8_percent_encode(pair, ILLEGAL_IN_QUERY).to_string())
 }
 
-/// `base_url`, `/`, `rest`, and the query without the placeholder's pair.
+/// `base_url`, `/`, `rest`, and the query with the credential's pair, if it has one, in place of the
+/// placeholder's.
 fn address(
     incoming: &Incoming,
     rest: &str,
     provider: &Provider,
-    auth: &Auth,
-    secret: &SecretString,
+    credential: Option<&str>,
 ) -> Result<Uri, Error> {
     let mut address = without_query(rest, provider);
     let mut mark = '?';
@@ -183,14 +221,9 @@ fn address(
         address.push_str(&pair);
         mark = '&';
     }
-    if let Auth::Query { query } = auth {
+    if let Some(pair) = credential {
         address.push(mark);
-        address.extend(utf8_percent_encode(query, NON_ALPHANUMERIC));
-        address.push('=');
-        address.extend(utf8_percent_encode(
-            secret.expose_secret(),
-            NON_ALPHANUMERIC,
-        ));
+        address += pair;
     }
     address.parse().map_err(|_| Code::InvalidPath.into())
 }
@@ -234,6 +267,7 @@ mod tests {
             AuthType::ApiKey,
         )
         .unwrap()
+        .0
     }
 
     #[test]
@@ -322,7 +356,8 @@ mod tests {
                 source: None,
             };
             let target = target(&incoming, rest, provider).unwrap();
-            let sent = build(&incoming, rest, provider, &"key".into(), AuthType::ApiKey).unwrap();
+            let (sent, _) =
+                build(&incoming, rest, provider, &"key".into(), AuthType::ApiKey).unwrap();
             assert_eq!(target.path(), Some(sent.uri().path()), "{rest}");
             assert_eq!(target.query(), sent.uri().query(), "{rest}");
             assert_eq!(
@@ -330,6 +365,24 @@ mod tests {
                 ("api.up.example", 8443, Scheme::Https)
             );
         }
+    }
+
+    #[test]
+    fn a_part_is_asked_for_with_what_tells_whether_the_secret_is_in_it() {
+        // `real/key` is longest as `real%2Fkey`, or as `real&#x2F;key`.
+        let range = |ranges: &[&str]| {
+            let mut headers: Vec<_> = ranges.iter().map(|range| ("range", *range)).collect();
+            headers.extend([("if-range", "\"tag\""), ("request-range", "bytes=0-1,4-5")]);
+            let request = built("h", "x", "", &headers);
+            assert!(!request.headers().contains_key("request-range"));
+            let text = |name| Some(request.headers().get(name)?.to_str().unwrap().to_owned());
+            assert_eq!(text("range").is_some(), text("if-range").is_some());
+            text("range")
+        };
+        assert_eq!(range(&["bytes=100-199"]).unwrap(), "bytes=88-211");
+        assert_eq!(range(&["bytes=0-1,4-5"]), None);
+        assert_eq!(range(&["bytes=0-1", "bytes=4-5"]), None);
+        assert_eq!(range(&[]), None);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The answer on its way back: streamed piece by piece, without the secret, with an honest end.
 
 use crate::metric::{Metrics, millis};
-use crate::outgoing::without_hop_by_hop;
-use crate::redact::Redactor;
+use crate::outgoing::{Sent, without_hop_by_hop};
+use crate::redact::{Cut, Redactor};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use lambda_runtime::{MetadataPrelude, StreamResponse};
 use postern::answer::{ERROR_HEADER, error_response};
 use postern::{AgentId, Error, OrganizationId};
-use secrecy::SecretString;
 use std::{
     pin::Pin,
     time::{Duration, Instant},
@@ -129,67 +129,51 @@ impl Drop for Proxied {
 
 /// The upstream's answer: its status, its headers but those that are not the client's, and its body
 /// as it arrives.
+///
+/// # Errors
+/// `upstream_unreachable` when it does not say which part of a body it sends.
 pub fn forward(
     upstream: http::Response<hyper::body::Incoming>,
-    secret: &SecretString,
+    sent: Sent,
     idle: Duration,
     line: Proxied,
-) -> Response {
+) -> Result<Response, Error> {
     let (mut parts, body) = upstream.into_parts();
-    let redactor = Redactor::new(secret);
+    // Also of a body that is said to be encoded: some servers say so of one that is not.
+    let mut redactor = Redactor::new(&sent.injected);
     without_hop_by_hop(&mut parts.headers);
     parts.headers.remove(SET_COOKIE);
     parts.headers.remove(ERROR_HEADER);
     if let Some(redactor) = &redactor {
-        redact_headers(&mut parts.headers, redactor, secret);
+        redact_headers(&mut parts.headers, redactor);
     }
-    let redactor = redactor.filter(|redactor| may_echo(&parts, redactor));
-    if redactor.is_some() && line.method != "HEAD" {
+    if !body.is_end_stream() {
         // The length may change; the end of the stream says where the body ends.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    answer(
-        parts.status,
-        parts.headers,
-        Box::pin(pieces(body, redactor, idle, line)),
-    )
+    let partial = parts.status == StatusCode::PARTIAL_CONTENT;
+    let mut cut = None;
+    if let Some(asked) = sent.asked.filter(|_| partial) {
+        cut = Some(asked.cut(&mut parts)?);
+        redactor = redactor.map(Redactor::keeping_length);
+    }
+    let pieces = pieces(body, redactor, cut, idle, line);
+    Ok(answer(parts.status, parts.headers, Box::pin(pieces)))
 }
 
-/// Whether the body can hold the secret in a form that can be seen.
-fn may_echo(parts: &http::response::Parts, redactor: &Redactor) -> bool {
-    let encoded = parts
-        .headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity");
-    let length = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    !encoded && length.is_none_or(|length| length >= redactor.secret_len())
-}
-
-fn redact_headers(headers: &mut HeaderMap, redactor: &Redactor, secret: &SecretString) {
-    for value in headers
-        .values_mut()
-        .filter(|value| redactor.finds(value.as_bytes()))
-    {
-        let mut own = Redactor::new(secret);
-        let clean = own.as_mut().map(|own| {
-            [
-                own.piece(Bytes::copy_from_slice(value.as_bytes())),
-                own.end(),
-            ]
-            .concat()
-        });
-        *value = clean
-            .and_then(|clean| HeaderValue::from_bytes(&clean).ok())
-            .unwrap_or(HeaderValue::from_static("[redacted]"));
+fn redact_headers(headers: &mut HeaderMap, redactor: &Redactor) {
+    for value in headers.values_mut() {
+        if let Some(clean) = redactor.whole(value.as_bytes()) {
+            *value = HeaderValue::from_maybe_shared(clean)
+                .unwrap_or(HeaderValue::from_static("[redacted]"));
+        }
     }
 }
 
 struct Flow {
     body: hyper::body::Incoming,
     redactor: Option<Redactor>,
+    cut: Option<Cut>,
     idle: Duration,
     line: Proxied,
     ended: bool,
@@ -198,6 +182,7 @@ struct Flow {
 fn pieces(
     body: hyper::body::Incoming,
     redactor: Option<Redactor>,
+    cut: Option<Cut>,
     idle: Duration,
     mut line: Proxied,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
@@ -205,6 +190,7 @@ fn pieces(
     let flow = Flow {
         body,
         redactor,
+        cut,
         idle,
         line,
         ended: false,
@@ -221,7 +207,7 @@ impl Flow {
         if self.ended {
             return None;
         }
-        let piece = match tokio::time::timeout(self.idle, self.body.frame()).await {
+        let mut piece = match tokio::time::timeout(self.idle, self.body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
                 match &mut self.redactor {
@@ -244,6 +230,9 @@ impl Flow {
                 self.redactor.as_mut().map(Redactor::end)?
             }
         };
+        if let Some(cut) = &mut self.cut {
+            piece = cut.piece(piece);
+        }
         if self.line.first_byte.is_none() && !piece.is_empty() {
             self.line.first_byte = Some(self.line.started.elapsed());
         }

@@ -1,6 +1,7 @@
 //! Connections: credentials from Secrets Manager, read again when the server refuses them.
 
 use crate::config::{self, DatabaseConfig};
+use crate::moment::Moment;
 use crate::pem;
 use crate::secret::{Freshness, Secrets};
 use deadpool::{
@@ -11,13 +12,16 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
-use tokio_postgres::{Client, NoTls, config::SslMode, error::SqlState};
+use tokio_postgres::{
+    Client, NoTls, SimpleQueryMessage,
+    config::{SslMode, TargetSessionAttrs},
+    error::{Severity, SqlState},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// An environment is frozen between invocations, and the server may have gone meanwhile; a connection
-/// that was idle for longer than this is asked before it is used.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
-
+/// How long a session that could write is taken for one that still can. An environment is frozen between
+/// invocations, and meanwhile the server may have gone, or become a replica that falls behind.
+const TRUSTED: Duration = Duration::from_secs(5);
 /// Bound on telling the server that nobody waits for a statement any more.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -30,9 +34,25 @@ pub(super) struct Connections {
 pub(super) struct Pooled {
     pub(super) client: Client,
     tls: Option<ClientConfig>,
+    /// When the server last said that the session may write.
+    proven: Moment,
 }
 
 impl Pooled {
+    /// Asks the server whether the session may write; an answer that it may not is an error too.
+    async fn prove(&mut self) -> RecycleResult<ConnectError> {
+        let answer = self.client.simple_query("show transaction_read_only").await;
+        let answer = answer.map_err(ConnectError::Refused)?;
+        let writes = answer.iter().any(
+            |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("off")),
+        );
+        if !writes {
+            return Err(RecycleError::message("read-only"));
+        }
+        self.proven = Moment::now();
+        Ok(())
+    }
+
     /// Asks the server to give up what it is at, as well as that goes in a short time. It is waited for,
     /// since nothing runs in an environment that has answered and is frozen.
     pub(super) async fn cancel(self) {
@@ -148,8 +168,17 @@ pub(super) enum ConnectError {
     Tls(String),
     #[error("connecting took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
-    #[error("{}", super::describe(.0))]
+    #[error("{}", refusal(.0))]
     Refused(tokio_postgres::Error),
+}
+
+/// With its cause, which says what the error alone does not: read-only, or a certificate that is not
+/// trusted.
+fn refusal(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) if error.as_db_error().is_none() => format!("{error}: {cause}"),
+        _ => super::describe(error),
+    }
 }
 
 impl Connections {
@@ -177,6 +206,8 @@ impl Connections {
             .dbname(&login.database)
             .application_name("postern")
             .connect_timeout(self.config.timeout)
+            // Not a replica, nor a writer that has become one.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .ssl_mode(if login.verifies {
                 SslMode::Require
             } else {
@@ -201,7 +232,11 @@ impl Connections {
             .await
             .map_err(|_| ConnectError::Timeout)?
             .map_err(ConnectError::Refused)?;
-        Ok(Pooled { client, tls })
+        Ok(Pooled {
+            client,
+            tls,
+            proven: Moment::now(),
+        })
     }
 }
 
@@ -238,20 +273,36 @@ impl Manager for Connections {
         }
     }
 
-    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<ConnectError> {
-        let client = &pooled.client;
-        if client.is_closed() {
+    async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<ConnectError> {
+        if pooled.client.is_closed() {
             return Err(RecycleError::message("closed"));
         }
-        if metrics.last_used() < TRUSTED_IDLE {
+        if pooled.proven.elapsed() < TRUSTED {
             return Ok(());
         }
-        client
-            .simple_query("")
-            .await
-            .map(drop)
-            .map_err(|error| RecycleError::Backend(ConnectError::Refused(error)))
+        pooled.prove().await
     }
+}
+
+/// Whether the session that answered so may not be used again: it is over, it may not write, or the
+/// connection broke, and nobody knows what it would answer next.
+pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(server) => {
+            let severity = server.parsed_severity();
+            matches!(severity, Some(Severity::Fatal | Severity::Panic))
+                || loses_session(server.code().code())
+        }
+        None => true,
+    }
+}
+
+/// Broken connections, transactions in a wrong state (25006 is read-only), a server that shuts down or
+/// starts, and one whose system fails. (www.postgresql.org/docs/current/errcodes-appendix.html)
+fn loses_session(state: &str) -> bool {
+    ["08", "25", "57P", "58"]
+        .iter()
+        .any(|class| state.starts_with(class))
 }
 
 fn may_reject_password(error: &tokio_postgres::Error) -> bool {
@@ -314,6 +365,18 @@ mod tests {
             ("DATABASE_USER", "v"),
         ];
         assert_eq!(login(&secret, all).unwrap(), "::1:6432/n as v");
+    }
+
+    #[test]
+    fn only_errors_that_are_the_sessions_own_end_it() {
+        for state in [
+            "08006", "08P01", "25006", "25P02", "57P01", "57P02", "57P03", "58030",
+        ] {
+            assert!(loses_session(state), "{state}");
+        }
+        for state in ["23505", "40001", "42P01", "53300", "55P03", "57014"] {
+            assert!(!loses_session(state), "{state}");
+        }
     }
 
     #[test]

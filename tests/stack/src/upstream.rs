@@ -5,6 +5,7 @@ mod files;
 mod gemini;
 mod openai;
 mod pieces;
+mod reflect;
 mod script;
 
 use crate::server::{Body, LOOPBACK, Server, json, whole};
@@ -166,6 +167,9 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
     } else {
         Dialect::OpenAi
     };
+    if let Some(reflected) = reflect::answer(state, seen, bare, last) {
+        return reflected;
+    }
     match last {
         "completions" => openai::chat(state, &body),
         "messages" => anthropic::messages(state, &body),
