@@ -1,7 +1,7 @@
 //! The one HTTP client for everything that leaves: https to global addresses only, unless the
 //! operator allows a host. The address that is checked is the address that is connected to.
 
-use crate::config::{ConfigError, Env, malformed};
+use crate::config::{ConfigError, Env};
 use crate::error::{Code, Error};
 use http::Uri;
 use hyper_rustls::HttpsConnector;
@@ -29,21 +29,7 @@ impl HostList {
     /// # Errors
     /// Where an entry is neither a host nor a host and a port.
     pub fn from_env(env: &Env, variable: &'static str) -> Result<Self, ConfigError> {
-        let entries = env
-            .get(variable)
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty());
-        entries
-            .map(|entry| {
-                let authority: http::uri::Authority = entry.parse().map_err(|_| {
-                    malformed(variable, "must be host or host:port, comma-separated")
-                })?;
-                Ok((authority.host().to_ascii_lowercase(), authority.port_u16()))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        env.authorities(variable).map(Self)
     }
 
     /// Whether the list names this host with this port, or with none.

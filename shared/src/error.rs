@@ -276,6 +276,7 @@ impl Code {
     /// Seconds after which a retry may succeed, for the failures that time can cure.
     pub const fn retry_after(self) -> Option<u64> {
         match self.row().1 {
+            429 => Some(60),
             502..=504 => Some(1),
             _ => None,
         }

@@ -26,8 +26,8 @@ use tokio::time::Instant;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long chat may take over the news that a question was withdrawn or asked anew.
 const NEWS: Duration = Duration::from_secs(8);
-/// How long an asker waits for the note on where its card is.
-const NOTE: Duration = Duration::from_millis(300);
+/// How long an asker waits for the note that its card was posted. Without it, asking again posts it again.
+const NOTE: Duration = Duration::from_secs(2);
 
 /// What asking came to.
 #[derive(Debug)]

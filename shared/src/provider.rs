@@ -1,7 +1,7 @@
 //! Providers, as data.
 
 use crate::access::AuthType;
-use crate::config::{ConfigError, Env, malformed};
+use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::error::{Code, Error};
 use crate::id::ProviderId;
 use crate::policy::{HostName, Target};
@@ -151,10 +151,15 @@ impl Providers {
     /// The built-in list, with the operator's added or in place of those of the same slug.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let list = |text: &str| {
-            serde_json::from_str::<Vec<Provider>>(text).map_err(|error| malformed(VARIABLE, error))
+            serde_json::from_str::<Vec<Provider>>(text)
+                .map_err(|error| malformed_json(VARIABLE, &error))
         };
         let built_in = list(BUILT_IN)?;
-        let own = env.get(VARIABLE).map(list).transpose()?.unwrap_or_default();
+        let own = env
+            .get(VARIABLE)?
+            .map(list)
+            .transpose()?
+            .unwrap_or_default();
         let mut all = HashMap::new();
         for provider in built_in.into_iter().chain(own) {
             provider

@@ -50,7 +50,7 @@ async fn on_telegram_the_answer_to_the_click_takes_the_buttons_away() {
         (
             200,
             &json!("editMessageText"),
-            &json!(9),
+            &json!(101),
             &json!({"inline_keyboard": []})
         )
     );

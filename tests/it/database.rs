@@ -3,6 +3,7 @@
 use crate::support::{REAL_KEY, World, press, question, through};
 use postern_stack::{HttpRequest, PgBouncer, Postgres};
 use serde_json::{Value, json};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -183,6 +184,85 @@ async fn a_statement_that_took_too_long_is_cancelled_and_not_applied_when_its_lo
     assert_eq!(world.click("slack-a", &click).await.status, 200);
 }
 
+/// Has a server speak TLS as well, with a certificate for `localhost`, which is returned.
+async fn with_tls(operator: &Client) -> String {
+    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let data = column(operator, "show data_directory").await;
+    let data = std::path::Path::new(&data[0]);
+    let owner = std::fs::metadata(data).unwrap();
+    let (user, group) = (owner.uid(), owner.gid());
+    for (name, pem) in [
+        ("server.crt", identity.cert.pem()),
+        ("server.key", identity.signing_key.serialize_pem()),
+    ] {
+        let file = data.join(name);
+        std::fs::write(&file, pem).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&file, Some(user), Some(group)).unwrap();
+    }
+    operator
+        .batch_execute("alter system set ssl = on")
+        .await
+        .unwrap();
+    operator
+        .batch_execute("select pg_reload_conf()")
+        .await
+        .unwrap();
+    identity.cert.pem()
+}
+
+#[tokio::test]
+async fn the_databases_certificate_is_verified_with_the_operators_roots() {
+    let (world, postgres) = own_server(&[]).await;
+    let operator = postgres.connect(DATABASE).await.unwrap();
+    let certificate = with_tls(&operator).await;
+    let mut secret: Value = serde_json::from_str(&postgres.secret_json(DATABASE)).unwrap();
+    secret.as_object_mut().unwrap().remove("sslmode");
+    world.secrets.put("postern/database", secret.to_string());
+    let roots = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("{}.pem", uuid::Uuid::new_v4()));
+    std::fs::write(&roots, &certificate).unwrap();
+    let world = world.again(&[
+        // The server listens on one of its addresses only.
+        ("DATABASE_HOST", "localhost"),
+        ("DATABASE_CA_FILE", roots.to_str().unwrap()),
+        ("DATABASE_TIMEOUT_MS", "700"),
+    ]);
+    let put = json!({"command": "put_organization", "id": "a"});
+    world.ok(put.clone()).await;
+    // It was read at cold start, and serves every later connection.
+    std::fs::remove_file(&roots).unwrap();
+    assert_eq!(terminate_sessions(&operator).await, 1);
+    world.ok(put.clone()).await;
+    let secured = format!("select ssl from pg_stat_ssl where pid in (select pid {SESSIONS})");
+    assert_eq!(column(&operator, &secured).await, ["t"]);
+    // What takes too long is cancelled over a connection that is as safe.
+    let holder = postgres.connect(DATABASE).await.unwrap();
+    let lock = "begin; lock table organizations in access exclusive mode";
+    holder.batch_execute(lock).await.unwrap();
+    let late = world.command(put.clone()).await;
+    assert_eq!(late["error"]["code"], "database_unavailable", "{late}");
+    until("the statement is cancelled", async || {
+        column(&operator, WAITING).await == ["0"]
+    })
+    .await;
+    holder.batch_execute("rollback").await.unwrap();
+    // The certificate is not for this name.
+    std::fs::write(&roots, &certificate).unwrap();
+    let world = world.again(&[("DATABASE_HOST", "127.0.0.1")]);
+    let refused = world.command(put).await;
+    assert_eq!(
+        refused["error"]["code"], "database_unavailable",
+        "{refused}"
+    );
+    std::fs::remove_file(&roots).unwrap();
+    until("the certificate is named", async || {
+        let logs = world.control().await.logs().join("\n");
+        logs.contains("certificate")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_environment_that_began_while_the_database_was_read_only_recovers() {
     let world = World::new().await;
@@ -197,7 +277,7 @@ async fn an_environment_that_began_while_the_database_was_read_only_recovers() {
     };
     writes("set default_transaction_read_only = on").await;
     let world = world.again(&[]);
-    let click = press("U1", "question:q-1:0");
+    let click = press("U1", "q-1:0");
     assert_eq!(world.click("slack-a", &click).await.status, 503);
     writes("reset default_transaction_read_only").await;
     let clicked = world.click("slack-a", &click).await;
@@ -238,7 +318,7 @@ async fn a_session_whose_server_became_read_only_is_not_used_again_and_stale_rea
     };
     let before = sessions().await;
     demoted("set default_transaction_read_only = on").await;
-    let click = press("U1", "question:q-1:0");
+    let click = press("U1", "q-1:0");
     assert_eq!(world.click("slack-a", &click).await.status, 503);
     demoted("reset default_transaction_read_only").await;
     let clicked = world.click("slack-a", &click).await;

@@ -81,7 +81,7 @@ async fn a_click_is_acknowledged_in_time_though_its_chat_hangs_and_the_sweep_fin
     let update = world.slack.calls().pop().unwrap();
     assert_eq!(
         (update.method.as_str(), &update.body["ts"]),
-        ("chat.update", &json!("9"))
+        ("chat.update", &json!("1700000000.000001"))
     );
     assert!(update.body.to_string().contains("answered: Yes"));
     assert_eq!(world.value(owed).await, "");

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod at_once;
+mod attacks;
 mod callbacks;
 mod chat_libraries;
 mod chats;

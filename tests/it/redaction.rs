@@ -209,7 +209,9 @@ async fn a_key_that_was_tried_first_does_not_come_back_either() {
         .set_expected_key(Some("sk-former_key".into()));
     let before = world.call_proxy(by_header(&placeholder, "models")).await;
     assert_eq!(before.status, 200);
-    world.secrets.put("postern/org/a/keys/openai", "sk-present_key");
+    world
+        .secrets
+        .put("postern/org/a/keys/openai", "sk-present_key");
     world
         .upstream
         .set_expected_key(Some("sk-present_key".into()));

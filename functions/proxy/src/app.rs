@@ -73,8 +73,8 @@ impl App {
         let allowed = AllowedPrivate::from_env(env)?;
         let chat_hosts = ApiHosts::from_env(env)?;
         let connect_timeout = env.bound("UPSTREAM_CONNECT_TIMEOUT_MS", 5_000)?;
-        let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 120_000)?;
-        let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 120_000)?;
+        let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 840_000)?;
+        let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 300_000)?;
         let secrets = Arc::new(Secrets::new(&secrets_config).await);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let egress = Arc::new(Egress::new(allowed, connect_timeout)?);

@@ -37,7 +37,7 @@ pub struct JudgeConfig {
 impl JudgeConfig {
     /// `JUDGE_PROVIDER`, `JUDGE_MODEL` and `JUDGE_TIMEOUT_MS`.
     pub fn from_env(env: &Env, providers: &Providers) -> Result<Self, ConfigError> {
-        let slug = env.get("JUDGE_PROVIDER").unwrap_or(ANTHROPIC);
+        let slug = env.get("JUDGE_PROVIDER")?.unwrap_or(ANTHROPIC);
         let provider = providers
             .get(slug)
             .ok_or_else(|| malformed("JUDGE_PROVIDER", "no provider has this slug"))?
@@ -48,7 +48,7 @@ impl JudgeConfig {
             OPENAI_MODEL
         };
         Ok(Self {
-            model: env.get("JUDGE_MODEL").unwrap_or(own_model).to_owned(),
+            model: env.get("JUDGE_MODEL")?.unwrap_or(own_model).to_owned(),
             timeout: env.bound("JUDGE_TIMEOUT_MS", 8_000)?,
             provider,
         })

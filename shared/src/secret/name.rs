@@ -71,7 +71,7 @@ impl OperatorSecret {
     /// # Errors
     /// Where the variable is missing, or is no secret's id or ARN.
     pub fn from_env(env: &Env, variable: &'static str) -> Result<Self, ConfigError> {
-        SecretName::parse(env.required(variable)?)
+        SecretName::parse(env.secret_ref(variable)?)
             .map(Self)
             .ok_or_else(|| malformed(variable, "must be a secret's id or ARN"))
     }

@@ -103,7 +103,7 @@ pub struct Withdrawn {
 
 // One statement for all that must hold before a card may be posted. Stored anew is another content, and
 // one of which no post was noted in 30 s: whoever was to post it has died. (A post takes at most 20 s, and
-// its note 300 ms.)
+// its note 2 s.)
 const INTERACTION_STORE: &str = concat!(
     "
 with asker as (

@@ -11,7 +11,10 @@ use deadpool::{
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio_postgres::{
     Client, NoTls, SimpleQueryMessage,
     config::{SslMode, TargetSessionAttrs},
@@ -28,6 +31,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) struct Connections {
     config: DatabaseConfig,
     secrets: Arc<Secrets>,
+    /// The platform's roots are read when they first verify a server.
+    tls: OnceLock<ClientConfig>,
 }
 
 /// A connection, and how another to the same server is secured.
@@ -133,7 +138,7 @@ pub(super) enum SecretError {
 }
 
 pub(super) fn build(
-    config: DatabaseConfig,
+    mut config: DatabaseConfig,
     secrets: Arc<Secrets>,
 ) -> Result<Pool<Connections>, Box<dyn std::error::Error + Send + Sync>> {
     let timeouts = Timeouts {
@@ -143,7 +148,12 @@ pub(super) fn build(
         recycle: Some(config.timeout),
     };
     let max_size = config.pool_max;
-    Ok(Pool::builder(Connections { config, secrets })
+    let manager = Connections {
+        tls: config.tls.take().map_or_else(OnceLock::new, OnceLock::from),
+        config,
+        secrets,
+    };
+    Ok(Pool::builder(manager)
         .max_size(max_size)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
@@ -164,7 +174,7 @@ pub(super) enum ConnectError {
     Credentials(crate::Error),
     #[error("the database secret cannot be used: {0}")]
     Secret(#[from] SecretError),
-    #[error("DATABASE_CA_FILE: {0}")]
+    #[error("the platform verifies no server ({0}), and DATABASE_CA_FILE is not set")]
     Tls(String),
     #[error("connecting took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
@@ -187,15 +197,18 @@ impl Connections {
         read.await.map_err(ConnectError::Credentials)
     }
 
+    fn tls(&self) -> Result<ClientConfig, ConnectError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        let of_the_platform = pem::client_config(None);
+        let tls = of_the_platform.map_err(|error| ConnectError::Tls(error.to_string()))?;
+        Ok(self.tls.get_or_init(|| tls).clone())
+    }
+
     async fn connect(&self, secret: &SecretString) -> Result<Pooled, ConnectError> {
         let login = Login::of(secret.expose_secret(), &self.config)?;
-        let tls = match login.verifies {
-            true => Some(
-                pem::client_config(self.config.ca_file.as_deref())
-                    .map_err(|error| ConnectError::Tls(error.to_string()))?,
-            ),
-            false => None,
-        };
+        let tls = login.verifies.then(|| self.tls()).transpose()?;
         // No startup options: RDS Proxy and PgBouncer refuse a session that has any.
         let mut config = tokio_postgres::Config::new();
         config

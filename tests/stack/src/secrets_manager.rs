@@ -14,6 +14,11 @@ use std::{
 
 const ARN: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:";
 const SUFFIX: &str = "-AbCdEf";
+/// What AWS says of a value that is asked for while its secret is about to be deleted.
+const DELETED: &str =
+    "You can't perform this operation on the secret because it was marked for deletion.";
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(3600);
 
 /// How it behaves.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +35,15 @@ struct Secret {
     value: String,
     version: String,
     created: f64,
+    /// When its deletion was scheduled.
+    deleted: Option<f64>,
 }
 
 struct State {
     secrets: HashMap<String, Secret>,
     calls: HashMap<String, usize>,
+    /// How long each of these secrets' answers takes.
+    slow: HashMap<String, Duration>,
     mode: SecretsMode,
 }
 
@@ -49,6 +58,7 @@ impl SecretsManager {
         let state = Arc::new(Mutex::new(State {
             secrets: HashMap::new(),
             calls: HashMap::new(),
+            slow: HashMap::new(),
             mode: SecretsMode::Up,
         }));
         let shared = Arc::clone(&state);
@@ -65,23 +75,38 @@ impl SecretsManager {
 
     /// Writes a secret's new version.
     pub fn put(&self, id: &str, value: impl Into<String>) {
-        let created = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64();
         let version = uuid::Uuid::new_v4().to_string();
         lock(&self.state).secrets.insert(
             id.to_owned(),
             Secret {
                 value: value.into(),
                 version,
-                created,
+                created: now(),
+                deleted: None,
             },
         );
     }
 
     pub fn remove(&self, id: &str) {
         lock(&self.state).secrets.remove(id);
+    }
+
+    /// Marks a secret for deletion, as `DeleteSecret` does: it can be described, and not read. Writing it
+    /// takes that back.
+    pub fn schedule_deletion(&self, id: &str) {
+        if let Some(secret) = lock(&self.state).secrets.get_mut(id) {
+            secret.deleted = Some(now());
+        }
+    }
+
+    /// From now on this secret's answers take so long, and no other's.
+    pub fn set_slow(&self, id: &str, pause: Duration) {
+        lock(&self.state).slow.insert(id.to_owned(), pause);
+    }
+
+    /// From now on this secret is never answered for.
+    pub fn hang(&self, id: &str) {
+        self.set_slow(id, FOREVER);
     }
 
     pub fn set_mode(&self, mode: SecretsMode) {
@@ -92,6 +117,14 @@ impl SecretsManager {
     pub fn calls(&self, id: &str) -> usize {
         lock(&self.state).calls.get(id).copied().unwrap_or_default()
     }
+}
+
+/// In Unix seconds.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
 async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Body>> {
@@ -111,12 +144,19 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         .map_or(named, |arn| arn.strip_suffix(SUFFIX).unwrap_or(arn))
         .to_owned();
     let mode = lock(&state).mode;
-    let refuse = |status: u16, kind: &str| json(status, &json!({"__type": kind, "message": kind}));
+    let told = |status: u16, kind: &str, message: &str| {
+        json(status, &json!({"__type": kind, "message": message}))
+    };
+    let refuse = |status: u16, kind: &str| told(status, kind, kind);
     if !signature.starts_with("AWS4-HMAC-SHA256") {
         return refuse(400, "MissingAuthenticationTokenException");
     }
     if action == "secretsmanager.GetSecretValue" {
         *lock(&state).calls.entry(id.clone()).or_default() += 1;
+    }
+    let pause = lock(&state).slow.get(&id).copied();
+    if let Some(pause) = pause {
+        tokio::time::sleep(pause).await;
     }
     match mode {
         SecretsMode::WithoutDescribe if action.ends_with("DescribeSecret") => {
@@ -133,7 +173,13 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     };
     let mut shown =
         json!({"ARN": format!("{ARN}{id}{SUFFIX}"), "Name": id, "CreatedDate": secret.created});
+    if let Some(deleted) = secret.deleted {
+        shown["DeletedDate"] = deleted.into();
+    }
     match action.as_str() {
+        "secretsmanager.GetSecretValue" if secret.deleted.is_some() => {
+            return told(400, "InvalidRequestException", DELETED);
+        }
         "secretsmanager.GetSecretValue" => {
             shown["VersionId"] = secret.version.as_str().into();
             shown["VersionStages"] = json!(["AWSCURRENT"]);
