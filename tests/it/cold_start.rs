@@ -118,7 +118,22 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
     ("WORKER_TOKEN_SIGNING_SECRET_ID", &["control"], &[SECRET]),
     (
         "ALLOW_PRIVATE_UPSTREAMS",
-        &["proxy", "webhooks", "sweep"],
+        ALL,
+        &[&[
+            "hunter2:x",
+            "hunter2:99999",
+            "hunter2:",
+            "u@hunter2",
+            "https://hunter2",
+            "*.hunter2",
+            "hunter2,,hunter3",
+            "hunter2,",
+            ",",
+        ]],
+    ),
+    (
+        "CHAT_API_HOSTS",
+        ALL,
         &[&[
             "hunter2:x",
             "hunter2:99999",

@@ -257,7 +257,7 @@ async fn the_databases_certificate_is_verified_with_the_operators_roots() {
     );
     std::fs::remove_file(&roots).unwrap();
     until("the certificate is named", async || {
-        let logs = world.control().await.logs().join("\n");
+        let logs = world.control().await.logs().await.join("\n");
         logs.contains("certificate")
     })
     .await;
