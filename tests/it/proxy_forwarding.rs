@@ -222,6 +222,16 @@ async fn the_upstreams_own_errors_redirects_and_bytes_are_passed_back() {
 }
 
 #[tokio::test]
+async fn a_compressed_answer_keeps_its_encoding_and_its_bytes() {
+    let (world, placeholder) = ready().await;
+    let answer = get(&world, &placeholder, "v1/compressed").await;
+    assert_eq!(answer.headers["content-encoding"], "gzip");
+    assert_eq!(answer.body, postern_stack::upstream::binary(4096));
+    let length = answer.headers.get("content-length");
+    assert!(length.is_none_or(|length| length == "4096"), "{length:?}");
+}
+
+#[tokio::test]
 async fn a_late_or_broken_upstream_is_an_error_and_not_a_clean_end() {
     let (world, placeholder) = ready_with(&[
         ("UPSTREAM_HEADER_TIMEOUT_MS", "2000"),

@@ -221,6 +221,9 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             .status(302)
             .header("location", "https://elsewhere.example/")
             .body(whole(""))?),
+        "compressed" => Ok(Response::builder()
+            .header("content-encoding", "gzip")
+            .body(whole(binary(4096)))?),
         "cookie" => Ok(Response::builder()
             .header("set-cookie", "a=1")
             .header("set-cookie", "b=2")
@@ -245,7 +248,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
 }
 
 /// Bytes that are no text and differ everywhere.
-fn binary(length: usize) -> Vec<u8> {
+pub fn binary(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     (0..length)
         .map(|_| {
