@@ -216,13 +216,6 @@ impl VerifiedWorker {
     }
 }
 
-/// An interaction's id as an agent's own key: what it may read, and nothing wider.
-#[derive(Debug, Clone, Copy)]
-pub struct OwnInteraction<'a> {
-    pub agent: &'a AgentScope,
-    pub id: &'a InteractionId,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

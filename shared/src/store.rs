@@ -16,6 +16,7 @@ mod settle;
 mod sweep;
 mod token;
 mod verdict;
+mod withdraw;
 
 pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
 pub use approval::{NewApproval, Opened};
@@ -23,11 +24,12 @@ pub use card::CardAddress;
 pub use claim::{Answered, Choice, ClickKey, Missed, NewClaim};
 pub use connection::{Connection, Platform};
 pub use delivery::{Delivery, Take};
-pub use interaction::{NewInteraction, Outcome, Read, Status, Stored, Withdrawal, Withdrawn};
+pub use interaction::{NewInteraction, Outcome, Read, Status, Stored};
 pub use policy::PolicyFacts;
 pub use settle::{Owed, Unsettled};
 pub use sweep::{Batch, GivenUp, Swept};
 pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
+pub use withdraw::{Withdrawal, Withdrawn};
 
 use crate::config::DatabaseConfig;
 use crate::error::{Code, Error};

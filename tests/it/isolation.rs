@@ -98,6 +98,7 @@ fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
     let stores = [
         include_str!("../../shared/src/store/interaction.rs"),
         include_str!("../../shared/src/store/claim.rs"),
+        include_str!("../../shared/src/store/withdraw.rs"),
         include_str!("../../shared/src/store/approval.rs"),
         include_str!("../../shared/src/store/verdict.rs"),
         include_str!("../../shared/src/store/policy.rs"),

@@ -1,0 +1,122 @@
+//! Withdrawing: an agent takes its own question back.
+
+use super::card::{CardAddress, card};
+use super::connection::{Connection, connection, via_sql};
+use super::delivery::Delivery;
+use super::interaction::{columns, whole};
+use super::token::{token_sql, token_standing};
+use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::access::TokenStanding;
+use crate::id::InteractionId;
+use crate::scope::{Conversation, VerifiedWorker};
+use serde_json::Value;
+use std::time::Duration;
+use tokio_postgres::types::{Json, Type};
+
+/// What withdrawing came to.
+#[derive(Debug)]
+pub enum Withdrawal {
+    Withdrawn(Box<Withdrawn>),
+    Answered,
+    Unknown,
+    /// The token that withdraws does not count.
+    Refused(TokenStanding),
+}
+
+/// What was withdrawn, so that its card can be told.
+#[derive(Debug)]
+pub struct Withdrawn {
+    pub payload: Value,
+    pub card: Option<CardAddress>,
+    pub connection: Option<Connection>,
+    pub delivery: Option<Delivery>,
+}
+
+// Ends an agent's own question. One that is past its time ends as expired, which a reader may already
+// have been told.
+const INTERACTION_WITHDRAW: &str = concat!(
+    "
+with asker as (
+    select ",
+    token_sql!("$1", "$5", "$8", "$9", "$10"),
+    " as token
+), own as (
+    select from pending_interactions
+    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
+), withdrawn as (
+    delete from pending_interactions
+    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
+        and claimed_at is null and (select token from asker) is null
+    returning entry_payload, card, callback_url,
+        case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
+), remembered as (
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
+    select $1, $2, $3, $4, status = 'expired' from withdrawn
+    on conflict (organization_id, id) do update
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id,
+        ended_at = now(), expired = excluded.expired
+), delivery as (
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
+    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $5, $2, callback_url,
+        jsonb_build_object('type', 'interaction.' || status,
+            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+            'data', jsonb_build_object('id', $2::text, 'status', status)),
+        1, now() + $7 * interval '1 millisecond'
+    from withdrawn
+    where callback_url is not null
+    returning id, url, payload
+)
+select ",
+    via_sql!("via"),
+    ", asker.token, exists (select from own) as own, withdrawn.entry_payload, withdrawn.card,
+    delivery.id as delivery_id, delivery.url, delivery.payload
+from asker
+left join withdrawn on true
+left join delivery on true
+left join connections via on via.organization_id = $1 and via.id = $3"
+);
+
+impl Store {
+    /// Deletes the agent's own interaction unless it was answered; its outcome goes out with it.
+    pub async fn interaction_withdraw(
+        &self,
+        worker: &VerifiedWorker,
+        conversation: &Conversation,
+        id: &InteractionId,
+        ttl: Duration,
+        lease: Duration,
+    ) -> Result<Withdrawal, StoreError> {
+        let scope = conversation.scope();
+        let columns = columns(scope, id);
+        let [organization, interaction, connection_id, user] = whole(&columns);
+        let parameters: [Parameter<'_>; 10] = [
+            organization,
+            interaction,
+            connection_id,
+            user,
+            (&worker.agent().agent().as_str(), Type::TEXT),
+            (&(millis(ttl) as f64), Type::FLOAT8),
+            (&(millis(lease) as f64), Type::FLOAT8),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
+        ];
+        let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
+        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let token = token_standing(row)?;
+        let payload: Option<Json<Value>> = row.try_get("entry_payload")?;
+        Ok(match (token, payload, row.try_get("own")?) {
+            (TokenStanding::Good, Some(Json(payload)), _) => {
+                Withdrawal::Withdrawn(Box::new(Withdrawn {
+                    payload,
+                    card: card(row, "card")?,
+                    connection: connection(row)?,
+                    delivery: Delivery::of(row, worker.agent(), id)?,
+                }))
+            }
+            (TokenStanding::Good, None, true) => Withdrawal::Answered,
+            (TokenStanding::Good, None, false) => Withdrawal::Unknown,
+            (refused, ..) => Withdrawal::Refused(refused),
+        })
+    }
+}
