@@ -9,6 +9,7 @@ mod connection;
 mod delivery;
 mod grant;
 mod interaction;
+mod login;
 mod migration;
 mod policy;
 mod pool;

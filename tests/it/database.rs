@@ -385,7 +385,8 @@ fn process_of(client_port: &str) -> u32 {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let inode = table.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields[1].ends_with(&port).then(|| fields[9].to_owned())
+        let established = fields[3] == "01";
+        (established && fields[1].ends_with(&port)).then(|| fields[9].to_owned())
     });
     let socket = format!("socket:[{}]", inode.unwrap());
     let holds = |process: &std::path::Path| {

@@ -1,6 +1,7 @@
 //! Connections: credentials from Secrets Manager, read again when the server refuses them.
 
-use crate::config::{self, DatabaseConfig};
+use super::login::{Login, SecretError};
+use crate::config::DatabaseConfig;
 use crate::moment::Moment;
 use crate::pem;
 use crate::secret::{Freshness, Secrets};
@@ -10,15 +11,18 @@ use deadpool::{
 };
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 use std::{
+    io,
+    net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
+use tokio::net::{TcpStream, lookup_host};
 use tokio_postgres::{
-    Client, NoTls, SimpleQueryMessage,
-    config::{SslMode, TargetSessionAttrs},
+    Client, Config, NoTls, SimpleQueryMessage,
+    config::SslMode,
     error::{Severity, SqlState},
+    tls::MakeTlsConnect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -35,27 +39,71 @@ pub(super) struct Connections {
     tls: OnceLock<ClientConfig>,
 }
 
-/// A connection, and how another to the same server is secured.
+/// A connection, and what it takes to judge it and to cancel what it is at.
 pub(super) struct Pooled {
     pub(super) client: Client,
-    tls: Option<ClientConfig>,
+    /// The same socket, to look at. It does not block.
+    socket: std::net::TcpStream,
+    tls: Option<Tls>,
     /// When the server last said that the session may write.
     proven: Moment,
 }
 
 impl Pooled {
-    /// Asks the server whether the session may write; an answer that it may not is an error too.
-    async fn prove(&mut self) -> RecycleResult<ConnectError> {
+    async fn open(
+        address: SocketAddr,
+        config: &Config,
+        tls: Option<Tls>,
+    ) -> Result<Self, ConnectError> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let stream = stream.into_std()?;
+        let socket = stream.try_clone()?;
+        let stream = TcpStream::from_std(stream)?;
+        let client = match &tls {
+            Some(tls) => {
+                let connected = config.connect_raw(stream, tls.connector()).await;
+                let (client, connection) = connected.map_err(ConnectError::Refused)?;
+                drive(connection);
+                client
+            }
+            None => {
+                let connected = config.connect_raw(stream, NoTls).await;
+                let (client, connection) = connected.map_err(ConnectError::Refused)?;
+                drive(connection);
+                client
+            }
+        };
+        let mut pooled = Self {
+            client,
+            socket,
+            tls,
+            proven: Moment::now(),
+        };
+        pooled.prove().await?;
+        Ok(pooled)
+    }
+
+    /// Has the server say that the session may write: that it is not a replica's, nor one of a writer that
+    /// has become a replica.
+    async fn prove(&mut self) -> Result<(), ConnectError> {
         let answer = self.client.simple_query("show transaction_read_only").await;
         let answer = answer.map_err(ConnectError::Refused)?;
         let writes = answer.iter().any(
             |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("off")),
         );
         if !writes {
-            return Err(RecycleError::message("read-only"));
+            return Err(ConnectError::ReadOnly);
         }
         self.proven = Moment::now();
         Ok(())
+    }
+
+    /// Whether nothing has come that nobody asked for, such as the session's end. What came while the
+    /// environment was frozen is seen here before the connection's own task has run.
+    fn is_quiet(&self) -> bool {
+        let came = self.socket.peek(&mut [0]);
+        came.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Asks the server to give up what it is at, as well as that goes in a short time. It is waited for,
@@ -63,78 +111,30 @@ impl Pooled {
     pub(super) async fn cancel(self) {
         let token = self.client.cancel_token();
         let cancelling = async {
-            match self.tls {
-                Some(tls) => token.cancel_query(MakeRustlsConnect::new(tls)).await,
-                None => token.cancel_query(NoTls).await,
-            }
+            let stream = TcpStream::connect(self.socket.peer_addr()?).await?;
+            let asked = match &self.tls {
+                Some(tls) => token.cancel_query_raw(stream, tls.connector()).await,
+                None => token.cancel_query_raw(stream, NoTls).await,
+            };
+            asked.map_err(ConnectError::Refused)
         };
         let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancelling).await;
     }
 }
 
-/// Who logs in where: the secret, in the shapes that RDS writes, and the environment, which wins.
-struct Login {
+/// What verifies a server of this name.
+#[derive(Clone)]
+struct Tls {
     host: String,
-    port: u16,
-    user: String,
-    password: SecretString,
-    database: String,
-    verifies: bool,
+    config: ClientConfig,
 }
 
-impl Login {
-    fn of(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
-        let mut members: Map<String, Value> =
-            serde_json::from_str(secret).map_err(|_| SecretError::NotAnObject)?;
-        let mut text = |name: &'static str| match members.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-            Some(Value::Number(number)) if name == "port" => Ok(Some(number.to_string())),
-            Some(_) => Err(SecretError::Malformed(name)),
-        };
-        Ok(Self {
-            host: match &config.host {
-                Some(host) => host.clone(),
-                None => text("host")?.ok_or(SecretError::Nowhere("host", "DATABASE_HOST"))?,
-            },
-            port: match (config.port, text("port")?) {
-                (Some(port), _) => port,
-                (None, None) => 5432,
-                (None, Some(port)) => config::port(&port).ok_or(SecretError::Malformed("port"))?,
-            },
-            user: match &config.user {
-                Some(user) => user.clone(),
-                None => {
-                    text("username")?.ok_or(SecretError::Nowhere("username", "DATABASE_USER"))?
-                }
-            },
-            password: text("password")?
-                .ok_or(SecretError::Missing("password"))?
-                .into(),
-            database: match &config.name {
-                Some(name) => name.clone(),
-                None => text("dbname")?.unwrap_or_else(|| "postgres".into()),
-            },
-            verifies: match text("sslmode")?.as_deref() {
-                None | Some("verify-full") => true,
-                Some("disable") => false,
-                Some(_) => return Err(SecretError::Malformed("sslmode")),
-            },
-        })
+impl Tls {
+    fn connector(&self) -> <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect {
+        let mut connect = MakeRustlsConnect::new(self.config.clone());
+        let Ok(connector) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connect, &self.host);
+        connector
     }
-}
-
-/// What is wrong with the database's secret; never a value of it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SecretError {
-    #[error("it is not a JSON object")]
-    NotAnObject,
-    #[error("it has no `{0}`")]
-    Missing(&'static str),
-    #[error("it has no `{0}`, and {1} is not set")]
-    Nowhere(&'static str, &'static str),
-    #[error("its `{0}` is malformed")]
-    Malformed(&'static str),
 }
 
 pub(super) fn build(
@@ -178,12 +178,15 @@ pub(super) enum ConnectError {
     Tls(String),
     #[error("connecting took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
+    #[error("{0}")]
+    Unreachable(#[from] io::Error),
+    #[error("the server does not allow writes")]
+    ReadOnly,
     #[error("{}", refusal(.0))]
     Refused(tokio_postgres::Error),
 }
 
-/// With its cause, which says what the error alone does not: read-only, or a certificate that is not
-/// trusted.
+/// With its cause, which says what the error alone does not, such as why a certificate is not trusted.
 fn refusal(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) if error.as_db_error().is_none() => format!("{error}: {cause}"),
@@ -209,47 +212,35 @@ impl Connections {
     async fn connect(&self, secret: &SecretString) -> Result<Pooled, ConnectError> {
         let login = Login::of(secret.expose_secret(), &self.config)?;
         let tls = login.verifies.then(|| self.tls()).transpose()?;
+        let tls = tls.map(|config| Tls {
+            host: login.host.clone(),
+            config,
+        });
         // No startup options: RDS Proxy and PgBouncer refuse a session that has any.
-        let mut config = tokio_postgres::Config::new();
+        let mut config = Config::new();
         config
-            .host(&login.host)
-            .port(login.port)
             .user(&login.user)
             .password(login.password.expose_secret())
             .dbname(&login.database)
             .application_name("postern")
-            .connect_timeout(self.config.timeout)
-            // Not a replica, nor a writer that has become one.
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .ssl_mode(if login.verifies {
                 SslMode::Require
             } else {
                 SslMode::Disable
             });
         let connecting = async {
-            let client = match tls.clone() {
-                Some(tls) => {
-                    let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await?;
-                    drive(connection);
-                    client
+            let mut result = Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into());
+            for address in lookup_host((login.host.as_str(), login.port)).await? {
+                result = Pooled::open(address, &config, tls.clone()).await;
+                if result.is_ok() {
+                    break;
                 }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    drive(connection);
-                    client
-                }
-            };
-            Ok(client)
+            }
+            result
         };
-        let client = tokio::time::timeout(self.config.timeout, connecting)
+        tokio::time::timeout(self.config.timeout, connecting)
             .await
             .map_err(|_| ConnectError::Timeout)?
-            .map_err(ConnectError::Refused)?;
-        Ok(Pooled {
-            client,
-            tls,
-            proven: Moment::now(),
-        })
     }
 }
 
@@ -290,10 +281,10 @@ impl Manager for Connections {
         if pooled.client.is_closed() {
             return Err(RecycleError::message("closed"));
         }
-        if pooled.proven.elapsed() < TRUSTED {
+        if pooled.proven.elapsed() < TRUSTED && pooled.is_quiet() {
             return Ok(());
         }
-        pooled.prove().await
+        pooled.prove().await.map_err(RecycleError::Backend)
     }
 }
 
@@ -333,52 +324,6 @@ fn may_reject_password(error: &tokio_postgres::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Env;
-    use serde_json::json;
-
-    /// `host:port/database as user`, or what is wrong.
-    fn login<const N: usize>(
-        secret: &Value,
-        environment: [(&str, &str); N],
-    ) -> Result<String, SecretError> {
-        let env = Env::of(
-            [("DATABASE_SECRET_ID", "db")]
-                .into_iter()
-                .chain(environment),
-        );
-        let config = DatabaseConfig::from_env(&env).unwrap();
-        Login::of(&secret.to_string(), &config)
-            .map(|l| format!("{}:{}/{} as {}", l.host, l.port, l.database, l.user))
-    }
-
-    #[test]
-    fn the_shapes_that_rds_writes_are_read() {
-        let whole = json!({"engine": "postgres", "host": "h", "port": 6543, "username": "u", "password": "p",
-            "dbname": "d", "dbInstanceIdentifier": "i"});
-        assert_eq!(login(&whole, []).unwrap(), "h:6543/d as u");
-        let as_text = json!({"host": "h", "port": "6543", "username": "u", "password": "p"});
-        assert_eq!(login(&as_text, []).unwrap(), "h:6543/postgres as u");
-        let no_port = json!({"host": "h", "username": "u", "password": "p", "dbname": null});
-        assert_eq!(login(&no_port, []).unwrap(), "h:5432/postgres as u");
-        let of_rds_itself = json!({"username": "u", "password": "p"});
-        assert_eq!(
-            login(&of_rds_itself, [("DATABASE_HOST", "pooler")]).unwrap(),
-            "pooler:5432/postgres as u"
-        );
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_secret() {
-        let secret =
-            json!({"host": "h", "port": 1, "username": "u", "password": "p", "dbname": "d"});
-        let all = [
-            ("DATABASE_HOST", "::1"),
-            ("DATABASE_PORT", "6432"),
-            ("DATABASE_NAME", "n"),
-            ("DATABASE_USER", "v"),
-        ];
-        assert_eq!(login(&secret, all).unwrap(), "::1:6432/n as v");
-    }
 
     #[test]
     fn only_errors_that_are_the_sessions_own_end_it() {
@@ -389,46 +334,6 @@ mod tests {
         }
         for state in ["23505", "40001", "42P01", "53300", "55P03", "57014"] {
             assert!(!loses_session(state), "{state}");
-        }
-    }
-
-    #[test]
-    fn what_is_missing_or_malformed_is_named_and_no_value_is() {
-        for (secret, named) in [
-            (
-                json!({"username": "hunter2", "password": "hunter2"}),
-                "DATABASE_HOST",
-            ),
-            (json!({"host": "h", "password": "hunter2"}), "username"),
-            (json!({"host": "h", "username": "hunter2"}), "password"),
-            (
-                json!({"host": "h", "username": "u", "password": "hunter2", "port": 0}),
-                "port",
-            ),
-            (
-                json!({"host": "h", "username": "u", "password": "p", "port": "hunter2"}),
-                "port",
-            ),
-            (
-                json!({"host": "h", "username": "u", "password": "p", "port": "+5"}),
-                "port",
-            ),
-            (
-                json!({"host": "h", "username": "u", "password": "p", "port": 65536}),
-                "port",
-            ),
-            (
-                json!({"host": ["hunter2"], "username": "u", "password": "p"}),
-                "host",
-            ),
-            (
-                json!({"host": "h", "username": "u", "password": "p", "sslmode": "hunter2"}),
-                "sslmode",
-            ),
-            (json!("hunter2"), "JSON object"),
-        ] {
-            let said = login(&secret, []).unwrap_err().to_string();
-            assert!(said.contains(named) && !said.contains("hunter2"), "{said}");
         }
     }
 }
