@@ -1,8 +1,6 @@
 //! Who is asking. A scope is proof, so only this module makes one, and only from a verified credential.
 
-use crate::id::{
-    AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, TokenId, UserId,
-};
+use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
 
 /// What a verified worker token or a resolved placeholder proves: an agent of an organization.
 ///
