@@ -7,7 +7,7 @@ use crate::courier::Delivered;
 use crate::deadline::Deadline;
 use crate::store::{Delivery, StoreError, Take, Unsettled};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
 
 /// How long what was taken is the taker's own; longer than an attempt takes.
@@ -28,8 +28,12 @@ impl Interactions {
         let mut under_way = UnderWay::default();
         let mut running = FuturesUnordered::new();
         loop {
+            let mut ended = Vec::new();
             if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
-                match self.take_deliveries(&under_way).await {
+                let taking = self.take_deliveries(&under_way);
+                let taken;
+                (taken, ended) = meanwhile(&mut running, taking).await;
+                match taken {
                     Ok(taken) => {
                         for delivery in taken {
                             under_way.begin(delivery.organization(), delivery.receiver());
@@ -40,13 +44,18 @@ impl Interactions {
                 }
             }
             // Whoever is done makes room for more of its own organization, which may have been skipped.
-            let Some((delivery, outcome)) = running.next().await else {
-                break;
-            };
-            under_way.end(delivery.organization(), delivery.receiver());
-            match outcome {
-                Ok(outcome) => delivered += u64::from(outcome == Delivered::Done),
-                Err(error) => failed = Some(error),
+            if ended.is_empty() {
+                let Some(one) = running.next().await else {
+                    break;
+                };
+                ended.push(one);
+            }
+            for (delivery, outcome) in ended {
+                under_way.end(delivery.organization(), delivery.receiver());
+                match outcome {
+                    Ok(outcome) => delivered += u64::from(outcome == Delivered::Done),
+                    Err(error) => failed = Some(error),
+                }
             }
         }
         failed.map_or(Ok(delivered), Err)
@@ -84,13 +93,16 @@ impl Interactions {
         let mut under_way = UnderWay::default();
         let mut running = FuturesUnordered::new();
         loop {
+            let mut ended = Vec::new();
             if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
                 let busy = under_way.busy_organizations();
                 let limit = under_way.free();
-                let taken = self
+                let taking = self
                     .store
                     .interactions_unsettled(limit, OF_ORGANIZATION, &busy);
-                match taken.await {
+                let taken;
+                (taken, ended) = meanwhile(&mut running, taking).await;
+                match taken {
                     Ok(taken) => {
                         for unsettled in taken {
                             under_way.begin(unsettled.scope.organization(), "");
@@ -100,12 +112,17 @@ impl Interactions {
                     Err(error) => failed = Some(error),
                 }
             }
-            let Some((unsettled, outcome)) = running.next().await else {
-                break;
-            };
-            under_way.end(unsettled.scope.organization(), "");
-            if let Err(error) = outcome {
-                failed = Some(error);
+            if ended.is_empty() {
+                let Some(one) = running.next().await else {
+                    break;
+                };
+                ended.push(one);
+            }
+            for (unsettled, outcome) in ended {
+                under_way.end(unsettled.scope.organization(), "");
+                if let Err(error) = outcome {
+                    failed = Some(error);
+                }
             }
         }
         failed.map_or(Ok(()), Err)
@@ -133,5 +150,43 @@ impl Interactions {
             }
         };
         (unsettled, outcome)
+    }
+}
+
+/// Waits for `wanted` while what runs goes on, and returns what of it ended. What runs may hold the
+/// connection that `wanted` waits for, and its time passes.
+async fn meanwhile<T, R: Future>(
+    running: &mut FuturesUnordered<R>,
+    wanted: impl Future<Output = T>,
+) -> (T, Vec<R::Output>) {
+    let mut wanted = pin!(wanted);
+    let mut ended = Vec::new();
+    loop {
+        tokio::select! {
+            got = &mut wanted => return (got, ended),
+            Some(one) = running.next() => ended.push(one),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{sync::Mutex, time::timeout};
+
+    #[tokio::test]
+    async fn what_runs_gives_back_the_connection_that_the_next_take_waits_for() {
+        let connection = Mutex::new(());
+        let mut running = FuturesUnordered::new();
+        running.push(async {
+            let held = connection.lock().await;
+            tokio::task::yield_now().await;
+            drop(held);
+        });
+        // It has the connection, and has not ended.
+        assert!(futures_util::poll!(running.next()).is_pending());
+        let taking = async { drop(connection.lock().await) };
+        let both = meanwhile(&mut running, taking);
+        timeout(Duration::from_secs(5), both).await.unwrap();
     }
 }
