@@ -206,7 +206,7 @@ create table ended_interactions (
     constraint ended_interactions_connection foreign key (organization_id, connection_id)
         references connections (organization_id, id) on delete cascade
 );
-comment on table ended_interactions is 'How a question ended that nobody answered: a late click by the person who was asked is told so.';
+comment on table ended_interactions is 'How an unanswered question ended, so that a late click by the person who was asked can be told.';
 create index ended_interactions_by_age on ended_interactions (ended_at);
 create index ended_interactions_by_connection on ended_interactions (organization_id, connection_id);
 

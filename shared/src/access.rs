@@ -38,7 +38,7 @@ pub struct Facts {
 /// How a verified worker token stands with the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenStanding {
-    /// It counts, or there is none.
+    /// The token is valid, or the request has none.
     Good,
     /// It, or its deployment after it was issued, was revoked.
     Revoked,
@@ -335,8 +335,8 @@ enum Credential<'a> {
     Other(KeyPermit, AuthType),
 }
 
-/// The most specific credential there is; never the next tier because one could not be read. What is
-/// wrong with the credential itself is told only when it is to be spent.
+/// The most specific credential there is; never the next tier because one could not be read. A
+/// fault of the credential itself is reported only when it is about to be spent.
 ///
 /// # Errors
 /// `unexpected_credential` where two placeholders have a secret of their own: which is meant is not said.

@@ -98,8 +98,8 @@ pub struct Acknowledgement {
     pub answer: Option<Value>,
     /// Whether the answer itself takes the card's buttons away.
     pub edits_card: bool,
-    /// What the platform wants called besides.
-    pub besides: Option<ApiCall>,
+    /// The API call that follows the acknowledgement, if the platform needs one.
+    pub follow_up: Option<ApiCall>,
 }
 
 /// What a button says of itself.

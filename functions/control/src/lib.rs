@@ -241,7 +241,7 @@ impl App {
     }
 }
 
-/// Unix seconds. A microsecond, which is the database's unit, is told apart in them until the year 2242.
+/// Unix seconds. An `f64` keeps microseconds, the database's unit, apart until the year 2242.
 fn seconds(at: OffsetDateTime) -> f64 {
     at.unix_timestamp() as f64 + f64::from(at.microsecond()) / 1e6
 }

@@ -70,7 +70,7 @@ async fn claim(
     };
     log(&scope, &click.interaction);
     let mut acknowledgement = ended(platform, &scope, &click, &answered);
-    let besides = platform.besides(acknowledgement.besides.take(), until);
+    let follow_up = platform.follow_up(acknowledgement.follow_up.take(), until);
     let edits_card = acknowledgement.edits_card;
     let settled = settle(app, platform, &scope, &click, &answered, edits_card, until);
     let delivered = async {
@@ -78,7 +78,7 @@ async fn claim(
             app.interactions.deliver(delivery, until).await;
         }
     };
-    let all = futures_util::future::join3(besides, settled, delivered);
+    let all = futures_util::future::join3(follow_up, settled, delivered);
     // The store's statements are within the budget too.
     let end = started + app.ack_budget.mul_f32(0.95);
     if tokio::time::timeout_at(end, all).await.is_err() {
@@ -112,7 +112,7 @@ async fn told(
     };
     let mut acknowledgement = platform.acknowledge(click, &verdict);
     platform
-        .besides(acknowledgement.besides.take(), until)
+        .follow_up(acknowledgement.follow_up.take(), until)
         .await;
     answer(acknowledgement)
 }

@@ -160,8 +160,8 @@ impl OnPlatform<'_> {
         self.platform.acknowledge(click, verdict)
     }
 
-    /// Makes the call that an acknowledgement wants besides. Nothing depends on it.
-    pub async fn besides(&self, call: Option<ApiCall>, until: Instant) {
+    /// Makes the call that follows an acknowledgement. Nothing depends on it.
+    pub async fn follow_up(&self, call: Option<ApiCall>, until: Instant) {
         if let Some(call) = call
             && let Posted::Refused(why) | Posted::Unknown(why) = self.send(call, until).await
         {

@@ -160,7 +160,7 @@ impl ChatPlatform for Discord {
         Acknowledgement {
             answer: Some(answer),
             edits_card,
-            besides: None,
+            follow_up: None,
         }
     }
 

@@ -140,7 +140,7 @@ impl ChatPlatform for Slack {
 
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         // Slack shows a private note only by a call, and only where the card is.
-        let besides = match (verdict, &click.card) {
+        let follow_up = match (verdict, &click.card) {
             (Verdict::Late(why), Some(card)) => Some(self.call(
                 "chat.postEphemeral",
                 json!({"channel": card.channel(), "user": click.user, "text": why}),
@@ -150,7 +150,7 @@ impl ChatPlatform for Slack {
         Acknowledgement {
             answer: None,
             edits_card: false,
-            besides,
+            follow_up,
         }
     }
 

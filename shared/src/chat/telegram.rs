@@ -125,20 +125,20 @@ impl ChatPlatform for Telegram {
             (Verdict::Ended(card, ending), Some(at)) => Acknowledgement {
                 answer: as_answer(edited(at, card, ending), "editMessageText"),
                 edits_card: true,
-                besides: Some(self.call("answerCallbackQuery", noted)),
+                follow_up: Some(self.call("answerCallbackQuery", noted)),
             },
             (Verdict::Late(why), _) => {
                 noted["text"] = (*why).into();
                 Acknowledgement {
                     answer: as_answer(noted, "answerCallbackQuery"),
                     edits_card: false,
-                    besides: None,
+                    follow_up: None,
                 }
             }
             (Verdict::Ignored | Verdict::Ended(..), _) => Acknowledgement {
                 answer: as_answer(noted, "answerCallbackQuery"),
                 edits_card: false,
-                besides: None,
+                follow_up: None,
             },
         }
     }
