@@ -1,23 +1,25 @@
 //! Chat platforms. A platform is one file that says what to send and reads what came; what is sent
 //! leaves from here. A new one is its file, and a line in `Platform`, in `Chat::on` and in a migration.
 
-mod api;
+mod call;
 mod card;
+mod connected;
 mod discord;
 mod hosts;
 mod slack;
 mod telegram;
 
-pub use api::{ApiCall, Chat, OnPlatform, Posted};
+pub use call::{ApiCall, Posted};
 pub use card::{Card, Ending};
+pub use connected::{Chat, OnPlatform};
 pub use hosts::ApiHosts;
 
+use crate::authority::signature::Verified;
 use crate::error::{Code, Error};
-use crate::event::Incoming;
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
-use crate::signature::Verified;
-use crate::store::{CardAddress, Choice, ClickKey};
-use api::Reply;
+use crate::question::{CardAddress, Choice, ClickKey};
+use crate::wire::event::Incoming;
+use call::Reply;
 use http::StatusCode;
 use serde_json::Value;
 

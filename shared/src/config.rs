@@ -1,14 +1,8 @@
 //! The environment, read once at cold start; a missing or malformed variable is named.
 
-use crate::pem;
-use crate::secret::OperatorSecret;
-use http::{Uri, uri::Authority};
-use rustls::ClientConfig;
-use std::{
-    collections::HashMap, ffi::OsString, fmt::Display, net::Ipv6Addr, path::Path,
-    process::ExitCode, str::FromStr, time::Duration,
-};
-use tracing_subscriber::filter::LevelFilter;
+use crate::host::HostName;
+use http::uri::Authority;
+use std::{collections::HashMap, ffi::OsString, fmt::Display, str::FromStr, time::Duration};
 
 /// A variable that is missing or malformed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +69,7 @@ impl Env {
     }
 
     /// What `read` makes of the value; where it makes nothing of it, that `expected` was.
-    fn read_as<'a, T>(
+    pub(crate) fn read_as<'a, T>(
         &'a self,
         variable: &'static str,
         read: fn(&'a str) -> Option<T>,
@@ -100,11 +94,11 @@ impl Env {
         Ok(items)
     }
 
-    /// A list of `host` or `host:port`, the hosts in lower case.
+    /// A comma-separated list of `host` or `host:port`.
     pub fn authorities(
         &self,
         variable: &'static str,
-    ) -> Result<Vec<(String, Option<u16>)>, ConfigError> {
+    ) -> Result<Vec<(HostName, Option<u16>)>, ConfigError> {
         let read = |item| {
             authority(item)
                 .ok_or_else(|| malformed(variable, "must be host or host:port, comma-separated"))
@@ -160,16 +154,6 @@ impl Env {
             count => Ok(count),
         }
     }
-
-    /// One of Lambda's levels, in any case.
-    pub fn log_level(&self) -> Result<LevelFilter, ConfigError> {
-        let level = self.read_as(
-            "AWS_LAMBDA_LOG_LEVEL",
-            level,
-            "must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL",
-        )?;
-        Ok(level.unwrap_or(LevelFilter::INFO))
-    }
 }
 
 /// A year; longer is a mistake, and would overflow an interval.
@@ -206,160 +190,19 @@ pub(crate) fn port(text: &str) -> Option<u16> {
     digits(text).filter(|port| *port != 0)
 }
 
-/// Without a port.
-fn host(text: &str) -> Option<&str> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let is_host = text.bytes().all(known) || text.parse::<Ipv6Addr>().is_ok();
-    Some(text).filter(|text| is_host && !text.is_empty())
-}
-
 /// `host` or `host:port`, an IPv6 address in brackets.
-fn authority(text: &str) -> Option<(String, Option<u16>)> {
+fn authority(text: &str) -> Option<(HostName, Option<u16>)> {
     let authority: Authority = text.parse().ok()?;
-    let (own, port) = (authority.host(), authority.port_u16());
-    match own.strip_prefix('[').and_then(|v6| v6.strip_suffix(']')) {
-        Some(v6) => drop(v6.parse::<Ipv6Addr>().ok()?),
-        None => drop(host(own)?),
-    }
-    // A port that is no number, or a user before the host, would otherwise be passed over.
-    let whole = port.map_or_else(|| own.to_owned(), |port| format!("{own}:{port}"));
-    (whole == text).then(|| (own.to_ascii_lowercase(), port))
+    let (host, port) = (authority.host(), authority.port_u16());
+    // A port that is not a number, or a user before the host, would otherwise be ignored.
+    let whole = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    (whole == text).then_some(())?;
+    Some((HostName::parse(host).ok()?, port))
 }
 
-/// Names of databases and users are their owners' choice.
-fn name(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.contains(char::is_control))
-}
-
-/// Of Secrets Manager's alphabet, or no secret could be so named.
-fn prefix(text: &str) -> Option<&str> {
-    Some(text).filter(|text| text.bytes().all(in_names))
-}
-
-fn in_names(byte: u8) -> bool {
+/// Whether a secret's name may hold this byte.
+pub(crate) fn in_names(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte)
-}
-
-fn endpoint(text: &str) -> Option<Uri> {
-    let uri: Uri = text.parse().ok()?;
-    let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    Some(uri).filter(|uri| known && uri.host().is_some_and(|host| !host.is_empty()))
-}
-
-fn level(text: &str) -> Option<LevelFilter> {
-    match text.to_ascii_uppercase().as_str() {
-        "TRACE" => Some(LevelFilter::TRACE),
-        "DEBUG" => Some(LevelFilter::DEBUG),
-        "INFO" => Some(LevelFilter::INFO),
-        "WARN" => Some(LevelFilter::WARN),
-        "ERROR" | "FATAL" => Some(LevelFilter::ERROR),
-        _ => None,
-    }
-}
-
-/// How to reach the database. Where a part of the address is given here it wins over the secret's, so
-/// that a secret that rotates serves behind a pooler.
-pub struct DatabaseConfig {
-    pub secret: OperatorSecret,
-    pub host: Option<String>,
-    pub port: Option<u16>,
-    pub name: Option<String>,
-    pub user: Option<String>,
-    /// What verifies the server in place of the platform's roots.
-    pub tls: Option<ClientConfig>,
-    pub pool_max: usize,
-    pub timeout: Duration,
-}
-
-/// Most connections of an environment; more than a server has for all of them is a mistake.
-const MOST_CONNECTIONS: u32 = 1000;
-
-impl DatabaseConfig {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        const NAME: &str = "must have no control characters";
-        const POOL_MAX: &str = "DATABASE_POOL_MAX";
-        let own_host = env.read_as("DATABASE_HOST", host, "must be a host name or an address")?;
-        let own_port = env.read_as("DATABASE_PORT", port, "must be a port from 1 to 65535")?;
-        let pool_max = env.count(POOL_MAX, 1)?;
-        if pool_max > MOST_CONNECTIONS {
-            let most = format_args!("must be at most {MOST_CONNECTIONS}");
-            return Err(malformed(POOL_MAX, most));
-        }
-        Ok(Self {
-            secret: OperatorSecret::from_env(env, "DATABASE_SECRET_ID")?,
-            host: own_host.map(str::to_owned),
-            port: own_port,
-            name: env.read_as("DATABASE_NAME", name, NAME)?.map(str::to_owned),
-            user: env.read_as("DATABASE_USER", name, NAME)?.map(str::to_owned),
-            tls: own_roots(env)?,
-            pool_max: pool_max as usize,
-            timeout: env.bound("DATABASE_TIMEOUT_MS", 3000)?,
-        })
-    }
-}
-
-/// Read whatever the secret will say of TLS, so that a file of no use stops the function at its start and
-/// not at its first request.
-fn own_roots(env: &Env) -> Result<Option<ClientConfig>, ConfigError> {
-    const VARIABLE: &str = "DATABASE_CA_FILE";
-    let Some(file) = env.get(VARIABLE)? else {
-        return Ok(None);
-    };
-    let tls = pem::client_config(Some(Path::new(file)));
-    tls.map(Some).map_err(|error| malformed(VARIABLE, error))
-}
-
-/// How secrets are named and how long their values may be reused.
-pub struct SecretsConfig {
-    pub prefix: String,
-    pub cache_ttl: Duration,
-}
-
-impl SecretsConfig {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        // The AWS SDK passes over one that it cannot read, and would ask AWS itself.
-        env.read_as(
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            endpoint,
-            "must be an http or https address",
-        )?;
-        let prefix = env.read_as(
-            "SECRETS_PREFIX",
-            prefix,
-            "must be of what secrets' names are made of: A-Z a-z 0-9 / _ + = . @ -",
-        )?;
-        Ok(Self {
-            prefix: prefix.unwrap_or("postern/").to_owned(),
-            cache_ttl: env.millis("SECRETS_CACHE_TTL_MS", 300_000)?,
-        })
-    }
-}
-
-/// Age past which a pending interaction can no longer be claimed, and is swept.
-pub fn pending_ttl(env: &Env) -> Result<Duration, ConfigError> {
-    env.bound("PENDING_TTL_MS", 86_400_000)
-}
-
-/// Runs a function's `main`: logging first, then `run`, and a cold start that fails says why.
-pub async fn start<F>(run: impl FnOnce(Env) -> F) -> ExitCode
-where
-    F: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
-{
-    let env = Env::read();
-    let level = env.log_level();
-    crate::telemetry::init(*level.as_ref().unwrap_or(&LevelFilter::INFO));
-    let ended = match level {
-        // Boxed: a function's whole future is too deep to lay out in one piece.
-        Ok(_) => Box::pin(run(env)).await,
-        Err(error) => Err(error.into()),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(event = "cold_start_failed", "{error}");
-            ExitCode::FAILURE
-        }
-    }
 }
 
 #[cfg(test)]
@@ -368,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = DatabaseConfig::from_env(&Env::of([]))
+        let error = Env::of([])
+            .required("DATABASE_SECRET_ID")
             .err()
             .map(|e| e.to_string());
         assert_eq!(
@@ -379,11 +223,8 @@ mod tests {
 
     #[test]
     fn a_malformed_variable_is_named_without_its_value() {
-        let env = Env::of([
-            ("DATABASE_SECRET_ID", "db"),
-            ("DATABASE_TIMEOUT_MS", "hunter2"),
-        ]);
-        let error = DatabaseConfig::from_env(&env)
+        let error = Env::of([("DATABASE_TIMEOUT_MS", "hunter2")])
+            .bound("DATABASE_TIMEOUT_MS", 3000)
             .err()
             .map(|e| e.to_string())
             .unwrap_or_default();
@@ -405,13 +246,14 @@ mod tests {
     #[test]
     fn a_list_of_hosts_is_read_whole_or_not_at_all() {
         let authorities = |text| Env::of([("X", text)]).authorities("X");
+        let host = |text| HostName::parse(text).unwrap();
         assert_eq!(authorities(""), Ok(vec![]));
         assert_eq!(
             authorities("Localhost, 127.0.0.1:80 ,[::1]:81"),
             Ok(vec![
-                ("localhost".into(), None),
-                ("127.0.0.1".into(), Some(80)),
-                ("[::1]".into(), Some(81))
+                (host("localhost"), None),
+                (host("127.0.0.1"), Some(80)),
+                (host("[::1]"), Some(81))
             ])
         );
         for text in [

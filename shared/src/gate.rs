@@ -1,12 +1,12 @@
 //! May this be sent? Rules decide first, a model where they say so, a person where they say so; what
 //! goes wrong on the way is a denial.
 
+use crate::authority::scope::AgentScope;
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
 use crate::interactions::Interactions;
 use crate::judge::{Heard, Judge, JudgeError, Question};
 use crate::policy::{By, Grant, Judged, Mode, Passed, Policies, Ruled, Ruling, Sees, Target};
-use crate::scope::AgentScope;
 use crate::telemetry::EGRESS;
 use metrics::counter;
 

@@ -2,23 +2,26 @@
 //! whatever chat does, the store's decision stands.
 
 mod approve;
+pub mod deliver;
 mod due;
 mod turns;
 
-use crate::ask::Ask;
+use crate::authority::Connection;
+use crate::authority::scope::{Conversation, Scope, VerifiedWorker};
 use crate::chat::{ApiHosts, Card, Chat, Ending, Form, OnPlatform, Posted};
-use crate::courier::Courier;
-use crate::egress::{AllowedPrivate, Egress};
+use crate::config::{ConfigError, Env};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
-use crate::policy::{CallbackAddress, CallbackUrl, Policies};
-use crate::scope::{Conversation, Scope, VerifiedWorker};
+use crate::policy::Policies;
+use crate::question::ask::Ask;
+use crate::question::{Answered, CardAddress, Owed, Status};
+use crate::question::{CallbackAddress, CallbackUrl};
 use crate::secret::{Freshness, SecretNames, Secrets};
-use crate::store::{
-    Answered, CardAddress, Connection, Delivery, NewInteraction, Owed, Status, Store, StoreError,
-    Stored, Withdrawal,
-};
+use crate::store::{Delivery, NewInteraction, Store, StoreError, Stored, Withdrawal};
+use crate::wire::AllowedPrivate;
+use crate::wire::client::GuardedClient;
 use bytes::Bytes;
+use deliver::Courier;
 use http_body_util::Full;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -52,6 +55,11 @@ enum How {
     Unknown,
 }
 
+/// Age past which a pending interaction can no longer be claimed, and is swept.
+pub fn pending_ttl(env: &Env) -> Result<Duration, ConfigError> {
+    env.bound("PENDING_TTL_MS", 86_400_000)
+}
+
 /// Everything that interactions need.
 pub struct Interactions {
     pub store: Arc<Store>,
@@ -60,7 +68,7 @@ pub struct Interactions {
     pub ttl: Duration,
     chat: Chat,
     courier: Courier,
-    egress: Arc<Egress<Full<Bytes>>>,
+    egress: Arc<GuardedClient<Full<Bytes>>>,
 }
 
 impl Interactions {
@@ -68,7 +76,7 @@ impl Interactions {
         store: Arc<Store>,
         secrets: Arc<Secrets>,
         names: SecretNames,
-        egress: Arc<Egress<Full<Bytes>>>,
+        egress: Arc<GuardedClient<Full<Bytes>>>,
         chat_hosts: ApiHosts,
         ttl: Duration,
     ) -> Self {
@@ -94,8 +102,8 @@ impl Interactions {
     /// Where the platform's certificate roots cannot be read.
     pub fn way_out(
         allowed: AllowedPrivate,
-    ) -> Result<Arc<Egress<Full<Bytes>>>, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Arc::new(Egress::new(allowed, CONNECT_TIMEOUT)?))
+    ) -> Result<Arc<GuardedClient<Full<Bytes>>>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Arc::new(GuardedClient::new(allowed, CONNECT_TIMEOUT)?))
     }
 
     /// Which private addresses a callback may have.

@@ -9,12 +9,12 @@ mod verdicts;
 pub use exchange::JudgeConfig;
 use prompt::{LARGEST_BODY, LONGEST_PATH};
 
-use crate::egress::Egress;
+use crate::authority::scope::AgentScope;
 use crate::moment::Moment;
 use crate::policy::Target;
-use crate::scope::AgentScope;
 use crate::secret::{SecretNames, Secrets};
 use crate::store::{Flight, JudgeOutcome, Store, StoredVerdict, VerdictClaim};
+use crate::wire::client::GuardedClient;
 use breaker::Breakers;
 use bytes::Bytes;
 use exchange::Exchange;
@@ -97,7 +97,7 @@ impl Judge {
         store: Arc<Store>,
         secrets: Arc<Secrets>,
         names: &SecretNames,
-        egress: Arc<Egress<Full<Bytes>>>,
+        egress: Arc<GuardedClient<Full<Bytes>>>,
     ) -> Self {
         let timeout = config.timeout;
         Self {

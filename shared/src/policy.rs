@@ -1,15 +1,13 @@
 //! Egress policies: where an organization's agents may spend its secrets. What rules decide is pure;
 //! what they leave to a model or to a person is `gate`'s.
 
-mod callback;
 mod rule;
 mod ruleset;
 mod target;
 
-pub use callback::{CallbackAddress, CallbackUrl};
 pub use rule::{Asked, InvalidRule, Judged, Sees};
 pub use ruleset::{InvalidRules, MOST_RULES, RuleSet, RulesHash};
-pub use target::{HostName, InvalidHost, Scheme, Target};
+pub use target::{Scheme, Target};
 
 use rule::Action;
 use serde_json::Value;

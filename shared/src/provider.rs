@@ -1,10 +1,10 @@
 //! Providers, as data.
 
-use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::error::{Code, Error};
+use crate::host::HostName;
 use crate::id::ProviderId;
-use crate::policy::{HostName, Target};
+use crate::policy::Target;
 use http::{HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -30,6 +30,15 @@ pub struct Provider {
 
 fn chat_path() -> String {
     "/v1/chat/completions".into()
+}
+
+/// How a credential is presented to its provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthType {
+    ApiKey,
+    #[serde(rename = "oauth")]
+    OAuth,
 }
 
 /// Where a credential goes.

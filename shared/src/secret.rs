@@ -3,7 +3,9 @@
 //! of another kind.
 
 mod cache;
+mod config;
 mod name;
 
 pub use cache::{AFTER_A_REFUSAL, Freshness, Secrets};
+pub use config::SecretsConfig;
 pub use name::{CallbackPermit, ChatPermit, KeyPermit, OperatorSecret, Permit, SecretNames};

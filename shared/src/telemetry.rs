@@ -1,15 +1,59 @@
 //! What a function tells of itself: logs and CloudWatch metrics, one JSON object a line on standard output.
 
-use crate::Code;
+use crate::config::{ConfigError, Env};
+use crate::error::Code;
 use metrics::{Unit, counter, describe_counter, describe_histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use std::io::Write;
+use std::{io::Write, process::ExitCode};
 use tracing_subscriber::{
     filter::LevelFilter, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+/// Runs a function's `main`: logging first, then `run`, and a cold start that fails says why.
+pub async fn start<F>(run: impl FnOnce(Env) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let env = Env::read();
+    let level = log_level(&env);
+    init(*level.as_ref().unwrap_or(&LevelFilter::INFO));
+    let ended = match level {
+        // Boxed: a function's whole future is too deep to lay out in one piece.
+        Ok(_) => Box::pin(run(env)).await,
+        Err(error) => Err(error.into()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(event = "cold_start_failed", "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One of Lambda's log levels, in any case; `INFO` where none is set.
+fn log_level(env: &Env) -> Result<LevelFilter, ConfigError> {
+    let level = env.read_as(
+        "AWS_LAMBDA_LOG_LEVEL",
+        level,
+        "must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL",
+    )?;
+    Ok(level.unwrap_or(LevelFilter::INFO))
+}
+
+fn level(text: &str) -> Option<LevelFilter> {
+    match text.to_ascii_uppercase().as_str() {
+        "TRACE" => Some(LevelFilter::TRACE),
+        "DEBUG" => Some(LevelFilter::DEBUG),
+        "INFO" => Some(LevelFilter::INFO),
+        "WARN" => Some(LevelFilter::WARN),
+        "ERROR" | "FATAL" => Some(LevelFilter::ERROR),
+        _ => None,
+    }
+}
+
 /// Starts logging at `level`. Dependencies stay at WARN, since their DEBUG lines may hold headers.
-pub fn init(level: LevelFilter) {
+fn init(level: LevelFilter) {
     let ours = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("postern", level);

@@ -1,12 +1,10 @@
 //! The store's one promise: all four of organization, id, connection and user, or nothing happens.
 
 use crate::support::World;
-use postern::access::TokenStanding;
-use postern::scope::{Scope, VerifiedWorker};
-use postern::store::{
-    CardAddress, Choice, ClickKey, Missed, NewClaim, NewInteraction, Outcome, Owed, Read, Stored,
-    Withdrawal,
-};
+use postern::authority::access::TokenStanding;
+use postern::authority::scope::{Scope, VerifiedWorker};
+use postern::question::{CardAddress, Choice, ClickKey, Outcome, Owed};
+use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Withdrawal};
 use postern::{InteractionId, Revision, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,7 +55,7 @@ async fn choose(
     let new = NewClaim {
         revision: &revision(question),
         choice: Choice(choice),
-        click: &ClickKey::of(&[click]),
+        click: &ClickKey::from_parts(&[click]),
         card: None,
         ttl: TTL,
         lease: LEASE,
@@ -446,7 +444,7 @@ async fn the_note_of_a_post_that_was_overtaken_is_of_a_card_that_answers_nothing
         let new = NewClaim {
             revision: &revision(question),
             choice: Choice(0),
-            click: &ClickKey::of(&[message]),
+            click: &ClickKey::from_parts(&[message]),
             card: at.as_ref(),
             ttl: TTL,
             lease: LEASE,

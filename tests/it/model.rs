@@ -3,11 +3,9 @@
 //! another content, and what the person is told is what happened.
 
 use crate::support::World;
-use postern::scope::VerifiedWorker;
-use postern::store::{
-    CardAddress, Choice, ClickKey, Missed, NewClaim, NewInteraction, Outcome, Read, Stored, Swept,
-    Withdrawal,
-};
+use postern::authority::scope::VerifiedWorker;
+use postern::question::{CardAddress, Choice, ClickKey, Outcome};
+use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};
 use postern::{InteractionId, Revision, Store};
 use proptest::{
     collection::vec,
@@ -285,7 +283,7 @@ impl Real<'_> {
 
     /// What a click came to; one that wins answers what its card showed.
     async fn click(&self, click: &Click, shown: &Card) -> &'static str {
-        let key = ClickKey::of(&[&click.id.to_string()]);
+        let key = ClickKey::from_parts(&[&click.id.to_string()]);
         let at = address(click.card, click.elsewhere);
         let new = NewClaim {
             revision: &shown.revision,

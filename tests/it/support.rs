@@ -6,9 +6,12 @@ pub use wait::until;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
-use postern::config::{DatabaseConfig, Env, SecretsConfig};
-use postern::scope::VerifiedWorker;
-use postern::{Secrets, Store, token};
+use postern::authority::scope::VerifiedWorker;
+use postern::authority::token;
+use postern::config::Env;
+use postern::secret::SecretsConfig;
+use postern::store::DatabaseConfig;
+use postern::{Secrets, Store};
 use postern_stack::{
     Discord, Front, Function, HttpRequest, Invocation, PostedCard, Postgres, SampleJudge,
     SecretsManager, Slack, StreamingInvocation, Telegram, Upstream, binaries,

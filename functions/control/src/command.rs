@@ -1,9 +1,9 @@
 //! Commands as the operator writes them. Each is checked whole before anything runs.
 
-use postern::access::AuthType;
+use postern::authority::Platform;
 use postern::id::{ProfileId, TokenId};
 use postern::policy::RuleSet;
-use postern::store::Platform;
+use postern::provider::AuthType;
 use postern::{
     AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
 };

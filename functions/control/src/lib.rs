@@ -4,14 +4,17 @@ mod command;
 mod explain;
 
 use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use postern::authority::token;
+use postern::authority::token::NewToken;
 use postern::chat::ApiHosts;
-use postern::config::{DatabaseConfig, Env, SecretsConfig};
+use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
+use postern::secret::SecretsConfig;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
+use postern::store::DatabaseConfig;
 use postern::store::{NewPlaceholder, NewProfile};
-use postern::token::NewToken;
-use postern::{Code, Error, Placeholder, Secrets, Store, token};
+use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -54,8 +57,8 @@ impl App {
             Err(error) => Err(error),
         };
         done.unwrap_or_else(|error| {
-            postern::answer::log_error(&error, request_id);
-            postern::answer::error_body(&error, request_id)
+            postern::wire::answer::log_error(&error, request_id);
+            postern::wire::answer::error_body(&error, request_id)
         })
     }
 

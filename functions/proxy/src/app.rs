@@ -12,18 +12,22 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use lambda_http::Error as BoxError;
-use postern::access::{self, Access, Admitted, Behind, LegacyPlaceholders, Rules};
+use postern::authority::access::{self, Access, Admitted, Behind, LegacyPlaceholders, Rules};
+use postern::authority::token::Verifier;
 use postern::chat::ApiHosts;
-use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
-use postern::egress::{AllowedPrivate, Egress};
-use postern::event::{HttpEvent, Incoming};
+use postern::config::Env;
 use postern::gate::{Body, Gate, Matter};
 use postern::interactions::Interactions;
+use postern::interactions::pending_ttl;
 use postern::judge::{Judge, JudgeConfig};
 use postern::policy::{Grant, Passed, Policies, Target};
 use postern::provider::{Provider, Providers};
+use postern::secret::SecretsConfig;
 use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret, SecretNames};
-use postern::token::Verifier;
+use postern::store::DatabaseConfig;
+use postern::wire::AllowedPrivate;
+use postern::wire::client::GuardedClient;
+use postern::wire::event::{HttpEvent, Incoming};
 use postern::{Code, Error, Secrets, Store, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
@@ -42,7 +46,7 @@ pub struct App {
     secrets: Arc<Secrets>,
     rules: Rules,
     limiter: Limiter,
-    egress: Arc<Egress<Full<Bytes>>>,
+    egress: Arc<GuardedClient<Full<Bytes>>>,
     header_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -77,7 +81,7 @@ impl App {
         let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 300_000)?;
         let secrets = Arc::new(Secrets::new(&secrets_config).await);
         let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
-        let egress = Arc::new(Egress::new(allowed, connect_timeout)?);
+        let egress = Arc::new(GuardedClient::new(allowed, connect_timeout)?);
         let judge = Judge::new(
             judge,
             Arc::clone(&store),
@@ -120,7 +124,7 @@ impl App {
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(|error| {
-            postern::answer::log_error(&error, request_id);
+            postern::wire::answer::log_error(&error, request_id);
             self.metrics.refused(provider, &error);
             response::error(&error, request_id)
         })
@@ -303,7 +307,7 @@ impl App {
         let upstream = tokio::time::timeout(self.header_timeout, self.egress.send(request))
             .await
             .map_err(|_| Error::from(Code::UpstreamTimeout))?
-            .map_err(postern::egress::SendError::into_error)?;
+            .map_err(postern::wire::client::SendError::into_error)?;
         Ok((upstream, sent))
     }
 }

@@ -3,10 +3,11 @@
 
 use http::header::{AUTHORIZATION, HeaderName};
 use percent_encoding::percent_decode_str;
-use postern::event::Incoming;
-use postern::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
+use postern::authority::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
+use postern::authority::token;
 use postern::provider::Provider;
-use postern::{Code, Error, token};
+use postern::wire::event::Incoming;
+use postern::{Code, Error};
 use secrecy::SecretString;
 
 const WORKER_TOKEN: &str = "x-postern-worker-token";

@@ -6,12 +6,12 @@ use crate::outgoing;
 use crate::route::Route;
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
-use postern::access::AuthType;
+use postern::authority::placeholder::{Placeholder, Presented, mentions};
 use postern::config::Env;
-use postern::event::{HttpEvent, Incoming};
-use postern::placeholder::{Placeholder, Presented, mentions};
 use postern::policy::{Mode, Owner, Policies, PolicyRow, Ruled};
+use postern::provider::AuthType;
 use postern::provider::{Provider, Providers};
+use postern::wire::event::{HttpEvent, Incoming};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 

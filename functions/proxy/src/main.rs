@@ -9,7 +9,7 @@ async fn main() -> ExitCode {
     // A cold start that fails leaves it so.
     let mut ended = ExitCode::FAILURE;
     let serving = &mut ended;
-    postern::config::start(|env| async move {
+    postern::telemetry::start(|env| async move {
         let metrics = Metrics::install("proxy")?;
         *serving = run(App::from_env(&env, metrics).await?, &env).await?;
         Ok(())

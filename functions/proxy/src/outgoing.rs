@@ -10,10 +10,10 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use postern::access::AuthType;
-use postern::event::Incoming;
 use postern::policy::Target;
+use postern::provider::AuthType;
 use postern::provider::{Auth, Provider, header_value};
+use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use secrecy::{ExposeSecret, SecretString};
 

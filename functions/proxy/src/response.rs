@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use lambda_runtime::{MetadataPrelude, StreamResponse};
-use postern::answer::{ERROR_HEADER, error_response};
+use postern::wire::answer::{ERROR_HEADER, error_response};
 use postern::{AgentId, Error, OrganizationId};
 use std::{
     pin::Pin,

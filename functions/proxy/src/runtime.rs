@@ -18,7 +18,7 @@ use hyper_util::{
 use lambda_http::lambda_runtime::{LambdaInvocation, MetadataPrelude, Runtime};
 use lambda_http::{Error as BoxError, service_fn, tower};
 use postern::config::{ConfigError, Env, malformed};
-use postern::event::HttpEvent;
+use postern::wire::event::HttpEvent;
 use postern::{Code, Error};
 use serde::Serialize;
 use std::{

@@ -5,10 +5,12 @@ use crate::app::App;
 use crate::known::{Asker, hashes};
 use crate::response::{self, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use postern::event::Incoming;
+use postern::authority::token;
 use postern::gate::{Body, Decision, Matter, Verdict};
-use postern::policy::{HostName, LONGEST_METHOD, Policies, Scheme, Target};
-use postern::{Code, Error, token};
+use postern::host::HostName;
+use postern::policy::{LONGEST_METHOD, Policies, Scheme, Target};
+use postern::wire::event::Incoming;
+use postern::{Code, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

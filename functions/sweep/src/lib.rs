@@ -1,13 +1,16 @@
 //! The sweep: one bounded pass over what is stale, which returns what it did.
 
 use postern::chat::ApiHosts;
-use postern::config::{ConfigError, DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::config::{ConfigError, Env};
 use postern::deadline::Deadline;
-use postern::egress::AllowedPrivate;
 use postern::interactions::Interactions;
+use postern::interactions::pending_ttl;
 use postern::secret::SecretNames;
+use postern::secret::SecretsConfig;
+use postern::store::DatabaseConfig;
 use postern::store::StoreError;
 use postern::store::{GivenUp, Swept};
+use postern::wire::AllowedPrivate;
 use postern::{Secrets, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -7,7 +7,7 @@ use std::{process::ExitCode, sync::Arc};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    postern::config::start(|env| async move {
+    postern::telemetry::start(|env| async move {
         let app = Arc::new(App::from_env(&env).await?);
         let serve = move |LambdaEvent { payload, context }: LambdaEvent<serde_json::Value>| {
             let app = Arc::clone(&app);

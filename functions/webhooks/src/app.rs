@@ -5,17 +5,21 @@ use http::Method;
 use lambda_http::Error as BoxError;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode_str;
+use postern::authority::scope::VerifiedWorker;
+use postern::authority::token;
+use postern::authority::token::Verifier;
 use postern::chat::ApiHosts;
-use postern::config::{DatabaseConfig, Env, SecretsConfig, pending_ttl};
+use postern::config::Env;
 use postern::deadline::Deadline;
-use postern::egress::AllowedPrivate;
-use postern::event::{HttpEvent, Incoming};
 use postern::interactions::Interactions;
-use postern::scope::VerifiedWorker;
+use postern::interactions::pending_ttl;
+use postern::secret::SecretsConfig;
 use postern::secret::{OperatorSecret, SecretNames};
+use postern::store::DatabaseConfig;
 use postern::telemetry::Metrics;
-use postern::token::Verifier;
-use postern::{Code, Error, Secrets, Store, token};
+use postern::wire::AllowedPrivate;
+use postern::wire::event::{HttpEvent, Incoming};
+use postern::{Code, Error, Secrets, Store};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -77,7 +81,7 @@ impl App {
         self.metrics
             .request(answered.as_ref().err().map(|error| error.code));
         answered.unwrap_or_else(|error| {
-            postern::answer::log_error(&error, request_id);
+            postern::wire::answer::log_error(&error, request_id);
             reply::error(&error, request_id)
         })
     }

@@ -6,8 +6,8 @@ use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode;
 use postern::Error;
-use postern::event::Incoming;
 use postern::policy::Grant;
+use postern::wire::event::Incoming;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 

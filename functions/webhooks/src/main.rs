@@ -8,23 +8,24 @@ use std::{process::ExitCode, sync::Arc};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    postern::config::start(|env| async move {
+    postern::telemetry::start(|env| async move {
         let metrics = Metrics::install("webhooks")?;
         let app = Arc::new(App::from_env(&env, metrics).await?);
-        let serve =
-            move |LambdaEvent { payload, context }: LambdaEvent<postern::event::HttpEvent>| {
-                let app = Arc::clone(&app);
-                Box::pin(async move {
-                    Ok::<_, Error>(
-                        app.serve(
-                            payload,
-                            &context.request_id,
-                            Deadline::of(context.deadline()),
-                        )
-                        .await,
+        let serve = move |LambdaEvent { payload, context }: LambdaEvent<
+            postern::wire::event::HttpEvent,
+        >| {
+            let app = Arc::clone(&app);
+            Box::pin(async move {
+                Ok::<_, Error>(
+                    app.serve(
+                        payload,
+                        &context.request_id,
+                        Deadline::of(context.deadline()),
                     )
-                })
-            };
+                    .await,
+                )
+            })
+        };
         lambda_runtime::run_concurrent(service_fn(serve)).await
     })
     .await

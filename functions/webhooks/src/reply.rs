@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use postern::Error;
-use postern::answer::error_response;
+use postern::wire::answer::error_response;
 use serde_json::Value;
 
 fn reply(status: StatusCode, headers: HeaderMap, body: String) -> ApiGatewayProxyResponse {

@@ -1,7 +1,7 @@
 //! An interaction as it is shown, before any platform's markup.
 
-use crate::approval;
 use crate::id::{AgentId, InteractionId, UserId};
+use crate::question::approval;
 use serde_json::Value;
 
 /// Most of an approval's arguments that a card shows, in characters.

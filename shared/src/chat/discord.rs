@@ -1,16 +1,16 @@
 //! Discord: its HTTP API, and its signed interactions (docs.discord.com).
 
-use super::api::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
     malformed_secret,
 };
+use crate::authority::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::error::{Code, Error};
-use crate::event::Incoming;
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::signature::{DiscordRequest, OneOrMany, Verified};
-use crate::store::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey};
+use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -193,7 +193,7 @@ fn click(interaction: &Value) -> Option<Click> {
         interaction: button.interaction,
         revision: button.revision,
         choice: button.choice,
-        key: ClickKey::of(&[click_id]),
+        key: ClickKey::from_parts(&[click_id]),
         card: channel
             .zip(text(&message["id"]))
             .and_then(|(channel, message)| CardAddress::new(channel, message)),

@@ -1,9 +1,9 @@
 //! Where a platform's API may be. A tenant's `config.api_base_url` is honoured only for hosts that the
 //! operator named, since what is posted there, and with which token, is the tenant's to see alone.
 
+use crate::authority::Platform;
 use crate::config::{ConfigError, Env};
-use crate::egress::{AllowedPrivate, HostList};
-use crate::store::Platform;
+use crate::wire::{AllowedPrivate, HostList};
 use http::Uri;
 use serde_json::Value;
 

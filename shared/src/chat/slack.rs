@@ -1,16 +1,16 @@
 //! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
 
-use super::api::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
     malformed_secret,
 };
+use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
-use crate::event::Incoming;
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::signature::{OneOrMany, SlackRequest, Verified};
-use crate::store::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey};
+use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode;
 use secrecy::{ExposeSecret, SecretString};
@@ -220,8 +220,10 @@ fn click(payload: &Value) -> Option<Click> {
     let channel = text(&container["channel_id"]).or_else(|| text(&payload["channel"]["id"]));
     let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
     let key = match action["action_ts"].as_str() {
-        Some(at) => ClickKey::of(&[at, message.as_deref().unwrap_or_default(), action_id, user]),
-        None => ClickKey::of(&[&payload.to_string()]),
+        Some(at) => {
+            ClickKey::from_parts(&[at, message.as_deref().unwrap_or_default(), action_id, user])
+        }
+        None => ClickKey::from_parts(&[&payload.to_string()]),
     };
     Some(Click {
         user: UserId::parse(user).ok()?,

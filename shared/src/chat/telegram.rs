@@ -1,16 +1,16 @@
 //! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
 
-use super::api::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
     malformed_secret,
 };
+use crate::authority::signature::{OneOrMany, TelegramRequest, Verified};
 use crate::error::{Code, Error};
-use crate::event::Incoming;
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::signature::{OneOrMany, TelegramRequest, Verified};
-use crate::store::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey};
+use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -181,7 +181,7 @@ fn click(query: &Value) -> Option<Click> {
         interaction: button.interaction,
         revision: button.revision,
         choice: button.choice,
-        key: ClickKey::of(&[id]),
+        key: ClickKey::from_parts(&[id]),
         card: at
             .and_then(|(chat, message)| CardAddress::new(chat.to_string(), message.to_string())),
         id: id.to_owned(),

@@ -1,13 +1,13 @@
 //! An approval that a policy asks for: of one host, for one agent, from the person the policy names.
 
 use super::{How, Interactions};
-use crate::approval;
+use crate::authority::scope::AgentScope;
 use crate::chat::Card;
+use crate::digest;
 use crate::error::{Code, Error};
-use crate::hash;
 use crate::id::{InteractionId, Revision};
 use crate::policy::{Asked, Target};
-use crate::scope::AgentScope;
+use crate::question::approval;
 use crate::store::{NewApproval, Opened};
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ impl Interactions {
 
 /// The same for everybody who needs the same decision of the same person.
 fn id(agent: &AgentScope, asked: &Asked, target: &Target) -> Result<InteractionId, Error> {
-    let hash = hash::of(&[
+    let hash = digest::sha256_of_parts(&[
         agent.organization().as_str(),
         agent.agent().as_str(),
         target.host.as_str(),
@@ -76,7 +76,7 @@ fn id(agent: &AgentScope, asked: &Asked, target: &Target) -> Result<InteractionI
         &asked.channel_id,
         asked.conversation_id.as_deref().unwrap_or_default(),
     ]);
-    let hash = crate::hex::encode(&hash);
+    let hash = crate::digest::to_hex(&hash);
     let id = format!("{}{}", approval::OWN_IDS, &hash[..40]);
     InteractionId::parse(id).map_err(|error| Error::from(Code::Internal).because(error))
 }

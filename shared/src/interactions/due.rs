@@ -3,8 +3,8 @@
 
 use super::turns::{OF_ORGANIZATION, TO_RECEIVER, UnderWay};
 use super::{Interactions, Settlement, log_store};
-use crate::courier::Delivered;
 use crate::deadline::Deadline;
+use crate::interactions::deliver::Delivered;
 use crate::store::{Delivery, StoreError, Take, Unsettled};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{pin::pin, time::Duration};

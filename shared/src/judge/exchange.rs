@@ -3,11 +3,11 @@
 
 use super::prompt::{request, system};
 use super::{JudgeError, Opinion, Question, unavailable};
-use crate::access::AuthType;
 use crate::config::{ConfigError, Env, malformed};
-use crate::egress::Egress;
+use crate::provider::AuthType;
 use crate::provider::{Auth, Provider, Providers, header_value};
 use crate::secret::{AFTER_A_REFUSAL, Freshness, KeyPermit, SecretNames, Secrets};
+use crate::wire::client::GuardedClient;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -60,7 +60,7 @@ pub(super) struct Exchange {
     config: JudgeConfig,
     secrets: Arc<Secrets>,
     key: KeyPermit,
-    egress: Arc<Egress<Full<Bytes>>>,
+    egress: Arc<GuardedClient<Full<Bytes>>>,
 }
 
 impl Exchange {
@@ -68,7 +68,7 @@ impl Exchange {
         config: JudgeConfig,
         secrets: Arc<Secrets>,
         names: &SecretNames,
-        egress: Arc<Egress<Full<Bytes>>>,
+        egress: Arc<GuardedClient<Full<Bytes>>>,
     ) -> Self {
         Self {
             key: names.system(&config.provider.provider_id),

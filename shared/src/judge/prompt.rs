@@ -64,7 +64,8 @@ pub fn request(target: &Target, body: Option<&[u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{HostName, Scheme};
+    use crate::host::HostName;
+    use crate::policy::Scheme;
 
     // Things that were tried on gateways of this kind.
     const INJECTIONS: [&str; 8] = [

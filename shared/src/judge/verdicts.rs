@@ -2,10 +2,11 @@
 //! call for all that ask the same at once.
 
 use super::{Heard, JudgeError, Question};
-use crate::hash;
+use crate::digest;
+use crate::host::HostName;
 use crate::id::OrganizationId;
 use crate::moment::Moment;
-use crate::policy::{HostName, Scheme};
+use crate::policy::Scheme;
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
@@ -39,23 +40,23 @@ impl Key {
         let target = asked.target;
         Self {
             organization: asked.agent.organization().clone(),
-            policy: hash::of(&[asked.policy, model, super::prompt::VERSION]),
+            policy: digest::sha256_of_parts(&[asked.policy, model, super::prompt::VERSION]),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,
             methods: target.methods().to_vec(),
             path: target.path().map(str::to_owned),
             query: target.query().map(str::to_owned),
-            body: asked.body.map(hash::of_bytes),
+            body: asked.body.map(digest::sha256),
         }
     }
 
     /// The same for the database, beside the organization's column.
     pub fn hash(&self) -> [u8; 32] {
-        let policy = crate::hex::encode(&self.policy);
+        let policy = crate::digest::to_hex(&self.policy);
         let port = self.port.to_string();
-        let body = self.body.map(|body| crate::hex::encode(&body));
-        hash::of(&[
+        let body = self.body.map(|body| crate::digest::to_hex(&body));
+        digest::sha256_of_parts(&[
             self.organization.as_str(),
             &policy,
             self.scheme.as_str(),
@@ -138,9 +139,9 @@ impl Verdicts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authority::scope::AgentScope;
     use crate::id::AgentId;
     use crate::policy::Target;
-    use crate::scope::AgentScope;
 
     fn agent(organization: &str) -> AgentScope {
         let organization = OrganizationId::parse(organization).unwrap();

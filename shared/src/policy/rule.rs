@@ -1,6 +1,6 @@
 //! A rule as it is written, and as it is checked once.
 
-use super::target::HostName;
+use crate::host::HostName;
 use crate::id::{ConnectionId, UserId};
 use serde::Deserialize;
 use std::fmt;

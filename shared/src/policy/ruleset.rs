@@ -1,7 +1,8 @@
 //! A policy's rules, ready to be matched: what a request needs is found by its host.
 
 use super::rule::{Action, HostRule, InvalidRule, Rule, WrittenRule};
-use super::target::{HostName, PathReading, Target};
+use super::target::{PathReading, Target};
+use crate::host::HostName;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! What rules say, and no way round it.
 
 use super::*;
+use crate::host::HostName;
 use serde_json::json;
 
 fn policies(own: Option<Value>, organization: Option<Value>) -> Policies {

@@ -3,9 +3,9 @@
 //! it brings a second HTTP stack.)
 
 use super::name::{Permit, SecretName};
-use crate::config::SecretsConfig;
 use crate::error::{Code, Error};
 use crate::moment::Moment;
+use crate::secret::SecretsConfig;
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use lru::LruCache;
 use secrecy::{ExposeSecret, SecretString};

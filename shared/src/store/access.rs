@@ -4,9 +4,9 @@ use super::grant::standing;
 use super::policy::{grant_sql, hashes, policies, policies_sql};
 use super::token::{token_sql, token_standing};
 use super::{Store, StoreError, malformed};
-use crate::access::{Facts, Request};
+use crate::authority::access::{Facts, Request};
+use crate::authority::scope::VerifiedWorker;
 use crate::policy::RulesHash;
-use crate::scope::VerifiedWorker;
 use serde::de::DeserializeOwned;
 use tokio_postgres::{
     Row,

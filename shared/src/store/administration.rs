@@ -1,14 +1,14 @@
 //! What `control` writes. Its caller is the operator, whom IAM has let in.
 
 use super::{Parameter, Store, StoreError, millis};
-use crate::access::AuthType;
+use crate::authority::Platform;
+use crate::authority::placeholder::PlaceholderHash;
+use crate::authority::token::LONGEST_LIFE;
 use crate::error::{Code, Error};
 use crate::id::{
     AgentId, ConnectionId, DeploymentName, OrganizationId, ProfileId, ProviderId, TokenId, UserId,
 };
-use crate::placeholder::PlaceholderHash;
-use crate::store::connection::Platform;
-use crate::token::LONGEST_LIFE;
+use crate::provider::AuthType;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::{

@@ -1,10 +1,11 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
-use super::connection::{Connection, connection, via_sql};
+use super::connection::{connection, via_sql};
 use super::interaction::MOST_OPEN;
 use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::authority::Connection;
+use crate::authority::scope::{AgentScope, Scope};
 use crate::id::{InteractionId, Revision};
-use crate::scope::{AgentScope, Scope};
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};

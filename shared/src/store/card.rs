@@ -1,41 +1,13 @@
-//! Where a card is on its platform.
+//! The column that holds a card's address.
 
-use super::StoreError;
-use serde::{Deserialize, Serialize};
+use super::{StoreError, malformed};
+use crate::question::CardAddress;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Json};
 
-/// Longest part of an address that is kept, in characters: the addresses come from the platform.
-const LONGEST_PART: usize = 255;
-
-/// A posted card's own address on its platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CardAddress {
-    channel: String,
-    message: String,
-}
-
-impl CardAddress {
-    /// An address of these parts, each at most 255 characters long.
-    pub fn new(channel: impl Into<String>, message: impl Into<String>) -> Option<Self> {
-        let (channel, message) = (channel.into(), message.into());
-        let bounded = |part: &String| part.chars().count() <= LONGEST_PART;
-        (bounded(&channel) && bounded(&message)).then_some(Self { channel, message })
-    }
-
-    /// The channel, chat or conversation, as the platform names it.
-    pub fn channel(&self) -> &str {
-        &self.channel
-    }
-
-    /// The message in it.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-/// A column that holds a card's address, if it does.
+/// The address of a card, where the column holds one.
 pub(super) fn card(row: &Row, column: &str) -> Result<Option<CardAddress>, StoreError> {
     let card: Option<Json<Value>> = row.try_get(column)?;
-    Ok(card.and_then(|Json(card)| serde_json::from_value(card).ok()))
+    card.map(|Json(card)| serde_json::from_value(card).map_err(malformed))
+        .transpose()
 }

@@ -1,33 +1,16 @@
 //! The claim of a pending interaction: one statement, and exactly one click.
 
-use super::card::CardAddress;
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::hash;
+use crate::authority::scope::{AgentScope, Scope};
 use crate::id::{AgentId, InteractionId, Revision};
-use crate::scope::{AgentScope, Scope};
-use serde_json::Value;
+use crate::question::{Answered, CardAddress, Choice, ClickKey};
 use std::time::Duration;
 use tokio_postgres::{
     Row,
     types::{Json, Type},
 };
-
-/// Which of the stored options was clicked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choice(pub u8);
-
-/// What makes a click the same click when the platform delivers it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClickKey(Vec<u8>);
-
-impl ClickKey {
-    /// A key of these parts, in this order.
-    pub fn of(parts: &[&str]) -> Self {
-        Self(hash::of(parts).to_vec())
-    }
-}
 
 /// A click as it claims.
 #[derive(Debug)]
@@ -41,14 +24,6 @@ pub struct NewClaim<'a> {
     pub ttl: Duration,
     /// For how long settling and delivering are the claimer's own; then they are the sweep's.
     pub lease: Duration,
-}
-
-/// The question as it was asked, and its answer.
-#[derive(Debug)]
-pub struct Answered {
-    pub agent: AgentId,
-    pub payload: Value,
-    pub answer: Value,
 }
 
 /// Why a click claimed nothing, as far as the person who was asked may learn it.
@@ -155,7 +130,7 @@ impl Store {
             (&(millis(claim.ttl) as f64), Type::FLOAT8),
             (&claim.revision.as_str(), Type::TEXT),
             (&i32::from(claim.choice.0), Type::INT4),
-            (&claim.click.0, Type::BYTEA),
+            (&claim.click.as_bytes(), Type::BYTEA),
             (&claim.card.map(Json), Type::JSONB),
             (&(millis(claim.lease) as f64), Type::FLOAT8),
         ];
@@ -183,7 +158,7 @@ impl Store {
             interaction,
             connection,
             user,
-            (&claim.click.0, Type::BYTEA),
+            (&claim.click.as_bytes(), Type::BYTEA),
             (&claim.revision.as_str(), Type::TEXT),
             (&(millis(claim.ttl) as f64), Type::FLOAT8),
         ];

@@ -2,8 +2,8 @@
 //! organization, whose key signs it, is the row's own.
 
 use super::{Parameter, Store, StoreError, malformed, millis};
+use crate::authority::scope::AgentScope;
 use crate::id::{AgentId, InteractionId, OrganizationId};
-use crate::scope::AgentScope;
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{

@@ -3,10 +3,10 @@
 use super::policy::grant_sql;
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
-use crate::access::TokenStanding;
+use crate::authority::access::TokenStanding;
+use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
-use crate::scope::VerifiedWorker;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::{

@@ -1,16 +1,17 @@
 //! Pending interactions: stored, noted, read, deleted. Every operation takes the whole scope, so no field
 //! can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
 
-use super::card::{CardAddress, card};
-use super::connection::{Connection, connection, via_sql};
+use super::card::card;
+use super::connection::{connection, via_sql};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::access::TokenStanding;
+use crate::authority::Connection;
+use crate::authority::access::TokenStanding;
+use crate::authority::scope::{Scope, VerifiedWorker};
 use crate::id::{InteractionId, Revision};
-use crate::scope::{Scope, VerifiedWorker};
+use crate::question::{CardAddress, Outcome, Status};
 use serde_json::Value;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio_postgres::{
     Row,
     types::{Json, Type},
@@ -53,22 +54,6 @@ pub enum Stored {
     TooManyOpen,
     /// The token that asks does not count. Nothing changed.
     Refused(TokenStanding),
-}
-
-/// How an interaction stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Status {
-    pub outcome: Outcome,
-    pub created_at: OffsetDateTime,
-    pub expires_at: OffsetDateTime,
-}
-
-/// Every interaction ends in exactly one of the last two, or is withdrawn.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    Pending,
-    Answered(Value),
-    Expired,
 }
 
 /// What reading came to.

@@ -1,6 +1,7 @@
 //! Who logs in where: what the database's secret says, and what the environment says otherwise.
 
-use crate::config::{self, DatabaseConfig};
+use crate::config::{self};
+use crate::store::DatabaseConfig;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 

@@ -3,11 +3,11 @@
 use super::grant::standing;
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
-use crate::access::TokenStanding;
+use crate::authority::access::TokenStanding;
+use crate::authority::scope::VerifiedWorker;
 use crate::error::Error;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
-use crate::scope::VerifiedWorker;
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -242,7 +242,7 @@ pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
                     Owner::Organization
                 },
                 observe: written.observe,
-                hash: crate::hex::decode(&written.hash)
+                hash: crate::digest::from_hex(&written.hash)
                     .ok_or_else(|| malformed("a hash that is none"))?,
                 rules: written.rules,
             })

@@ -1,10 +1,10 @@
 //! Connections: credentials from Secrets Manager, read again when the server refuses them.
 
 use super::login::{Login, SecretError};
-use crate::config::DatabaseConfig;
 use crate::moment::Moment;
-use crate::pem;
 use crate::secret::{Freshness, Secrets};
+use crate::store::DatabaseConfig;
+use crate::wire::tls;
 use deadpool::{
     Runtime,
     managed::{Manager, Metrics, Pool, PoolError, RecycleError, RecycleResult, Timeouts},
@@ -204,7 +204,7 @@ impl Connections {
         if let Some(tls) = self.tls.get() {
             return Ok(tls.clone());
         }
-        let of_the_platform = pem::client_config(None);
+        let of_the_platform = tls::client_config(None);
         let tls = of_the_platform.map_err(|error| ConnectError::Tls(error.to_string()))?;
         Ok(self.tls.get_or_init(|| tls).clone())
     }

@@ -1,29 +1,15 @@
 //! What answered interactions still owe to chat.
 
-use super::card::{CardAddress, card};
-use super::claim::{Answered, answered};
-use super::connection::{Connection, connection, via_sql};
+use super::card::card;
+use super::claim::answered;
+use super::connection::{connection, via_sql};
 use super::interaction::{columns, whole};
 use super::{Parameter, Store, StoreError, malformed};
+use crate::authority::Connection;
+use crate::authority::scope::Scope;
 use crate::id::{InteractionId, OrganizationId, UserId};
-use crate::scope::Scope;
+use crate::question::{Answered, CardAddress, Owed};
 use tokio_postgres::types::Type;
-
-/// What an answered interaction may still owe to chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owed {
-    Receipt,
-    Card,
-}
-
-impl Owed {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipt => "receipt",
-            Self::Card => "card",
-        }
-    }
-}
 
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]

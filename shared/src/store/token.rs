@@ -1,8 +1,8 @@
 //! Whether a verified worker token still counts.
 
 use super::{Parameter, Store, StoreError, malformed};
-use crate::access::TokenStanding;
-use crate::scope::VerifiedWorker;
+use crate::authority::access::TokenStanding;
+use crate::authority::scope::VerifiedWorker;
 use tokio_postgres::{Row, types::Type};
 
 /// Why the token `$jti` of `$agent`, issued at `$iat` to `$deployment` of `$org`, does not count: a text,

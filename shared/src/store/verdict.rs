@@ -2,7 +2,7 @@
 //! same at once. An organization reads and writes its own alone.
 
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::scope::AgentScope;
+use crate::authority::scope::AgentScope;
 use std::time::Duration;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;

@@ -1,14 +1,16 @@
 //! Withdrawing: an agent takes its own question back.
 
-use super::card::{CardAddress, card};
-use super::connection::{Connection, connection, via_sql};
+use super::card::card;
+use super::connection::{connection, via_sql};
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::access::TokenStanding;
+use crate::authority::Connection;
+use crate::authority::access::TokenStanding;
+use crate::authority::scope::{Conversation, VerifiedWorker};
 use crate::id::InteractionId;
-use crate::scope::{Conversation, VerifiedWorker};
+use crate::question::CardAddress;
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};

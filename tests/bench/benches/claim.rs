@@ -6,10 +6,13 @@
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
-use postern::config::{DatabaseConfig, Env, SecretsConfig};
-use postern::scope::Conversation;
-use postern::store::{Choice, ClickKey, NewClaim};
-use postern::token::{self, NewToken};
+use postern::authority::scope::Conversation;
+use postern::authority::token::{self, NewToken};
+use postern::config::Env;
+use postern::question::{Choice, ClickKey};
+use postern::secret::SecretsConfig;
+use postern::store::DatabaseConfig;
+use postern::store::NewClaim;
 use postern::{
     AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, Revision, Secrets, Store,
     UserId, id::TokenId,
@@ -125,7 +128,7 @@ async fn claim(store: &Store, who: &Conversation, n: usize) {
     let new = NewClaim {
         revision: &Revision::parse("abcdef").unwrap(),
         choice: Choice(0),
-        click: &ClickKey::of(&[&n.to_string()]),
+        click: &ClickKey::from_parts(&[&n.to_string()]),
         card: None,
         ttl: DAY,
         lease: DAY,

@@ -3,8 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
+use postern::host::HostName;
 use postern::policy::{
-    HostName, MOST_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Ruled, Scheme, Target,
+    MOST_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Ruled, Scheme, Target,
 };
 use serde_json::{Value, json};
 use std::{

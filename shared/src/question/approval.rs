@@ -32,7 +32,7 @@ pub fn digest(tool: &str, args: &Value) -> String {
     let shown = json!({"tool": tool, "args": args});
     // Only a map with other than text for keys cannot be written, and JSON has none.
     let canonical = serde_json_canonicalizer::to_vec(&shown).unwrap_or_default();
-    crate::hex::encode(hash(&SHA256, &canonical).as_ref())
+    crate::digest::to_hex(hash(&SHA256, &canonical).as_ref())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What an agent asks of a person, checked field by field.
 
-use crate::approval;
-use crate::egress::AllowedPrivate;
+use crate::authority::scope::Conversation;
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
-use crate::policy::{CallbackAddress, CallbackUrl};
-use crate::scope::Conversation;
+use crate::question::approval;
+use crate::question::{CallbackAddress, CallbackUrl};
+use crate::wire::AllowedPrivate;
 use serde_json::{Map, Value, json};
 
 const MOST_OPTIONS: usize = 25;

@@ -1,10 +1,11 @@
 //! Outcomes delivered to agents, signed as Standard Webhooks (standardwebhooks.com): at least once,
 //! under one `webhook-id`, with growing pauses, for a day.
 
-use crate::egress::Egress;
-use crate::policy::{CallbackAddress, CallbackUrl, Policies};
+use crate::policy::Policies;
+use crate::question::{CallbackAddress, CallbackUrl};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{Delivery, Store, StoreError};
+use crate::wire::client::GuardedClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -55,7 +56,7 @@ pub struct Courier {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
-    egress: Arc<Egress<Full<Bytes>>>,
+    egress: Arc<GuardedClient<Full<Bytes>>>,
 }
 
 impl Courier {
@@ -63,7 +64,7 @@ impl Courier {
         store: Arc<Store>,
         secrets: Arc<Secrets>,
         names: SecretNames,
-        egress: Arc<Egress<Full<Bytes>>>,
+        egress: Arc<GuardedClient<Full<Bytes>>>,
     ) -> Self {
         Self {
             store,

@@ -1,21 +1,22 @@
-//! Calls of platforms' APIs, and the three things that may become of one.
+//! A connection's platform with the way to its API: what is sent leaves from here.
 
+use super::call::{ApiCall, Posted, Reply};
 use super::card::cut;
 use super::{
     Acknowledgement, ApiHosts, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord,
     slack, telegram,
 };
-use crate::egress::{Egress, SendError};
+use crate::authority::signature::Verified;
+use crate::authority::{Connection, Platform};
 use crate::error::Error;
-use crate::event::Incoming;
 use crate::id::Revision;
-use crate::signature::Verified;
-use crate::store::{CardAddress, Connection, Platform};
+use crate::question::CardAddress;
+use crate::wire::client::{GuardedClient, SendError};
+use crate::wire::event::Incoming;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -28,45 +29,14 @@ const ANSWER_LIMIT: usize = 1 << 20;
 /// Most of what a platform says that is logged, in characters.
 const LONGEST_WORDS: usize = 200;
 
-/// A call of a platform's API. Its address may hold a token, so it is never shown.
-pub struct ApiCall {
-    /// What it is called in a log.
-    pub(super) name: &'static str,
-    pub(super) method: Method,
-    pub(super) url: SecretString,
-    pub(super) authorization: Option<SecretString>,
-    pub(super) body: Value,
-    /// Whether the platform takes the same call twice as one.
-    pub(super) repeatable: bool,
-}
-
-/// What an answer of a platform's API means.
-pub(crate) enum Reply {
-    Done(Option<CardAddress>),
-    Refused(String),
-    /// It is not the platform's.
-    Unknown(String),
-}
-
-/// What became of a call.
-#[derive(Debug)]
-pub enum Posted {
-    /// It happened; where the message is, if the platform said so.
-    Done(Option<CardAddress>),
-    /// It did not happen.
-    Refused(String),
-    /// It may have happened: nothing came back after it was sent.
-    Unknown(String),
-}
-
 /// The way to every platform's API.
 pub struct Chat {
-    egress: Arc<Egress<Full<Bytes>>>,
+    egress: Arc<GuardedClient<Full<Bytes>>>,
     hosts: ApiHosts,
 }
 
 impl Chat {
-    pub fn new(egress: Arc<Egress<Full<Bytes>>>, hosts: ApiHosts) -> Self {
+    pub fn new(egress: Arc<GuardedClient<Full<Bytes>>>, hosts: ApiHosts) -> Self {
         Self { egress, hosts }
     }
 
@@ -99,7 +69,7 @@ impl Chat {
 
 /// A platform as one connection sees it.
 pub struct OnPlatform<'a> {
-    egress: &'a Egress<Full<Bytes>>,
+    egress: &'a GuardedClient<Full<Bytes>>,
     platform: Box<dyn ChatPlatform>,
     /// Why the connection's API may not be called.
     forbidden: Option<&'static str>,
@@ -244,18 +214,4 @@ const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSIO
 /// Words of somebody else's, as a log takes them.
 fn bounded(words: &str) -> String {
     cut(words, LONGEST_WORDS, |_| 1)
-}
-
-/// It happened, at this address; a longer one than an address may be is none of the platform's.
-pub(super) fn located(channel: String, message: String) -> Reply {
-    match CardAddress::new(channel, message) {
-        Some(at) => Reply::Done(Some(at)),
-        None => Reply::Unknown("the message's address is too long".into()),
-    }
-}
-
-/// A refusal by status: the platform's own words, where it has some.
-pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
-    let words = words.unwrap_or_default();
-    Reply::Refused(format!("status {} {words}", status.as_u16()))
 }

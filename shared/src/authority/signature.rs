@@ -1,7 +1,7 @@
 //! Platforms' signatures. Only a verified one leaves the proof that lends a connection's scope.
 
+use crate::digest;
 use crate::error::{Code, Error};
-use crate::hex;
 use crate::id::ConnectionId;
 use aws_lc_rs::{constant_time, hmac, signature as keys};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +13,7 @@ pub const FRESHNESS_SECONDS: i64 = 300;
 /// Proof that a platform's signature was verified with the secret of one connection.
 ///
 /// ```compile_fail
-/// let forged = postern::signature::Verified { connection: postern::ConnectionId::parse("c").unwrap() };
+/// let forged = postern::authority::signature::Verified { connection: postern::ConnectionId::parse("c").unwrap() };
 /// ```
 #[derive(Debug)]
 pub struct Verified {
@@ -50,8 +50,8 @@ impl SlackRequest<'_> {
             .signature
             .and_then(|signature| signature.strip_prefix("v0="))
             .ok_or_else(|| refuse("no v0 signature"))?;
-        let tag =
-            hex::decode::<32>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+        let tag = digest::from_hex::<32>(hex)
+            .ok_or_else(|| refuse("the signature is not hexadecimal"))?;
         let signed = [b"v0:", timestamp.as_bytes(), b":", self.body].concat();
         let made_with = |secret: &SecretString| {
             let secret = secret.expose_secret();
@@ -117,11 +117,11 @@ impl DiscordRequest<'_> {
     ) -> Result<Verified, Error> {
         let timestamp = fresh(self.timestamp, now)?;
         let hex = self.signature.ok_or_else(|| refuse("no signature"))?;
-        let signature =
-            hex::decode::<64>(hex).ok_or_else(|| refuse("the signature is not hexadecimal"))?;
+        let signature = digest::from_hex::<64>(hex)
+            .ok_or_else(|| refuse("the signature is not hexadecimal"))?;
         let signed = [timestamp.as_bytes(), self.body].concat();
         let made_with = |key: &SecretString| {
-            hex::decode::<32>(key.expose_secret()).is_some_and(|key| {
+            digest::from_hex::<32>(key.expose_secret()).is_some_and(|key| {
                 keys::UnparsedPublicKey::new(&keys::ED25519, key)
                     .verify(&signed, &signature)
                     .is_ok()

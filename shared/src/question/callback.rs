@@ -1,8 +1,8 @@
 //! Addresses to which outcomes are posted. An outcome leaves for nowhere that the agent's egress policy
 //! does not allow, so that no callback is a way round a policy.
 
-use super::{By, Mode, Policies, Ruled, Target};
-use crate::egress::AllowedPrivate;
+use crate::policy::{By, Mode, Policies, Ruled, Target};
+use crate::wire::AllowedPrivate;
 use http::Uri;
 
 const LONGEST_URL: usize = 2048;
@@ -17,7 +17,7 @@ pub struct CallbackAddress {
 /// An address to which the agent's policies allow a POST. Only the policies make one:
 /// ```compile_fail
 /// let uri: http::Uri = "https://evil.example/".parse().unwrap();
-/// let forged = postern::policy::CallbackUrl(uri);
+/// let forged = postern::question::CallbackUrl(uri);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackUrl(CallbackAddress);

@@ -1,10 +1,10 @@
 //! Worker tokens: JWS EdDSA (RFC 8037), signed by `control`, verified with public keys alone.
 
+use crate::authority::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
 use crate::error::{Code, Error};
-use crate::event::Incoming;
 use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
-use crate::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
 use crate::secret::{Freshness, OperatorSecret, Secrets};
+use crate::wire::event::Incoming;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,0 +1,76 @@
+//! How to reach the database.
+
+use crate::config::{ConfigError, Env, malformed, port};
+use crate::host::HostName;
+use crate::secret::OperatorSecret;
+use crate::wire::tls;
+use rustls::ClientConfig;
+use std::{net::Ipv6Addr, path::Path, time::Duration};
+
+/// How to reach the database. Where a part of the address is given here it wins over the secret's, so
+/// that a secret that rotates serves behind a pooler.
+pub struct DatabaseConfig {
+    pub secret: OperatorSecret,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub name: Option<String>,
+    pub user: Option<String>,
+    /// What verifies the server in place of the platform's roots.
+    pub tls: Option<ClientConfig>,
+    pub pool_max: usize,
+    pub timeout: Duration,
+}
+
+/// Most connections of an environment; more than a server has for all of them is a mistake.
+const MOST_CONNECTIONS: u32 = 1000;
+
+impl DatabaseConfig {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        const NAME: &str = "must have no control characters";
+        const POOL_MAX: &str = "DATABASE_POOL_MAX";
+        let own_host = env.read_as("DATABASE_HOST", host, "must be a host name or an address")?;
+        let own_port = env.read_as("DATABASE_PORT", port, "must be a port from 1 to 65535")?;
+        let pool_max = env.count(POOL_MAX, 1)?;
+        if pool_max > MOST_CONNECTIONS {
+            let most = format_args!("must be at most {MOST_CONNECTIONS}");
+            return Err(malformed(POOL_MAX, most));
+        }
+        Ok(Self {
+            secret: OperatorSecret::from_env(env, "DATABASE_SECRET_ID")?,
+            host: own_host,
+            port: own_port,
+            name: env.read_as("DATABASE_NAME", name, NAME)?.map(str::to_owned),
+            user: env.read_as("DATABASE_USER", name, NAME)?.map(str::to_owned),
+            tls: own_roots(env)?,
+            pool_max: pool_max as usize,
+            timeout: env.bound("DATABASE_TIMEOUT_MS", 3000)?,
+        })
+    }
+}
+
+/// Read whatever the secret will say of TLS, so that a file of no use stops the function at its start and
+/// not at its first request.
+fn own_roots(env: &Env) -> Result<Option<ClientConfig>, ConfigError> {
+    const VARIABLE: &str = "DATABASE_CA_FILE";
+    let Some(file) = env.get(VARIABLE)? else {
+        return Ok(None);
+    };
+    let tls = tls::client_config(Some(Path::new(file)));
+    tls.map(Some).map_err(|error| malformed(VARIABLE, error))
+}
+
+/// A host name, or an address without brackets.
+fn host(text: &str) -> Option<String> {
+    match text.parse::<Ipv6Addr>() {
+        Ok(_) => Some(text.to_owned()),
+        Err(_) => HostName::parse(text)
+            .ok()
+            .filter(|host| !host.as_str().starts_with('['))
+            .map(|host| host.to_string()),
+    }
+}
+
+/// Names of databases and users are their owners' choice.
+fn name(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.contains(char::is_control))
+}
