@@ -11,7 +11,7 @@ mod telegram;
 
 pub use call::{ApiCall, Posted};
 pub use card::{Card, Ending};
-pub use connected::{Chat, OnPlatform};
+pub use connected::{Chat, Connected};
 pub use hosts::ApiHosts;
 
 use crate::authority::signature::Verified;
@@ -135,8 +135,7 @@ impl Button {
 }
 
 fn malformed_secret() -> Error {
-    Error::from(Code::SecretUnavailable)
-        .because("the connection's secret is not of its platform's form")
+    Code::SecretUnavailable.because("the connection's secret is not of its platform's form")
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl Env {
     }
 
     /// An environment of these pairs.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(
             pairs
                 .into_iter()
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = Env::of([])
+        let error = Env::from_pairs([])
             .required("DATABASE_SECRET_ID")
             .err()
             .map(|e| e.to_string());
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_malformed_variable_is_named_without_its_value() {
-        let error = Env::of([("DATABASE_TIMEOUT_MS", "hunter2")])
+        let error = Env::from_pairs([("DATABASE_TIMEOUT_MS", "hunter2")])
             .bound("DATABASE_TIMEOUT_MS", 3000)
             .err()
             .map(|e| e.to_string())
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_list_of_hosts_is_read_whole_or_not_at_all() {
-        let authorities = |text| Env::of([("X", text)]).authorities("X");
+        let authorities = |text| Env::from_pairs([("X", text)]).authorities("X");
         let host = |text| HostName::parse(text).unwrap();
         assert_eq!(authorities(""), Ok(vec![]));
         assert_eq!(
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_bound_of_zero_is_refused() {
-        assert!(Env::of([("X", "0")]).bound("X", 1).is_err());
-        assert!(Env::of([("X", "0")]).millis("X", 1).is_ok());
+        assert!(Env::from_pairs([("X", "0")]).bound("X", 1).is_err());
+        assert!(Env::from_pairs([("X", "0")]).millis("X", 1).is_ok());
     }
 }

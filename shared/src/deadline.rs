@@ -9,7 +9,7 @@ pub struct Deadline(Option<Instant>);
 impl Deadline {
     /// Of the time that the Runtime API gives. One that has passed before the invocation began is no
     /// deadline: cargo-lambda's emulator sends a fixed time of 1970.
-    pub fn of(at: SystemTime) -> Self {
+    pub fn at(at: SystemTime) -> Self {
         let left = at.duration_since(SystemTime::now()).ok();
         Self(left.and_then(|left| Instant::now().checked_add(left)))
     }
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn a_deadline_that_was_never_ahead_is_none_and_one_that_passes_leaves_nothing() {
         assert_eq!(
-            Deadline::of(SystemTime::UNIX_EPOCH + Duration::from_secs(600)).left(),
+            Deadline::at(SystemTime::UNIX_EPOCH + Duration::from_secs(600)).left(),
             Duration::MAX
         );
-        let soon = Deadline::of(SystemTime::now() + Duration::from_millis(5));
+        let soon = Deadline::at(SystemTime::now() + Duration::from_millis(5));
         std::thread::sleep(Duration::from_millis(10));
         assert_eq!(soon.left(), Duration::ZERO);
     }

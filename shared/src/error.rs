@@ -4,265 +4,78 @@ use crate::id::InteractionId;
 use http::StatusCode;
 use std::borrow::Cow;
 
-/// What went wrong, as a caller's program sees it. The README lists them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
-    InvalidJson,
-    InvalidRequest,
-    NotFound,
-    MethodNotAllowed,
-    BodyTooLarge,
-    Internal,
-    UnknownProvider,
-    InvalidPath,
-    UnexpectedCredential,
-    PlaceholderMisplaced,
-    InvalidWorkerToken,
-    MissingCredentials,
-    TooManyFailures,
-    AgentOrgUnresolved,
-    Unauthorized,
-    DatabaseUnavailable,
-    AgentMismatch,
-    UserMismatch,
-    HostNotAllowed,
-    NoCredentials,
-    SecretUnavailable,
-    UpstreamForbidden,
-    UpstreamUnreachable,
-    UpstreamTimeout,
-    UpgradeUnsupported,
-    TokenWithoutConversation,
-    UnknownConnection,
-    ScopeConflict,
-    InteractionExpired,
-    InteractionAnswered,
-    TooManyOpen,
-    PostFailed,
-    UnknownInteraction,
-    InvalidSignature,
-    SecretRefOutsideOrganization,
-    AllowedHostsRequired,
-    UnknownOrganization,
-    UnknownAgent,
-    EgressDenied,
-    ApprovalRequired,
-    JudgeDenied,
-    JudgeTimeout,
-    JudgeUnavailable,
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:literal, $message:literal;)*) => {
+        /// What went wrong, as a caller's program sees it. `docs/errors.md` explains each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $message] $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable name, the HTTP status, and the sentence for a caller where the place of the
+            /// failure has none of its own.
+            const fn row(self) -> (&'static str, u16, &'static str) {
+                match self {
+                    $(Self::$name => ($code, $status, $message),)*
+                }
+            }
+        }
+    };
+}
+
+// One row a line, by status.
+#[rustfmt::skip]
+codes! {
+    InvalidJson = "invalid_json", 400, "the body is not valid JSON";
+    InvalidRequest = "invalid_request", 400, "the request is not valid";
+    InvalidPath = "invalid_path", 400, "the path is not /api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest} in valid percent-encoding";
+    UnexpectedCredential = "unexpected_credential", 400, "a credential header holds something that is neither a placeholder nor a worker token; send only the placeholder";
+    PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it in authorization, x-api-key or x-goog-api-key";
+    SecretRefOutsideOrganization = "secret_ref_outside_organization", 400, "the field `secret_ref` must begin with the organization's own prefix";
+    AllowedHostsRequired = "allowed_hosts_required", 400, "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to";
+    InvalidWorkerToken = "invalid_worker_token", 401, "the worker token is not valid; mint a new one";
+    MissingCredentials = "missing_credentials", 401, "no placeholder and no worker token was presented";
+    Unauthorized = "unauthorized", 401, "the placeholder is not valid here; mint a new one";
+    NoCredentials = "no_credentials", 401, "no credential is configured for this provider; add a profile for it";
+    InvalidSignature = "invalid_signature", 401, "the request's signature is missing, wrong or too old";
+    AgentMismatch = "agent_mismatch", 403, "the credential belongs to another agent than the one it is used for";
+    UserMismatch = "user_mismatch", 403, "the credential does not speak for the user in the URL";
+    HostNotAllowed = "host_not_allowed", 403, "the placeholder's secret may not be sent to this provider's host";
+    UpstreamForbidden = "upstream_forbidden", 403, "the provider's address is not a public https address";
+    TokenWithoutConversation = "token_without_conversation", 403, "the worker token names no connection, user, channel and conversation; mint one for a conversation";
+    EgressDenied = "egress_denied", 403, "the egress policy does not allow this request";
+    ApprovalRequired = "approval_required", 403, "a person is asked whether this host may be called; wait for the interaction's answer, then retry";
+    JudgeDenied = "judge_denied", 403, "the judge of the egress policy does not allow this request";
+    JudgeTimeout = "judge_timeout", 403, "the judge of the egress policy did not answer in time, so the request is denied; retry shortly";
+    JudgeUnavailable = "judge_unavailable", 403, "the judge of the egress policy could not be asked, so the request is denied; retry shortly";
+    NotFound = "not_found", 404, "there is nothing at this address; check the path";
+    UnknownProvider = "unknown_provider", 404, "no provider has this slug; use /api/proxy/{slug}/... with a configured provider";
+    UnknownConnection = "unknown_connection", 404, "the organization has no connection of this id";
+    UnknownInteraction = "unknown_interaction", 404, "this agent has no interaction of this id";
+    UnknownOrganization = "unknown_organization", 404, "there is no organization of this id; put_organization first";
+    UnknownAgent = "unknown_agent", 404, "the organization has no agent of this id; put_agent first";
+    MethodNotAllowed = "method_not_allowed", 405, "this address does not take that method";
+    ScopeConflict = "scope_conflict", 409, "this id is taken under another scope; use another id";
+    InteractionExpired = "interaction_expired", 409, "an interaction of this id has expired; use a new id";
+    InteractionAnswered = "interaction_answered", 409, "the interaction was answered and can no longer be withdrawn; read its answer";
+    BodyTooLarge = "body_too_large", 413, "the body is over the limit of 1 MiB";
+    TooManyFailures = "too_many_failures", 429, "too many placeholders from this source failed to resolve; wait, then use a live one";
+    TooManyOpen = "too_many_open", 429, "the agent has 1,000 open interactions; withdraw some, or wait until they are answered";
+    Internal = "internal", 500, "something went wrong inside Postern; report the request_id";
+    UpgradeUnsupported = "upgrade_unsupported", 501, "Lambda cannot carry a WebSocket; use the provider's HTTP API";
+    UpstreamUnreachable = "upstream_unreachable", 502, "the provider could not be reached; retry shortly";
+    PostFailed = "post_failed", 502, "the chat platform refused the card; nothing was kept; retry, or check the channel";
+    AgentOrgUnresolved = "agent_org_unresolved", 503, "failed to resolve agent organization; retry shortly";
+    DatabaseUnavailable = "database_unavailable", 503, "the database is unavailable; retry shortly";
+    SecretUnavailable = "secret_unavailable", 503, "the credential could not be read from the secret store; retry shortly";
+    UpstreamTimeout = "upstream_timeout", 504, "the provider did not answer in time; retry shortly";
 }
 
 impl Code {
-    /// The whole error contract on one screen: code, status, and the sentence a caller gets
-    /// where the place of the failure has none of its own.
-    const fn row(self) -> (&'static str, u16, &'static str) {
-        match self {
-            Self::InvalidJson => ("invalid_json", 400, "the body is not valid JSON"),
-            Self::InvalidRequest => ("invalid_request", 400, "the request is not valid"),
-            Self::NotFound => (
-                "not_found",
-                404,
-                "there is nothing at this address; check the path",
-            ),
-            Self::MethodNotAllowed => (
-                "method_not_allowed",
-                405,
-                "this address does not take that method",
-            ),
-            Self::BodyTooLarge => ("body_too_large", 413, "the body is over the limit of 1 MiB"),
-            Self::Internal => (
-                "internal",
-                500,
-                "something went wrong inside Postern; report the request_id",
-            ),
-            Self::UnknownProvider => (
-                "unknown_provider",
-                404,
-                "no provider has this slug; use /api/proxy/{slug}/... with a configured provider",
-            ),
-            Self::InvalidPath => (
-                "invalid_path",
-                400,
-                "the path is not /api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest} in valid percent-encoding",
-            ),
-            Self::UnexpectedCredential => (
-                "unexpected_credential",
-                400,
-                "a credential header holds something that is neither a placeholder nor a worker token; send only the placeholder",
-            ),
-            Self::PlaceholderMisplaced => (
-                "placeholder_misplaced",
-                400,
-                "a placeholder stands where no credential is read; send it in authorization, x-api-key or x-goog-api-key",
-            ),
-            Self::InvalidWorkerToken => (
-                "invalid_worker_token",
-                401,
-                "the worker token is not valid; mint a new one",
-            ),
-            Self::MissingCredentials => (
-                "missing_credentials",
-                401,
-                "no placeholder and no worker token was presented",
-            ),
-            Self::TooManyFailures => (
-                "too_many_failures",
-                429,
-                "too many placeholders from this source failed to resolve; wait, then use a live one",
-            ),
-            Self::AgentOrgUnresolved => (
-                "agent_org_unresolved",
-                503,
-                "failed to resolve agent organization; retry shortly",
-            ),
-            Self::Unauthorized => (
-                "unauthorized",
-                401,
-                "the placeholder is not valid here; mint a new one",
-            ),
-            Self::DatabaseUnavailable => (
-                "database_unavailable",
-                503,
-                "the database is unavailable; retry shortly",
-            ),
-            Self::AgentMismatch => (
-                "agent_mismatch",
-                403,
-                "the credential belongs to another agent than the one it is used for",
-            ),
-            Self::UserMismatch => (
-                "user_mismatch",
-                403,
-                "the credential does not speak for the user in the URL",
-            ),
-            Self::HostNotAllowed => (
-                "host_not_allowed",
-                403,
-                "the placeholder's secret may not be sent to this provider's host",
-            ),
-            Self::NoCredentials => (
-                "no_credentials",
-                401,
-                "no credential is configured for this provider; add a profile for it",
-            ),
-            Self::SecretUnavailable => (
-                "secret_unavailable",
-                503,
-                "the credential could not be read from the secret store; retry shortly",
-            ),
-            Self::UpstreamForbidden => (
-                "upstream_forbidden",
-                403,
-                "the provider's address is not a public https address",
-            ),
-            Self::UpstreamUnreachable => (
-                "upstream_unreachable",
-                502,
-                "the provider could not be reached; retry shortly",
-            ),
-            Self::UpstreamTimeout => (
-                "upstream_timeout",
-                504,
-                "the provider did not answer in time; retry shortly",
-            ),
-            Self::UpgradeUnsupported => (
-                "upgrade_unsupported",
-                501,
-                "Lambda cannot carry a WebSocket; use the provider's HTTP API",
-            ),
-            Self::TokenWithoutConversation => (
-                "token_without_conversation",
-                403,
-                "the worker token names no connection, user, channel and conversation; mint one for a conversation",
-            ),
-            Self::UnknownConnection => (
-                "unknown_connection",
-                404,
-                "the organization has no connection of this id",
-            ),
-            Self::ScopeConflict => (
-                "scope_conflict",
-                409,
-                "this id is taken under another scope; use another id",
-            ),
-            Self::InteractionExpired => (
-                "interaction_expired",
-                409,
-                "an interaction of this id has expired; use a new id",
-            ),
-            Self::InteractionAnswered => (
-                "interaction_answered",
-                409,
-                "the interaction was answered and can no longer be withdrawn; read its answer",
-            ),
-            Self::TooManyOpen => (
-                "too_many_open",
-                429,
-                "the agent has 1,000 open interactions; withdraw some, or wait until they are answered",
-            ),
-            Self::PostFailed => (
-                "post_failed",
-                502,
-                "the chat platform refused the card; nothing was kept; retry, or check the channel",
-            ),
-            Self::UnknownInteraction => (
-                "unknown_interaction",
-                404,
-                "this agent has no interaction of this id",
-            ),
-            Self::InvalidSignature => (
-                "invalid_signature",
-                401,
-                "the request's signature is missing, wrong or too old",
-            ),
-            Self::SecretRefOutsideOrganization => (
-                "secret_ref_outside_organization",
-                400,
-                "the field `secret_ref` must begin with the organization's own prefix",
-            ),
-            Self::AllowedHostsRequired => (
-                "allowed_hosts_required",
-                400,
-                "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to",
-            ),
-            Self::UnknownOrganization => (
-                "unknown_organization",
-                404,
-                "there is no organization of this id; put_organization first",
-            ),
-            Self::UnknownAgent => (
-                "unknown_agent",
-                404,
-                "the organization has no agent of this id; put_agent first",
-            ),
-            Self::EgressDenied => (
-                "egress_denied",
-                403,
-                "the egress policy does not allow this request",
-            ),
-            Self::ApprovalRequired => (
-                "approval_required",
-                403,
-                "a person is asked whether this host may be called; wait for the interaction's answer, then retry",
-            ),
-            Self::JudgeDenied => (
-                "judge_denied",
-                403,
-                "the judge of the egress policy does not allow this request",
-            ),
-            Self::JudgeTimeout => (
-                "judge_timeout",
-                403,
-                "the judge of the egress policy did not answer in time, so the request is denied; retry shortly",
-            ),
-            Self::JudgeUnavailable => (
-                "judge_unavailable",
-                403,
-                "the judge of the egress policy could not be asked, so the request is denied; retry shortly",
-            ),
-        }
-    }
-
     /// The stable name that programs match on.
     pub const fn as_str(self) -> &'static str {
         self.row().0
@@ -273,13 +86,18 @@ impl Code {
         StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Seconds after which a retry may succeed, for the failures that time can cure.
+    /// Seconds after which a retry may succeed, for failures that time can cure.
     pub const fn retry_after(self) -> Option<u64> {
         match self.row().1 {
             429 => Some(60),
             502..=504 => Some(1),
             _ => None,
         }
+    }
+
+    /// An error of this code with its cause, which only the log gets.
+    pub fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::from(self).because(cause)
     }
 }
 
@@ -288,6 +106,8 @@ impl Code {
 pub struct Error {
     pub code: Code,
     message: Option<Cow<'static, str>>,
+    /// Whether the message may quote the request, which no log is to hold.
+    private: bool,
     retry_after: Option<u64>,
     interaction: Option<InteractionId>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -299,6 +119,14 @@ impl Error {
         Self {
             message: Some(message.into()),
             ..code.into()
+        }
+    }
+
+    /// The code with a sentence that may quote the request: the caller gets it, and the log does not.
+    pub fn private(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            private: true,
+            ..Self::new(code, message)
         }
     }
 
@@ -334,11 +162,12 @@ impl Error {
         self.message.as_deref().unwrap_or(self.code.row().2)
     }
 
-    /// The sentence for the log: a judge's own words may quote the request, which no log is to hold.
+    /// The sentence for the log: the code's own where the caller's may quote the request.
     pub fn logged(&self) -> &str {
-        match self.code {
-            Code::JudgeDenied => self.code.row().2,
-            _ => self.message(),
+        if self.private {
+            self.code.row().2
+        } else {
+            self.message()
         }
     }
 
@@ -367,6 +196,7 @@ impl From<Code> for Error {
         Self {
             code,
             message: None,
+            private: false,
             retry_after: None,
             interaction: None,
             cause: None,
@@ -380,7 +210,14 @@ impl std::fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.cause.as_deref() {
+            Some(cause) => Some(cause),
+            None => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,18 +1,21 @@
 //! May this be sent? Rules decide first, a model where they say so, a person where they say so; what
 //! goes wrong on the way is a denial.
 
+use crate::authority::access::EgressAllowed;
 use crate::authority::scope::AgentScope;
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
 use crate::interactions::Interactions;
-use crate::judge::{Heard, Judge, JudgeError, Question};
-use crate::policy::{By, Grant, Judged, Mode, Passed, Policies, Ruled, Ruling, Sees, Target};
+use crate::judge::{Judge, JudgeError, Provenance, Question};
+use crate::policy::{
+    Approver, DecidedBy, Grant, Judged, Mode, Policies, Ruled, Ruling, Sees, Target,
+};
 use crate::telemetry::EGRESS;
 use metrics::counter;
 
 /// What is to be decided.
 #[derive(Debug, Clone, Copy)]
-pub struct Matter<'a> {
+pub struct EgressRequest<'a> {
     pub agent: &'a AgentScope,
     pub policies: &'a Policies,
     /// How the target's host stands for the agent.
@@ -94,12 +97,17 @@ impl Decision {
     ///
     /// # Errors
     /// 403 with the code of the denial, or `approval_required` with the interaction to wait for.
-    pub fn pass(self) -> Result<Passed, Error> {
+    #[expect(clippy::disallowed_methods, reason = "the gate is what decides")]
+    pub fn pass(self) -> Result<EgressAllowed, Error> {
         match self.verdict {
-            Verdict::Allow => Ok(Passed(())),
+            Verdict::Allow => Ok(EgressAllowed::by_gate()),
             Verdict::Deny(code) => {
                 let message = format!("{}: {}", Error::from(code).message(), self.reason);
-                Err(Error::new(code, message))
+                Err(match code {
+                    // The judge's own words may quote the request.
+                    Code::JudgeDenied => Error::private(code, message),
+                    _ => Error::new(code, message),
+                })
             }
             Verdict::Ask(id) => {
                 let message = format!(
@@ -126,10 +134,10 @@ impl Gate {
     }
 
     /// Decides; what a policy that only observes would have decided is told besides.
-    pub async fn decide(&self, matter: Matter<'_>) -> Decision {
+    pub async fn decide(&self, matter: EgressRequest<'_>) -> Decision {
         if matter.policies.is_empty() {
             return if matter.of_provider {
-                Decision::new(Verdict::Allow, Source::Rule, By::NoPolicy)
+                Decision::new(Verdict::Allow, Source::Rule, DecidedBy::NoPolicy)
             } else {
                 let why = "no policy is set, and the host is no provider's own";
                 Decision::new(Verdict::Deny(Code::EgressDenied), Source::Rule, why)
@@ -159,7 +167,7 @@ impl Gate {
     }
 
     /// What the ruling comes to, short of asking a person.
-    async fn told<'a>(&self, matter: &Matter<'_>, ruling: Ruling<'a>) -> Told<'a> {
+    async fn told<'a>(&self, matter: &EgressRequest<'_>, ruling: Ruling<'a>) -> Told<'a> {
         let denied = Verdict::Deny(Code::EgressDenied);
         Told::Decided(match ruling.ruled {
             Ruled::Allow => Decision::new(Verdict::Allow, Source::Rule, ruling.by),
@@ -175,7 +183,7 @@ impl Gate {
         })
     }
 
-    async fn judged(&self, matter: &Matter<'_>, judged: &Judged) -> Decision {
+    async fn judged(&self, matter: &EgressRequest<'_>, judged: &Judged) -> Decision {
         let body = match (judged.sees, matter.body) {
             (Sees::Request, _) => None,
             (Sees::Body, Body::Known(body)) => Some(body),
@@ -198,8 +206,8 @@ impl Gate {
                     Verdict::Deny(Code::JudgeDenied)
                 };
                 let source = match heard {
-                    Heard::Now => Source::Judge,
-                    Heard::Before => Source::Cache,
+                    Provenance::Now => Source::Judge,
+                    Provenance::Before => Source::Cache,
                 };
                 Decision::new(verdict, source, opinion.reason)
             }
@@ -219,7 +227,7 @@ impl Gate {
         }
     }
 
-    async fn asked(&self, matter: &Matter<'_>, asked: &crate::policy::Asked, by: By) -> Decision {
+    async fn asked(&self, matter: &EgressRequest<'_>, asked: &Approver, by: DecidedBy) -> Decision {
         let approve = self
             .interactions
             .approve(matter.agent, asked, matter.target);
@@ -242,11 +250,17 @@ impl Gate {
 
 enum Told<'a> {
     Decided(Decision),
-    AskAPerson(&'a crate::policy::Asked),
+    AskAPerson(&'a Approver),
 }
 
 /// One line and one count for a decision. The path may hold secrets, so it is in neither.
-fn tell(event: &'static str, matter: &Matter<'_>, by: By, verdict: &'static str, source: Source) {
+fn tell(
+    event: &'static str,
+    matter: &EgressRequest<'_>,
+    by: DecidedBy,
+    verdict: &'static str,
+    source: Source,
+) {
     tracing::info!(
         event,
         organization_id = matter.agent.organization().as_str(),

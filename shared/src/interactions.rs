@@ -7,8 +7,8 @@ mod due;
 mod turns;
 
 use crate::authority::Connection;
-use crate::authority::scope::{Conversation, Scope, VerifiedWorker};
-use crate::chat::{ApiHosts, Card, Chat, Ending, Form, OnPlatform, Posted};
+use crate::authority::scope::{Conversation, PersonScope, VerifiedWorker};
+use crate::chat::{ApiHosts, Card, Chat, Connected, Ending, Form, Posted};
 use crate::config::{ConfigError, Env};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
@@ -21,7 +21,7 @@ use crate::store::{Delivery, NewInteraction, Store, StoreError, Stored, Withdraw
 use crate::wire::AllowedPrivate;
 use crate::wire::client::GuardedClient;
 use bytes::Bytes;
-use deliver::Courier;
+use deliver::Deliverer;
 use http_body_util::Full;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ const NOTE: Duration = Duration::from_secs(2);
 
 /// What asking came to.
 #[derive(Debug)]
-pub enum Asked {
+pub enum AskOutcome {
     /// It is new, and posted.
     Posted(Status),
     /// It was stored before with another content, and is posted anew.
@@ -49,7 +49,7 @@ pub enum Asked {
 
 /// How something was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum PostedAs {
     Card,
     Text,
     Unknown,
@@ -67,7 +67,7 @@ pub struct Interactions {
     pub names: SecretNames,
     pub ttl: Duration,
     chat: Chat,
-    courier: Courier,
+    courier: Deliverer,
     egress: Arc<GuardedClient<Full<Bytes>>>,
 }
 
@@ -82,7 +82,7 @@ impl Interactions {
     ) -> Self {
         Self {
             chat: Chat::new(Arc::clone(&egress), chat_hosts),
-            courier: Courier::new(
+            courier: Deliverer::new(
                 Arc::clone(&store),
                 Arc::clone(&secrets),
                 names.clone(),
@@ -100,7 +100,7 @@ impl Interactions {
     ///
     /// # Errors
     /// Where the platform's certificate roots cannot be read.
-    pub fn way_out(
+    pub fn outbound_client(
         allowed: AllowedPrivate,
     ) -> Result<Arc<GuardedClient<Full<Bytes>>>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(Arc::new(GuardedClient::new(allowed, CONNECT_TIMEOUT)?))
@@ -115,10 +115,10 @@ impl Interactions {
     ///
     /// # Errors
     /// `secret_unavailable`.
-    pub async fn on(&self, connection: &Connection) -> Result<OnPlatform<'_>, Error> {
+    pub async fn on(&self, connection: &Connection) -> Result<Connected<'_>, Error> {
         let permit = connection
             .permit(&self.names)
-            .map_err(|error| Error::from(Code::SecretUnavailable).because(error))?;
+            .map_err(|error| Code::SecretUnavailable.because(error))?;
         let secret = self.secrets.read(&permit, Freshness::Cached).await?;
         self.chat.on(connection, &secret)
     }
@@ -132,7 +132,7 @@ impl Interactions {
         worker: &VerifiedWorker,
         conversation: &Conversation,
         ask: &Ask,
-    ) -> Result<Asked, Error> {
+    ) -> Result<AskOutcome, Error> {
         let scope = conversation.scope();
         let callback = match ask.callback() {
             Some(address) => Some(self.permitted(worker, address).await?),
@@ -152,7 +152,7 @@ impl Interactions {
             match self.store.interaction_store(&new, self.ttl).await? {
                 Stored::New(status, connection) => (status, connection, None, false),
                 Stored::Anew(status, connection, former) => (status, connection, former, true),
-                Stored::Unchanged(status) => return Ok(Asked::Unchanged(status)),
+                Stored::Unchanged(status) => return Ok(AskOutcome::Unchanged(status)),
                 Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
                 Stored::Expired => return Err(Code::InteractionExpired.into()),
                 Stored::UnknownConnection => return Err(Code::UnknownConnection.into()),
@@ -162,7 +162,7 @@ impl Interactions {
                     return Err(Code::InvalidWorkerToken.into());
                 }
             };
-        let card = Card::of(ask.id(), scope.user(), worker.agent().agent(), &payload);
+        let card = Card::new(ask.id(), scope.user(), worker.agent().agent(), &payload);
         let how = self.post(scope, &card, &revision, &connection).await?;
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
@@ -170,10 +170,10 @@ impl Interactions {
             log_failure("former card", edited.await);
         }
         Ok(match how {
-            How::Unknown => Asked::Unknown(status),
-            How::Text => Asked::AsText(status),
-            How::Card if anew => Asked::Anew(status),
-            How::Card => Asked::Posted(status),
+            PostedAs::Unknown => AskOutcome::Unknown(status),
+            PostedAs::Text => AskOutcome::AsText(status),
+            PostedAs::Card if anew => AskOutcome::Anew(status),
+            PostedAs::Card => AskOutcome::Posted(status),
         })
     }
 
@@ -197,11 +197,11 @@ impl Interactions {
     /// Posts what was stored; what cannot be posted is not kept.
     async fn post(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         card: &Card,
         revision: &Revision,
         connection: &Connection,
-    ) -> Result<How, Error> {
+    ) -> Result<PostedAs, Error> {
         let platform = match self.on(connection).await {
             Ok(platform) => platform,
             Err(error) => {
@@ -213,8 +213,8 @@ impl Interactions {
             (Posted::Done(at), form) => {
                 self.note(scope, card.id(), revision, at.as_ref()).await;
                 Ok(match form {
-                    Form::Buttons => How::Card,
-                    Form::Text => How::Text,
+                    Form::Buttons => PostedAs::Card,
+                    Form::Text => PostedAs::Text,
                 })
             }
             (Posted::Unknown(why), _) => {
@@ -224,11 +224,11 @@ impl Interactions {
                     interaction_id = card.id().as_str(),
                     cause = why
                 );
-                Ok(How::Unknown)
+                Ok(PostedAs::Unknown)
             }
             (Posted::Refused(why), _) => {
                 self.undo(scope, card.id(), revision).await;
-                Err(Error::from(Code::PostFailed).because(why))
+                Err(Code::PostFailed.because(why))
             }
         }
     }
@@ -249,7 +249,7 @@ impl Interactions {
 
     /// A question that nobody can see is deleted, so that its id can be used again; not one that was
     /// answered, or asked with another content, meanwhile.
-    async fn undo(&self, scope: &Scope, id: &InteractionId, revision: &Revision) {
+    async fn undo(&self, scope: &PersonScope, id: &InteractionId, revision: &Revision) {
         let deleted = self.store.interaction_delete(scope, id, Some(revision));
         if let Err(error) = deleted.await {
             tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
@@ -262,7 +262,7 @@ impl Interactions {
     /// would not do it.
     async fn note(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         revision: &Revision,
         at: Option<&CardAddress>,
@@ -284,14 +284,14 @@ impl Interactions {
     /// A receipt is sent again only when it is sure that it was not sent.
     pub async fn settle(
         &self,
-        platform: &OnPlatform<'_>,
-        scope: &Scope,
+        platform: &Connected<'_>,
+        scope: &PersonScope,
         id: &InteractionId,
         settlement: Settlement<'_>,
         until: Instant,
     ) -> Result<(), StoreError> {
         let answered = settlement.answered;
-        let card = Card::of(id, scope.user(), &answered.agent, &answered.payload);
+        let card = Card::new(id, scope.user(), &answered.agent, &answered.payload);
         let ending = Ending::answered(&answered.answer);
         let at = settlement.card;
         let receipt = async {
@@ -345,7 +345,7 @@ impl Interactions {
             let told = async {
                 if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
                     let agent = worker.agent().agent();
-                    let card = Card::of(id, scope.user(), agent, &withdrawn.payload);
+                    let card = Card::new(id, scope.user(), agent, &withdrawn.payload);
                     let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
                     log_failure("withdrawn card", edited.await);
                 }

@@ -7,7 +7,7 @@ mod prompt;
 mod verdicts;
 
 pub use exchange::JudgeConfig;
-use prompt::{LARGEST_BODY, LONGEST_PATH};
+use prompt::{MAX_BODY, MAX_PATH};
 
 use crate::authority::scope::AgentScope;
 use crate::moment::Moment;
@@ -28,9 +28,9 @@ const LIFE: Duration = Duration::from_secs(5 * 60);
 /// A caller's call is taken for dead this long after its bound.
 const LEASE: Duration = Duration::from_secs(2);
 /// A call with less time than this is not begun.
-const SHORTEST_CALL: Duration = Duration::from_millis(50);
+const MIN_CALL: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const MAX_PAUSE: Duration = Duration::from_millis(400);
 
 /// What the judge is asked.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ impl Opinion {
 
 /// Where an opinion comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Provenance {
     /// From the judge, just now.
     Now,
     /// It was said within the last five minutes, of the same request under the same policy.
@@ -111,15 +111,15 @@ impl Judge {
 
     /// What the judge says of this request of the agent's under this policy: what it said before, or
     /// what it says now, to all who ask the same at once. Takes no longer than the judge may.
-    pub async fn opinion(&self, asked: Question<'_>) -> Result<(Opinion, Heard), JudgeError> {
+    pub async fn opinion(&self, asked: Question<'_>) -> Result<(Opinion, Provenance), JudgeError> {
         let until = Instant::now() + self.timeout;
         if let Some(reason) = too_large(&asked) {
             let allow = false;
-            return Ok((Opinion { allow, reason }, Heard::Now));
+            return Ok((Opinion { allow, reason }, Provenance::Now));
         }
-        let key = Key::of(&asked, self.exchange.model());
+        let key = Key::new(&asked, self.exchange.model());
         if let Some(allow) = self.verdicts.said(&key) {
-            return Ok((Opinion::of_another(allow), Heard::Before));
+            return Ok((Opinion::of_another(allow), Provenance::Before));
         }
         if !self
             .breakers
@@ -160,7 +160,7 @@ impl Judge {
             || tokio::time::timeout_at(until, self.store.verdict_claim(agent, &hash, lease));
         while let Ok(claimed) = claim().await {
             match claimed {
-                Ok(VerdictClaim::Known(verdict)) => return Said::by(verdict, Heard::Before),
+                Ok(VerdictClaim::Known(verdict)) => return Said::by(verdict, Provenance::Before),
                 Ok(VerdictClaim::Ours(flight)) => {
                     let said = self.ask(asked, until).await;
                     let said = said.map(|opinion| {
@@ -179,9 +179,11 @@ impl Judge {
                     while Instant::now() < until {
                         // No connection is held while waiting.
                         tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        pause = (pause * 2).min(MAX_PAUSE);
                         match self.store.verdict_of_flight(agent, &hash, flight).await {
-                            Ok(Flight::Landed(verdict)) => return Said::by(verdict, Heard::Now),
+                            Ok(Flight::Landed(verdict)) => {
+                                return Said::by(verdict, Provenance::Now);
+                            }
                             Ok(Flight::UnderWay) => {}
                             Ok(Flight::Lost) => break,
                             Err(error) => return Said::now(Err(failed(agent, unavailable(error)))),
@@ -198,7 +200,7 @@ impl Judge {
     async fn ask(&self, asked: Question<'_>, until: Instant) -> Result<Opinion, JudgeError> {
         let organization = asked.agent.organization();
         // A call that is not begun is no failure of the judge's.
-        if Instant::now() + SHORTEST_CALL > until {
+        if Instant::now() + MIN_CALL > until {
             return Err(JudgeError::Timeout);
         }
         if !self.breakers.admits(organization, Instant::now()) {
@@ -217,13 +219,13 @@ impl Judge {
 /// Why a request cannot be shown whole, and so cannot be allowed.
 fn too_large(asked: &Question<'_>) -> Option<String> {
     let path = asked.target.path().map_or(0, str::len);
-    if path + asked.target.query().map_or(0, str::len) > LONGEST_PATH {
+    if path + asked.target.query().map_or(0, str::len) > MAX_PATH {
         return Some(format!(
-            "a path and query of more than {LONGEST_PATH} bytes cannot be judged"
+            "a path and query of more than {MAX_PATH} bytes cannot be judged"
         ));
     }
-    let large = asked.body.is_some_and(|body| body.len() > LARGEST_BODY);
-    large.then(|| format!("a body of more than {LARGEST_BODY} bytes cannot be judged"))
+    let large = asked.body.is_some_and(|body| body.len() > MAX_BODY);
+    large.then(|| format!("a body of more than {MAX_BODY} bytes cannot be judged"))
 }
 
 /// One line for a failure; its cause is the operator's to read, and nobody else's.
@@ -257,14 +259,14 @@ impl Said {
     fn now(allow: Result<bool, JudgeError>) -> Self {
         Self {
             allow,
-            heard: Heard::Now,
+            heard: Provenance::Now,
             since: Moment::now(),
             life: LIFE,
         }
     }
 
     /// What is kept, for as long as it is.
-    fn by(stored: StoredVerdict, heard: Heard) -> Self {
+    fn by(stored: StoredVerdict, heard: Provenance) -> Self {
         let allow = match stored.outcome {
             JudgeOutcome::Allow => Ok(true),
             JudgeOutcome::Deny => Ok(false),

@@ -19,13 +19,15 @@ pub mod moment;
 pub mod policy;
 pub mod provider;
 pub mod question;
+#[cfg(test)]
+mod rooms;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
 
 pub use authority::placeholder::{Placeholder, PlaceholderHash};
-pub use authority::scope::{AgentScope, ConnectionScope, ExpectedOrganization, Scope};
+pub use authority::scope::{AgentScope, ConnectionScope, ExpectedOrganization, PersonScope};
 pub use error::{Code, Error};
 pub use id::{
     AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, ProviderId, Revision,

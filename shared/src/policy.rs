@@ -5,8 +5,8 @@ mod rule;
 mod ruleset;
 mod target;
 
-pub use rule::{Asked, InvalidRule, Judged, Sees};
-pub use ruleset::{InvalidRules, MOST_RULES, RuleSet, RulesHash};
+pub use rule::{Approver, InvalidRule, Judged, Sees};
+pub use ruleset::{InvalidRules, MAX_RULES, RuleSet, RulesHash};
 pub use target::{Scheme, Target};
 
 use rule::Action;
@@ -15,9 +15,9 @@ use std::{fmt, sync::Arc};
 use time::OffsetDateTime;
 
 /// Most methods as of which a request may be taken.
-const MOST_METHODS: usize = 16;
+const MAX_METHODS: usize = 16;
 /// The longest method that is registered has 17 characters.
-pub const LONGEST_METHOD: usize = 32;
+pub const MAX_METHOD: usize = 32;
 
 /// A policy as the database holds it. Its rules are left out where the asker has shown that it knows them.
 #[derive(Debug, Clone)]
@@ -37,10 +37,6 @@ pub enum Grant {
     /// Nobody has decided, or the grant is over.
     None,
 }
-
-/// That a request's egress was decided, and is allowed. Only `gate` finds so.
-#[derive(Debug)]
-pub struct Passed(pub(crate) ());
 
 /// Whose policy it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +70,7 @@ struct Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruling<'a> {
     pub ruled: Ruled<'a>,
-    pub by: By,
+    pub by: DecidedBy,
 }
 
 /// What is to be done.
@@ -83,12 +79,12 @@ pub enum Ruled<'a> {
     Allow,
     Deny,
     Judge(&'a Judged),
-    Ask(&'a Asked),
+    Ask(&'a Approver),
 }
 
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum DecidedBy {
     /// There is no policy.
     NoPolicy,
     Rule(Owner, usize),
@@ -100,7 +96,7 @@ pub enum By {
     Unreadable(Owner),
 }
 
-impl fmt::Display for By {
+impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPolicy => f.write_str("no policy is set"),
@@ -174,41 +170,44 @@ impl Policies {
         if !self.0.iter().any(|policy| counts(&policy)) {
             return Ruling {
                 ruled: Ruled::Allow,
-                by: By::NoPolicy,
+                by: DecidedBy::NoPolicy,
             };
         }
         let ambiguous = Ruling {
             ruled: Ruled::Deny,
-            by: By::Ambiguous,
+            by: DecidedBy::Ambiguous,
         };
         // Nobody names so many, or such long ones, with a purpose that is to be served.
-        let long = |method: &String| method.len() > LONGEST_METHOD;
-        if target.methods().len() > MOST_METHODS || target.methods().iter().any(long) {
+        let long = |method: &String| method.len() > MAX_METHOD;
+        if target.methods().len() > MAX_METHODS || target.methods().iter().any(long) {
             return ambiguous;
         }
         let mut first: Option<Ruling<'a>> = None;
         let mut differ = false;
         for reading in target.readings() {
-            let mut found = |ruled: Ruled<'a>, by: By| match &first {
+            let mut found = |ruled: Ruled<'a>, by: DecidedBy| match &first {
                 None => first = Some(Ruling { ruled, by }),
                 Some(first) => differ |= first.ruled != ruled,
             };
             let mut decided = false;
             for policy in self.0.iter().filter(counts) {
                 let Some(rules) = &policy.rules else {
-                    found(Ruled::Deny, By::Unreadable(policy.owner));
+                    found(Ruled::Deny, DecidedBy::Unreadable(policy.owner));
                     decided = true;
                     break;
                 };
                 decided = rules.deciding(target, reading, |index, action| {
-                    found(Ruled::of(action), By::Rule(policy.owner, index));
+                    found(
+                        Ruled::from_action(action),
+                        DecidedBy::Rule(policy.owner, index),
+                    );
                 });
                 if decided {
                     break;
                 }
             }
             if !decided {
-                found(Ruled::Deny, By::NoRule);
+                found(Ruled::Deny, DecidedBy::NoRule);
             }
         }
         match first {
@@ -219,7 +218,7 @@ impl Policies {
 }
 
 impl<'a> Ruled<'a> {
-    fn of(action: &'a Action) -> Self {
+    fn from_action(action: &'a Action) -> Self {
         match action {
             Action::Allow => Self::Allow,
             Action::Deny => Self::Deny,

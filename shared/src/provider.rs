@@ -61,9 +61,8 @@ pub enum Auth {
 /// # Errors
 /// `secret_unavailable` when it cannot stand in one.
 pub fn header_value(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
-    let unusable = |_| {
-        Error::from(Code::SecretUnavailable).because("the secret's value cannot stand in a header")
-    };
+    let unusable =
+        |_| Code::SecretUnavailable.because("the secret's value cannot stand in a header");
     let value = match scheme {
         Some(scheme) => HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())),
         None => HeaderValue::from_str(secret.expose_secret()),
@@ -104,7 +103,7 @@ impl Provider {
     /// none of its own.
     pub fn is_at(&self, target: &Target) -> bool {
         let own = self.base_url.parse().ok();
-        let own = own.and_then(|uri| Target::of(&uri, "GET"));
+        let own = own.and_then(|uri| Target::from_uri(&uri, "GET"));
         own.is_some_and(|own| (&own.host, own.port) == (&target.host, target.port))
     }
 
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_built_in_list_is_sound_and_https() {
-        let providers = Providers::from_env(&Env::of([])).unwrap();
+        let providers = Providers::from_env(&Env::from_pairs([])).unwrap();
         for slug in [
             "openai",
             "anthropic",
@@ -223,7 +222,7 @@ mod tests {
     #[test]
     fn the_operators_list_adds_and_replaces() {
         let own = r#"[{"slug":"openai","provider_id":"mine","base_url":"http://127.0.0.1:81/x/","auth":{"query":"key"}}]"#;
-        let providers = Providers::from_env(&Env::of([(VARIABLE, own)])).unwrap();
+        let providers = Providers::from_env(&Env::from_pairs([(VARIABLE, own)])).unwrap();
         let openai = providers.get("openai").unwrap();
         assert_eq!(
             (openai.host(), openai.base_url()),
@@ -244,7 +243,7 @@ mod tests {
             r#"[{"slug":"a","provider_id":"x/y","base_url":"https://x","auth":{"query":"k"}}]"#,
         ] {
             assert_eq!(
-                Providers::from_env(&Env::of([(VARIABLE, own)]))
+                Providers::from_env(&Env::from_pairs([(VARIABLE, own)]))
                     .unwrap_err()
                     .variable,
                 VARIABLE,

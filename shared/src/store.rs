@@ -74,7 +74,7 @@ impl From<tokio_postgres::Error> for StoreError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Error::from(Code::DatabaseUnavailable).because(error)
+        Code::DatabaseUnavailable.because(error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use postern::authority::access::TokenStanding;
-use postern::authority::scope::{Scope, VerifiedWorker};
+use postern::authority::scope::{PersonScope, VerifiedWorker};
 use postern::question::{CardAddress, Choice, ClickKey, Outcome, Owed};
 use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Withdrawal};
 use postern::{InteractionId, Revision, Store};
@@ -27,7 +27,7 @@ fn revision(question: &str) -> Revision {
     Revision::parse(padded).unwrap()
 }
 
-fn scope(who: &VerifiedWorker) -> &Scope {
+fn scope(who: &VerifiedWorker) -> &PersonScope {
     who.conversation().unwrap().scope()
 }
 

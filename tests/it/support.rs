@@ -316,7 +316,7 @@ impl World {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .load()
             .await;
-        let env = Env::of([
+        let env = Env::from_pairs([
             ("DATABASE_SECRET_ID", "postern/database"),
             ("DATABASE_POOL_MAX", "16"),
             ("DATABASE_TIMEOUT_MS", "15000"),

@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 /// Of a placeholder. Ten years; longer is a mistake.
-const LONGEST_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
+const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
 /// Of a worker token: as long must its revocation be remembered.
-const LONGEST_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
+const MAX_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
 /// An environment that sees a policy for the first time reads all of it.
-const LARGEST_RULES: usize = 256 * 1024;
+const MAX_RULES: usize = 256 * 1024;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -188,14 +188,14 @@ impl Command {
     fn check(&self) -> Result<(), Error> {
         match self {
             Self::MintPlaceholder(mint) => {
-                ttl(mint.ttl_seconds, LONGEST_TTL_SECONDS)?;
+                ttl(mint.ttl_seconds, MAX_TTL_SECONDS)?;
                 text("env_var_name", Some(&mint.env_var_name))?;
                 mint.allowed_hosts
                     .iter()
                     .try_for_each(|host| host_name(host))
             }
             Self::MintWorkerToken(mint) => {
-                ttl(mint.ttl_seconds, LONGEST_TOKEN_TTL_SECONDS)?;
+                ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS)?;
                 text("channel_id", mint.channel_id.as_deref())?;
                 text("conversation_id", mint.conversation_id.as_deref())?;
                 text("team_id", mint.team_id.as_deref())
@@ -217,10 +217,10 @@ impl Command {
 
 fn rules(rules: &Value) -> Result<(), Error> {
     RuleSet::check(rules).map_err(|error| Error::field("rules", error))?;
-    if rules.to_string().len() > LARGEST_RULES {
+    if rules.to_string().len() > MAX_RULES {
         return Err(Error::field(
             "rules",
-            format_args!("must be at most {LARGEST_RULES} bytes of JSON"),
+            format_args!("must be at most {MAX_RULES} bytes of JSON"),
         ));
     }
     Ok(())

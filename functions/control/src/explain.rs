@@ -1,7 +1,7 @@
 //! `explain`: which rule decides a request, and why, without asking anybody.
 
 use http::Uri;
-use postern::policy::{By, Grant, Mode, Policies, PolicyRow, Ruled, Target};
+use postern::policy::{DecidedBy, Grant, Mode, Policies, PolicyRow, Ruled, Target};
 use postern::provider::Providers;
 use postern::store::PolicyFacts;
 use postern::{Code, Error};
@@ -17,7 +17,7 @@ pub fn target(method: &str, url: &str) -> Result<Target, Error> {
     }
     let rule = "must be http(s)://host[:port]/path, encoded as it is sent";
     let uri: Uri = url.parse().map_err(|_| Error::field("url", rule))?;
-    Target::of(&uri, method).ok_or_else(|| Error::field("url", rule))
+    Target::from_uri(&uri, method).ok_or_else(|| Error::field("url", rule))
 }
 
 /// # Errors
@@ -26,13 +26,16 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
     if !facts.agent_exists {
         return Err(Code::UnknownAgent.into());
     }
-    let written = |by: By, rows: &[PolicyRow]| match by {
-        By::Rule(owner, index) => {
+    let written = |by: DecidedBy, rows: &[PolicyRow]| match by {
+        DecidedBy::Rule(owner, index) => {
             let row = rows.iter().find(|row| row.owner == owner)?;
             let rule = row.rules.as_ref()?.get(index)?;
             Some(json!({"policy": owner.as_str(), "index": index, "rule": rule}))
         }
-        By::NoPolicy | By::NoRule | By::Ambiguous | By::Unreadable(_) => None,
+        DecidedBy::NoPolicy
+        | DecidedBy::NoRule
+        | DecidedBy::Ambiguous
+        | DecidedBy::Unreadable(_) => None,
     };
     let rows = facts.policies.clone();
     let policies = Policies::resolve(facts.policies, &[]);
@@ -40,7 +43,7 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
     let told = |mode| {
         let ruling = policies.ruling(target, mode);
         let (verdict, reason) = match ruling.by {
-            By::NoPolicy => unruled(policies.is_empty(), of_provider),
+            DecidedBy::NoPolicy => unruled(policies.is_empty(), of_provider),
             by => verdict(ruling.ruled, by, facts.grant),
         };
         let mut told = json!({"verdict": verdict, "reason": reason});
@@ -75,7 +78,7 @@ fn unruled(no_policy: bool, of_provider: bool) -> (&'static str, String) {
     (verdict, reason.into())
 }
 
-fn verdict(ruled: Ruled<'_>, by: By, grant: Grant) -> (&'static str, String) {
+fn verdict(ruled: Ruled<'_>, by: DecidedBy, grant: Grant) -> (&'static str, String) {
     match (ruled, grant) {
         (Ruled::Allow, _) => ("allow", by.to_string()),
         (Ruled::Deny, _) => ("deny", by.to_string()),

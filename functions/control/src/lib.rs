@@ -223,7 +223,7 @@ impl App {
             .await?;
         let expires_at = issued_at + Duration::seconds(i64::from(mint.ttl_seconds));
         let jti = TokenId::parse(uuid::Uuid::new_v4().to_string())
-            .map_err(|error| Error::from(Code::Internal).because(error))?;
+            .map_err(|error| Code::Internal.because(error))?;
         let new = NewToken {
             agent: mint.agent_id,
             organization: mint.organization_id,

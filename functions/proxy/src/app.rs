@@ -12,15 +12,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use lambda_http::Error as BoxError;
-use postern::authority::access::{self, Access, Admitted, Behind, LegacyPlaceholders, Rules};
+use postern::authority::access::{
+    self, Access, Admitted, Caller, EgressAllowed, LegacyPlaceholders, Rules,
+};
 use postern::authority::token::Verifier;
 use postern::chat::ApiHosts;
 use postern::config::Env;
-use postern::gate::{Body, Gate, Matter};
+use postern::gate::{Body, EgressRequest, Gate};
 use postern::interactions::Interactions;
 use postern::interactions::pending_ttl;
 use postern::judge::{Judge, JudgeConfig};
-use postern::policy::{Grant, Passed, Policies, Target};
+use postern::policy::{Grant, Policies, Target};
 use postern::provider::{Provider, Providers};
 use postern::secret::SecretsConfig;
 use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret, SecretNames};
@@ -256,12 +258,12 @@ impl App {
     }
 
     /// Whether the policies let it be sent.
-    async fn decide(&self, asking: &Asking, body: &[u8]) -> Result<Passed, Error> {
-        let agent = match asking.admitted.behind() {
-            Behind::Agent(agent) => agent,
-            Behind::NoOrganization(passed) => return Ok(passed),
+    async fn decide(&self, asking: &Asking, body: &[u8]) -> Result<EgressAllowed, Error> {
+        let agent = match asking.admitted.caller() {
+            Caller::Agent(agent) => agent,
+            Caller::NoOrganization(passed) => return Ok(passed),
         };
-        let matter = Matter {
+        let matter = EgressRequest {
             agent: &agent,
             policies: &asking.policies,
             grant: asking.grant,

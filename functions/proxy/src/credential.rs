@@ -159,7 +159,7 @@ mod tests {
     fn collect(headers: &[(&str, &str)], path: &str, query: &str) -> Result<Credentials, Code> {
         let own =
             r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"query":"key"}}]"#;
-        let providers = Providers::from_env(&Env::of([("PROVIDERS", own)])).unwrap();
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());

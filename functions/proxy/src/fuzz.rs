@@ -30,7 +30,7 @@ pub struct Fuzz {
 
 impl Default for Fuzz {
     fn default() -> Self {
-        let providers = Providers::from_env(&Env::of([("PROVIDERS", PROVIDERS)]));
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", PROVIDERS)]));
         let deny =
             |path: &str| json!({"host": "up.example", "path_prefix": path, "action": "deny"});
         let row = PolicyRow {

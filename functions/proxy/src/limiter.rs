@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MOST_FAILURES: usize = 20;
+const MAX_FAILURES: usize = 20;
 const WINDOW: Duration = Duration::from_secs(300);
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
 
@@ -37,9 +37,9 @@ impl Limiter {
             recent.pop_front();
         }
         match recent.front() {
-            Some(oldest) if recent.len() >= MOST_FAILURES => {
+            Some(oldest) if recent.len() >= MAX_FAILURES => {
                 let wait = WINDOW.saturating_sub(now.duration_since(*oldest)).as_secs() + 1;
-                Error::from(Code::TooManyFailures)
+                Code::TooManyFailures
                     .because(failure)
                     .retry_after_secs(wait)
             }
@@ -61,7 +61,7 @@ mod tests {
         let start = Instant::now();
         let answer = |address, now| limiter.answer(Code::Unauthorized.into(), address, now);
         let own = Some("192.0.2.1");
-        for _ in 0..MOST_FAILURES {
+        for _ in 0..MAX_FAILURES {
             assert_eq!(answer(own, start).code, Code::Unauthorized);
         }
         let refused = answer(own, start);

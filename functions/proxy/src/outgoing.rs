@@ -1,7 +1,7 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
 use crate::credential::{is_api_key, is_parameter};
-use crate::redact::{Asked, Injected};
+use crate::redact::{AskedRange, Injected};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
@@ -105,7 +105,7 @@ fn stays(name: &HeaderName) -> bool {
 pub struct Sent {
     pub injected: Injected,
     /// The part of the body that the client wants.
-    pub asked: Option<Asked>,
+    pub asked: Option<AskedRange>,
 }
 
 /// The request as the provider gets it, with the real credential.
@@ -150,8 +150,8 @@ pub fn build(
 }
 
 /// Asks for what is needed to give the client the part that it wants; for the whole where it wants several.
-fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<Asked> {
-    let asked = Asked::of(headers, injected);
+fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<AskedRange> {
+    let asked = AskedRange::new(headers, injected);
     headers.remove(RANGE);
     match &asked {
         Some(asked) => {
@@ -178,18 +178,18 @@ pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Ta
     let address: Uri = without_query(rest, provider)
         .parse()
         .map_err(|_| Code::InvalidPath)?;
-    let target = Target::of(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
+    let target = Target::from_uri(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
     let query: Vec<String> = query(incoming, provider).collect();
     let target = target.with_query(query.join("&"));
     let overrides = METHOD_OVERRIDES
         .iter()
         .flat_map(|name| incoming.headers.get_all(*name));
     let target = overrides.fold(target, |target, method| {
-        target.or_method(&String::from_utf8_lossy(method.as_bytes()))
+        target.with_possible_method(&String::from_utf8_lossy(method.as_bytes()))
     });
     let elsewhere = |name: &&str| incoming.headers.contains_key(*name);
     Ok(if PATH_OVERRIDES.iter().any(elsewhere) {
-        target.of_any_path()
+        target.with_unknown_path()
     } else {
         target
     })
@@ -246,7 +246,7 @@ mod tests {
         query: &str,
         headers: &[(&str, &str)],
     ) -> Request<Full<Bytes>> {
-        let providers = Providers::from_env(&Env::of([("PROVIDERS", PROVIDERS)])).unwrap();
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", PROVIDERS)])).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_policy_is_asked_about_exactly_what_is_sent() {
         let own = r#"[{"slug":"o","provider_id":"o","base_url":"https://API.Up.example.:8443/Base/","auth":{"header":"x-api-key"}}]"#;
-        let providers = Providers::from_env(&Env::of([("PROVIDERS", own)])).unwrap();
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
         let provider = providers.get("o").unwrap();
         for rest in ["v1/x%2fy", "", "a b", "../v1", "é"] {
             let incoming = Incoming {

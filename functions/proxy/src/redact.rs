@@ -4,7 +4,7 @@
 mod forms;
 mod part;
 
-pub use part::{Asked, Cut};
+pub use part::{AskedRange, Cut};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use bytes::{Bytes, BytesMut};

@@ -278,7 +278,10 @@ mod tests {
             ),
             ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
         ] {
-            assert_eq!(runtime_api(&Env::of([(VARIABLE, variable)])).unwrap(), url);
+            assert_eq!(
+                runtime_api(&Env::from_pairs([(VARIABLE, variable)])).unwrap(),
+                url
+            );
         }
         for malformed in [
             "127.0.0.1:9000/x",
@@ -288,7 +291,7 @@ mod tests {
             "a b",
             "",
         ] {
-            let error = runtime_api(&Env::of([(VARIABLE, malformed)])).unwrap_err();
+            let error = runtime_api(&Env::from_pairs([(VARIABLE, malformed)])).unwrap_err();
             assert_eq!(error.variable, VARIABLE, "{malformed}");
         }
     }

@@ -6,9 +6,9 @@ use crate::known::{Asker, hashes};
 use crate::response::{self, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use postern::authority::token;
-use postern::gate::{Body, Decision, Matter, Verdict};
+use postern::gate::{Body, Decision, EgressRequest, Verdict};
 use postern::host::HostName;
-use postern::policy::{LONGEST_METHOD, Policies, Scheme, Target};
+use postern::policy::{MAX_METHOD, Policies, Scheme, Target};
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use serde::Deserialize;
@@ -18,7 +18,7 @@ pub const PATH: &str = "/v1/egress/decide";
 const BODY_LIMIT: usize = 64 * 1024;
 
 #[derive(Deserialize)]
-struct Asked {
+struct TunnelRequest {
     scheme: String,
     host: String,
     #[serde(default)]
@@ -55,7 +55,7 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     let policies = Policies::resolve(facts.policies, &known);
     app.known.remember(asker, policies.known());
     let of_provider = app.providers.all().any(|provider| provider.is_at(&target));
-    let matter = Matter {
+    let matter = EgressRequest {
         agent: worker.agent(),
         policies: &policies,
         grant: facts.grant,
@@ -70,28 +70,28 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
 
 fn target(body: &[u8]) -> Result<Target, Error> {
     let value: Value = serde_json::from_slice(body).map_err(|_| Code::InvalidJson)?;
-    let asked: Asked = serde_json::from_value(value).map_err(|error| {
+    let request: TunnelRequest = serde_json::from_value(value).map_err(|error| {
         Error::new(
             Code::InvalidRequest,
             format!("the body must be {{scheme, host, port, method?, path?}}: {error}"),
         )
     })?;
-    let scheme: Scheme = asked
+    let scheme: Scheme = request
         .scheme
         .parse()
         .map_err(|rule| Error::field("scheme", rule))?;
-    let host = HostName::parse(&asked.host).map_err(|rule| Error::field("host", rule))?;
-    let port = asked.port.unwrap_or(scheme.default_port());
+    let host = HostName::parse(&request.host).map_err(|rule| Error::field("host", rule))?;
+    let port = request.port.unwrap_or(scheme.default_port());
     if port == 0 {
         return Err(Error::field("port", "must be 1 to 65535"));
     }
-    if let Some(method) = &asked.method
-        && (method.len() > LONGEST_METHOD || method.parse::<Method>().is_err())
+    if let Some(method) = &request.method
+        && (method.len() > MAX_METHOD || method.parse::<Method>().is_err())
     {
         return Err(Error::field("method", "must be a method of HTTP"));
     }
     // No rule looks at a query; a judge does.
-    let whole = asked
+    let whole = request
         .path
         .as_deref()
         .map(|path| path.split('#').next().unwrap_or_default());
@@ -105,7 +105,7 @@ fn target(body: &[u8]) -> Result<Target, Error> {
     if path.is_some_and(|path| !path.starts_with('/') && !path.is_empty()) {
         return Err(Error::field("path", "must begin with /"));
     }
-    Ok(Target::new(scheme, host, port, asked.method.as_deref(), path).with_query(query))
+    Ok(Target::new(scheme, host, port, request.method.as_deref(), path).with_query(query))
 }
 
 fn shown(decision: &Decision) -> Response {

@@ -24,7 +24,7 @@ use std::{
 const RESERVED: Duration = Duration::from_secs(5);
 
 /// A hundred years; Postgres has no dates for much more.
-const LONGEST_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
+const MAX_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
 /// All that the sweep can do.
 pub struct App {
@@ -89,7 +89,7 @@ impl App {
                 store,
                 secrets,
                 names,
-                Interactions::way_out(allowed)?,
+                Interactions::outbound_client(allowed)?,
                 chat_hosts,
                 pass.max_age,
             ),
@@ -216,9 +216,9 @@ impl Pass {
             })?,
             _ => ByHand::default(),
         };
-        if by_hand.max_age_ms.is_some_and(|age| age > LONGEST_AGE_MS) {
+        if by_hand.max_age_ms.is_some_and(|age| age > MAX_AGE_MS) {
             return Err(SweepError::Invalid(format!(
-                "`max_age_ms` must be at most {LONGEST_AGE_MS}"
+                "`max_age_ms` must be at most {MAX_AGE_MS}"
             )));
         }
         if by_hand.limit == Some(0) || by_hand.max_batches == Some(0) {

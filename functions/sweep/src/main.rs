@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         let serve = move |LambdaEvent { payload, context }: LambdaEvent<serde_json::Value>| {
             let app = Arc::clone(&app);
             Box::pin(async move {
-                app.run(&payload, Deadline::of(context.deadline()))
+                app.run(&payload, Deadline::at(context.deadline()))
                     .await
                     .map_err(Error::from)
             })

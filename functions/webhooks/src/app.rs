@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 /// Most that a body may hold, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
 /// A waiting reader costs a statement a second, and an environment has few connections.
-const MOST_WAITING: usize = 32;
+const MAX_WAITING: usize = 32;
 
 /// All that the webhooks function can do.
 pub struct App {
@@ -56,12 +56,12 @@ impl App {
                 store,
                 Arc::clone(&secrets),
                 names,
-                Interactions::way_out(allowed)?,
+                Interactions::outbound_client(allowed)?,
                 chat_hosts,
                 ttl,
             ),
             ack_budget,
-            waiting: Semaphore::new(MOST_WAITING),
+            waiting: Semaphore::new(MAX_WAITING),
             workers: Verifier::new(secrets, worker_keys),
             metrics,
         })

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
-use postern::authority::scope::{ConnectionScope, Scope};
-use postern::chat::{Acknowledgement, Call, Card, Click, Ending, OnPlatform, Verdict};
+use postern::authority::scope::{ConnectionScope, PersonScope};
+use postern::chat::{Acknowledgement, Call, Card, Click, Connected, Ending, Verdict};
 use postern::interactions::Settlement;
 use postern::question::{Answered, Owed};
 use postern::store::{Missed, NewClaim};
@@ -46,7 +46,7 @@ pub async fn receive(
 /// is not done by then is the sweep's.
 async fn claim(
     app: &App,
-    platform: &OnPlatform<'_>,
+    platform: &Connected<'_>,
     within: ConnectionScope,
     click: Click,
     started: Instant,
@@ -93,8 +93,8 @@ async fn claim(
 
 /// What a click is answered that claimed nothing.
 async fn told(
-    platform: &OnPlatform<'_>,
-    scope: &Scope,
+    platform: &Connected<'_>,
+    scope: &PersonScope,
     click: &Click,
     missed: &Missed,
     until: Instant,
@@ -119,13 +119,13 @@ async fn told(
 }
 
 fn ended(
-    platform: &OnPlatform<'_>,
-    scope: &Scope,
+    platform: &Connected<'_>,
+    scope: &PersonScope,
     click: &Click,
     answered: &Answered,
 ) -> Acknowledgement {
     let (id, agent) = (&click.interaction, &answered.agent);
-    let card = Card::of(id, scope.user(), agent, &answered.payload);
+    let card = Card::new(id, scope.user(), agent, &answered.payload);
     let ending = Ending::answered(&answered.answer);
     platform.acknowledge(click, &Verdict::Ended(&card, &ending))
 }
@@ -133,8 +133,8 @@ fn ended(
 /// The receipt, and the card where the answer to the webhook does not carry its edit.
 async fn settle(
     app: &App,
-    platform: &OnPlatform<'_>,
-    scope: &Scope,
+    platform: &Connected<'_>,
+    scope: &PersonScope,
     click: &Click,
     answered: &Answered,
     edits_card: bool,
@@ -162,7 +162,7 @@ async fn settle(
     }
 }
 
-fn log(scope: &Scope, id: &InteractionId) {
+fn log(scope: &PersonScope, id: &InteractionId) {
     tracing::info!(
         event = "claimed",
         organization_id = scope.organization().as_str(),

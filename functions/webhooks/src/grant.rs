@@ -11,7 +11,7 @@ use postern::wire::event::Incoming;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
-const LONGEST_PATTERN: usize = 512;
+const MAX_PATTERN: usize = 512;
 
 /// `GET /v1/grants?pattern=`
 pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
@@ -49,7 +49,7 @@ fn pattern(query: &str) -> Result<String, Error> {
         .decode_utf8()
         .map_err(|_| wrong())?;
     let visible = pattern.chars().all(|c| !c.is_control() && c != ' ');
-    if pattern.is_empty() || pattern.len() > LONGEST_PATTERN || !visible {
+    if pattern.is_empty() || pattern.len() > MAX_PATTERN || !visible {
         return Err(wrong());
     }
     Ok(pattern.into_owned())

@@ -6,7 +6,7 @@ use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use postern::authority::access::TokenStanding;
 use postern::deadline::Deadline;
-use postern::interactions::Asked;
+use postern::interactions::AskOutcome;
 use postern::question::ask::Ask;
 use postern::question::{Outcome, Status};
 use postern::store::{Read, Withdrawal};
@@ -19,11 +19,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// Most that the body of a question or an approval may hold, in bytes: all of it is kept.
 const BODY_LIMIT: usize = 128 * 1024;
 /// Longest that a reader may wait, in seconds.
-const LONGEST_WAIT: u64 = 25;
+const MAX_WAIT: u64 = 25;
 /// Time kept of the invocation's own to answer in.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// `POST /v1/interactions`
 pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
@@ -46,12 +46,12 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
     let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
     let asked = app.interactions.ask(&worker, conversation, &ask).await?;
     Ok(match asked {
-        Asked::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
-        Asked::Anew(status) | Asked::Unchanged(status) => {
+        AskOutcome::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
+        AskOutcome::Anew(status) | AskOutcome::Unchanged(status) => {
             reply::json(StatusCode::OK, &shown(ask.id(), &status))
         }
-        Asked::AsText(status) => posted(StatusCode::CREATED, ask.id(), &status, "text"),
-        Asked::Unknown(status) => posted(StatusCode::ACCEPTED, ask.id(), &status, "unknown"),
+        AskOutcome::AsText(status) => posted(StatusCode::CREATED, ask.id(), &status, "text"),
+        AskOutcome::Unknown(status) => posted(StatusCode::ACCEPTED, ask.id(), &status, "unknown"),
     })
 }
 
@@ -103,7 +103,7 @@ pub async fn read(
             return Ok(reply::json(StatusCode::OK, &shown(&id, &status)));
         }
         tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        pause = (pause * 3 / 2).min(MAX_PAUSE);
     }
 }
 
@@ -112,10 +112,10 @@ fn wait(query: &str) -> Result<Duration, Error> {
         return Ok(Duration::ZERO);
     };
     match value.parse() {
-        Ok(seconds @ 0..=LONGEST_WAIT) => Ok(Duration::from_secs(seconds)),
+        Ok(seconds @ 0..=MAX_WAIT) => Ok(Duration::from_secs(seconds)),
         Ok(_) | Err(_) => Err(Error::field(
             "wait",
-            format_args!("must be 0 to {LONGEST_WAIT} seconds"),
+            format_args!("must be 0 to {MAX_WAIT} seconds"),
         )),
     }
 }

@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
                     app.serve(
                         payload,
                         &context.request_id,
-                        Deadline::of(context.deadline()),
+                        Deadline::at(context.deadline()),
                     )
                     .await,
                 )

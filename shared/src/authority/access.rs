@@ -5,7 +5,7 @@ use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
 use crate::error::{Code, Error};
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
-use crate::policy::{Grant, Passed, PolicyRow};
+use crate::policy::{Grant, PolicyRow};
 use crate::provider::AuthType;
 use crate::secret::{KeyPermit, SecretNames};
 use serde::Deserialize;
@@ -53,13 +53,14 @@ impl TokenStanding {
     /// # Errors
     /// `invalid_worker_token`, or `agent_mismatch` where the agent does not exist.
     pub fn check(self) -> Result<(), Error> {
-        let invalid = |why| Err(Error::from(Code::InvalidWorkerToken).because(why));
+        let invalid = |why| Err(Code::InvalidWorkerToken.because(why));
         match self {
             Self::Good => Ok(()),
             Self::Revoked => invalid("revoked"),
             Self::OlderThanItsAgent => invalid("issued before its agent was created"),
-            Self::NoAgent => Err(Error::from(Code::AgentMismatch)
-                .because("the agent does not exist in the organization")),
+            Self::NoAgent => {
+                Err(Code::AgentMismatch.because("the agent does not exist in the organization"))
+            }
         }
     }
 }
@@ -120,19 +121,30 @@ pub struct Admitted {
     legacy: bool,
 }
 
+/// Proof that a request may leave: its egress was decided, and allowed.
+#[derive(Debug)]
+pub struct EgressAllowed(());
+
+impl EgressAllowed {
+    /// The gate allowed it. The gate alone says so.
+    pub(crate) fn by_gate() -> Self {
+        Self(())
+    }
+}
+
 /// Who is behind a request.
 #[derive(Debug)]
-pub enum Behind {
+pub enum Caller {
     Agent(AgentScope),
     /// A row from before organizations were recorded. No policy is behind it, so it is decided.
-    NoOrganization(Passed),
+    NoOrganization(EgressAllowed),
 }
 
 impl Admitted {
-    pub fn behind(&self) -> Behind {
+    pub fn caller(&self) -> Caller {
         match &self.organization {
-            Some(own) => Behind::Agent(AgentScope::new(own.clone(), self.agent.clone())),
-            None => Behind::NoOrganization(Passed(())),
+            Some(own) => Caller::Agent(AgentScope::new(own.clone(), self.agent.clone())),
+            None => Caller::NoOrganization(EgressAllowed(())),
         }
     }
 
@@ -140,7 +152,7 @@ impl Admitted {
     ///
     /// # Errors
     /// `no_credentials`; `secret_unavailable` where the row's secret is none of its organization's.
-    pub fn spend(self, _decided: Passed) -> Result<Access, Error> {
+    pub fn spend(self, _decided: EgressAllowed) -> Result<Access, Error> {
         let (permit, auth_type) = self.credential?;
         Ok(Access {
             organization: self.organization,
@@ -168,7 +180,7 @@ pub struct Access {
 /// What is admitted may spend nothing before its egress was decided:
 /// ```compile_fail
 /// fn spend(admitted: postern::authority::access::Admitted) {
-///     admitted.spend(postern::policy::Passed(()));
+///     admitted.spend(postern::authority::access::EgressAllowed(()));
 /// }
 /// ```
 pub fn admit(
@@ -222,9 +234,9 @@ fn expected_organization(request: &Request, facts: &Facts) -> Result<ExpectedOrg
     let live = facts.placeholders.iter().find(|row| row.live);
     match live.and_then(|row| row.organization_id.clone()) {
         Some(organization) if facts.agent_exists => Ok(ExpectedOrganization::Proven(organization)),
-        Some(_) => Err(Error::from(Code::Unauthorized)
+        Some(_) => Err(Code::Unauthorized
             .because("the placeholder's organization does not have the URL's agent")),
-        None => Err(Error::from(Code::Unauthorized)
+        None => Err(Code::Unauthorized
             .because("no live placeholder names the organization of the URL's agent")),
     }
 }
@@ -236,7 +248,7 @@ fn resolve(
     facts: &Facts,
     expected: &ExpectedOrganization,
 ) -> Result<bool, Error> {
-    let refuse = |why: &'static str| Error::from(Code::Unauthorized).because(why);
+    let refuse = |why: &'static str| Code::Unauthorized.because(why);
     if facts.placeholders.len() != request.placeholders.len() {
         return Err(refuse(
             "a presented placeholder is not in the expected organization, or does not exist",
@@ -276,12 +288,10 @@ fn same_agent(
     let mut all = request.agent.iter().chain(token).chain(rows);
     let first = all.next().ok_or(Code::MissingCredentials)?;
     if all.any(|other| other != first) {
-        return Err(Error::from(Code::AgentMismatch)
-            .because("URL, token and placeholder name different agents"));
+        return Err(Code::AgentMismatch.because("URL, token and placeholder name different agents"));
     }
     if organization_known && !facts.agent_exists {
-        return Err(Error::from(Code::AgentMismatch)
-            .because("the agent does not exist in the organization"));
+        return Err(Code::AgentMismatch.because("the agent does not exist in the organization"));
     }
     Ok(first.clone())
 }
@@ -301,8 +311,9 @@ fn same_deployment(rules: &Rules, request: &Request, facts: &Facts) -> Result<()
         .iter()
         .any(|row| row.deployment_name != *worker.deployment())
     {
-        return Err(Error::from(Code::AgentMismatch)
-            .because("token and placeholder are of different deployments"));
+        return Err(
+            Code::AgentMismatch.because("token and placeholder are of different deployments")
+        );
     }
     Ok(())
 }
@@ -359,7 +370,7 @@ fn tiers<'a>(
     placeholder: Option<(&'a PlaceholderRow, &'a String)>,
 ) -> Option<Result<Credential<'a>, Error>> {
     // A row was written with a ref of its organization's own; one that is not is a forgery.
-    let forged = |error: Error| Error::from(Code::SecretUnavailable).because(error);
+    let forged = |error: Error| Code::SecretUnavailable.because(error);
     let tier = |agent: bool, user: bool| {
         let is =
             |row: &&ProfileRow| row.agent_id.is_some() == agent && row.user_id.is_some() == user;

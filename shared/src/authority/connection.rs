@@ -69,11 +69,15 @@ impl Connection {
 
     /// The scope of the store's own row, for what the store itself hands out.
     pub(crate) fn own_scope(&self) -> ConnectionScope {
+        self.new_scope()
+    }
+
+    fn new_scope(&self) -> ConnectionScope {
         ConnectionScope::new(self.organization.clone(), self.id.clone())
     }
 
     /// The scope that the platform's verified signature proves; none from another connection's proof.
     pub fn scope(&self, proof: &Verified) -> Option<ConnectionScope> {
-        (*proof.connection() == self.id).then(|| self.own_scope())
+        (*proof.connection() == self.id).then(|| self.new_scope())
     }
 }

@@ -21,11 +21,20 @@ pub struct AgentScope {
 }
 
 impl AgentScope {
-    pub(crate) fn new(organization: OrganizationId, agent: AgentId) -> Self {
+    pub(super) fn new(organization: OrganizationId, agent: AgentId) -> Self {
         Self {
             organization,
             agent,
         }
+    }
+
+    /// The scope of any agent, for unit tests.
+    #[cfg(test)]
+    pub(crate) fn for_test(organization: &str, agent: &str) -> Self {
+        Self::new(
+            OrganizationId::parse(organization).unwrap(),
+            AgentId::parse(agent).unwrap(),
+        )
     }
 
     pub fn organization(&self) -> &OrganizationId {
@@ -38,7 +47,7 @@ impl AgentScope {
 
     /// The person whom a policy of the agent's own organization names. Whether the connection is that
     /// organization's is compared where something is stored under it.
-    pub(crate) fn person(&self, connection: ConnectionId, user: UserId) -> Scope {
+    pub(crate) fn approver(&self, connection: ConnectionId, user: UserId) -> PersonScope {
         ConnectionScope::new(self.organization.clone(), connection).user(user)
     }
 }
@@ -56,7 +65,7 @@ pub struct ConnectionScope {
 }
 
 impl ConnectionScope {
-    pub(crate) fn new(organization: OrganizationId, connection: ConnectionId) -> Self {
+    pub(super) fn new(organization: OrganizationId, connection: ConnectionId) -> Self {
         Self {
             organization,
             connection,
@@ -72,8 +81,8 @@ impl ConnectionScope {
     }
 
     /// A person on this connection: narrower, never wider.
-    pub fn user(self, user: UserId) -> Scope {
-        Scope { within: self, user }
+    pub fn user(self, user: UserId) -> PersonScope {
+        PersonScope { within: self, user }
     }
 }
 
@@ -87,12 +96,12 @@ impl ConnectionScope {
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
+pub struct PersonScope {
     within: ConnectionScope,
     user: UserId,
 }
 
-impl Scope {
+impl PersonScope {
     pub fn within(&self) -> &ConnectionScope {
         &self.within
     }
@@ -113,11 +122,11 @@ impl Scope {
 /// An agent in a conversation with a person: who may be asked, and where. From a token alone.
 #[derive(Debug, Clone)]
 pub struct Conversation {
-    pub(crate) agent: AgentScope,
-    pub(crate) scope: Scope,
-    pub(crate) channel: String,
-    pub(crate) conversation: String,
-    pub(crate) team: Option<String>,
+    pub(super) agent: AgentScope,
+    pub(super) scope: PersonScope,
+    pub(super) channel: String,
+    pub(super) conversation: String,
+    pub(super) team: Option<String>,
 }
 
 impl Conversation {
@@ -125,7 +134,7 @@ impl Conversation {
         &self.agent
     }
 
-    pub fn scope(&self) -> &Scope {
+    pub fn scope(&self) -> &PersonScope {
         &self.scope
     }
 
@@ -176,12 +185,12 @@ pub enum Admission {
 /// What a verified worker token says.
 #[derive(Debug, Clone)]
 pub struct VerifiedWorker {
-    pub(crate) agent: AgentScope,
-    pub(crate) deployment: DeploymentName,
-    pub(crate) token: TokenId,
-    pub(crate) issued_at: f64,
-    pub(crate) user: Option<UserId>,
-    pub(crate) conversation: Option<Conversation>,
+    pub(super) agent: AgentScope,
+    pub(super) deployment: DeploymentName,
+    pub(super) token: TokenId,
+    pub(super) issued_at: f64,
+    pub(super) user: Option<UserId>,
+    pub(super) conversation: Option<Conversation>,
 }
 
 impl VerifiedWorker {

@@ -21,7 +21,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    pub(crate) fn connection(&self) -> &ConnectionId {
+    pub(super) fn connection(&self) -> &ConnectionId {
         &self.connection
     }
 }
@@ -149,7 +149,7 @@ impl OneOrMany {
 }
 
 fn refuse(why: &'static str) -> Error {
-    Error::from(Code::InvalidSignature).because(why)
+    Code::InvalidSignature.because(why)
 }
 
 fn verified(connection: &ConnectionId, holds: bool) -> Result<Verified, Error> {

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 const ISSUER: &str = "postern";
 const LEEWAY_SECONDS: u64 = 30;
 /// The longest life of a token: as long must its revocation be remembered.
-pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// A key set that does not know a token's key is read again at most this often.
 const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
@@ -169,7 +169,7 @@ impl From<Error> for Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::UnknownKey => Error::from(Code::InvalidWorkerToken).because("unknown kid"),
+            Refusal::UnknownKey => Code::InvalidWorkerToken.because("unknown kid"),
             Refusal::Other(error) => error,
         }
     }
@@ -181,9 +181,9 @@ impl From<Refusal> for Error {
 /// Why it proves nobody.
 pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Refusal> {
     let keys: JwkSet = serde_json::from_str(key_set.expose_secret()).map_err(|_| {
-        Error::from(Code::SecretUnavailable).because("the worker token key set is not a JWK Set")
+        Code::SecretUnavailable.because("the worker token key set is not a JWK Set")
     })?;
-    let refuse = |why: &'static str| Error::from(Code::InvalidWorkerToken).because(why);
+    let refuse = |why: &'static str| Code::InvalidWorkerToken.because(why);
     let header = jsonwebtoken::decode_header(token).map_err(|_| refuse("not a JWS"))?;
     if header.alg != Algorithm::EdDSA {
         return Err(refuse("alg is not EdDSA").into());
@@ -197,10 +197,10 @@ pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Ref
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-        .map_err(|error| Error::from(Code::InvalidWorkerToken).because(error))?
+        .map_err(|error| Code::InvalidWorkerToken.because(error))?
         .claims;
     // A revocation is remembered for the longest life, from now and from `iat`. Nothing is true of NaN.
-    let longest = LONGEST_LIFE.as_secs_f64();
+    let longest = MAX_LIFE.as_secs_f64();
     let (exp, now) = (
         claims.exp as f64,
         time::OffsetDateTime::now_utc().unix_timestamp() as f64,
@@ -245,7 +245,7 @@ fn worker(claims: Claims) -> VerifiedWorker {
 /// `secret_unavailable` when the signing secret is not an Ed25519 private JWK.
 pub fn mint(signing_key: &SecretString, new: NewToken) -> Result<SecretString, Error> {
     let unusable = || {
-        Error::from(Code::SecretUnavailable)
+        Code::SecretUnavailable
             .because("the signing secret is not an Ed25519 private JWK with `kid` and `d`")
     };
     let key: PrivateJwk =

@@ -5,9 +5,9 @@ use crate::question::approval;
 use serde_json::Value;
 
 /// Most of an approval's arguments that a card shows, in characters.
-const LONGEST_DETAIL: usize = 1500;
+const MAX_DETAIL: usize = 1500;
 /// Most of an agent's id that a card shows, in characters.
-const LONGEST_AGENT: usize = 80;
+const MAX_AGENT: usize = 80;
 
 /// An interaction as it is shown: made from what is stored, so that it can be drawn again.
 #[derive(Debug)]
@@ -66,8 +66,8 @@ impl Ending {
 
 impl Card {
     /// Of a stored payload.
-    pub fn of(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Value) -> Self {
-        let agent = cut(&shown(agent.as_str()), LONGEST_AGENT, |_| 1);
+    pub fn new(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Value) -> Self {
+        let agent = cut(&shown(agent.as_str()), MAX_AGENT, |_| 1);
         let text = |name: &str| payload[name].as_str().unwrap_or_default();
         let (question, detail, options) = if payload["kind"] == "approval" {
             let question = match text("tool").strip_prefix("host:") {
@@ -131,13 +131,13 @@ fn arguments(payload: &Value) -> String {
     let pretty = shown(&pretty);
     let digest = approval::digest(payload["tool"].as_str().unwrap_or_default(), args);
     let digest = digest.get(..12).unwrap_or_default();
-    let left = pretty.chars().count().saturating_sub(LONGEST_DETAIL);
+    let left = pretty.chars().count().saturating_sub(MAX_DETAIL);
     if left == 0 {
         return format!("{pretty}\ndigest {digest}");
     }
     format!(
         "{}\n\u{2026} {left} more characters are not shown\ndigest {digest}",
-        cut(&pretty, LONGEST_DETAIL, |_| 1)
+        cut(&pretty, MAX_DETAIL, |_| 1)
     )
 }
 
@@ -191,7 +191,7 @@ mod tests {
     fn card(payload: &Value) -> Card {
         let id = InteractionId::parse("q-1").unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::of(&id, &UserId::parse("U1").unwrap(), &agent, payload)
+        Card::new(&id, &UserId::parse("U1").unwrap(), &agent, payload)
     }
 
     #[test]

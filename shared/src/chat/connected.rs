@@ -23,11 +23,11 @@ use tokio::time::Instant;
 /// Longest that a platform's API may take before a call counts as unknown.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
 /// A call with less time than this is not begun.
-const SHORTEST_CALL: Duration = Duration::from_millis(50);
+const MIN_CALL: Duration = Duration::from_millis(50);
 /// A platform's answers are small; a larger one is not the platform's.
 const ANSWER_LIMIT: usize = 1 << 20;
 /// Most of what a platform says that is logged, in characters.
-const LONGEST_WORDS: usize = 200;
+const MAX_WORDS: usize = 200;
 
 /// The way to every platform's API.
 pub struct Chat {
@@ -48,7 +48,7 @@ impl Chat {
         &self,
         connection: &Connection,
         secret: &SecretString,
-    ) -> Result<OnPlatform<'_>, Error> {
+    ) -> Result<Connected<'_>, Error> {
         // A row that names another host is verified as ever, and calls nobody.
         let (base, forbidden) = match self.hosts.base(connection.platform, &connection.config) {
             Ok(base) => (base, None),
@@ -59,7 +59,7 @@ impl Chat {
             Platform::Telegram => Box::new(telegram::Telegram::new(base, secret)?),
             Platform::Discord => Box::new(discord::Discord::new(base, secret)?),
         };
-        Ok(OnPlatform {
+        Ok(Connected {
             egress: &self.egress,
             platform,
             forbidden,
@@ -68,14 +68,14 @@ impl Chat {
 }
 
 /// A platform as one connection sees it.
-pub struct OnPlatform<'a> {
+pub struct Connected<'a> {
     egress: &'a GuardedClient<Full<Bytes>>,
     platform: Box<dyn ChatPlatform>,
     /// Why the connection's API may not be called.
     forbidden: Option<&'static str>,
 }
 
-impl OnPlatform<'_> {
+impl Connected<'_> {
     /// Whether the platform made this call, before anything in it is parsed.
     pub fn verify(
         &self,
@@ -155,7 +155,7 @@ impl OnPlatform<'_> {
     }
 
     async fn bounded(&self, call: &ApiCall, until: Instant) -> Posted {
-        if Instant::now() + SHORTEST_CALL > until {
+        if Instant::now() + MIN_CALL > until {
             return Posted::Refused(format!("{}: not begun, there was no time left", call.name));
         }
         let until = until.min(Instant::now() + API_TIMEOUT);
@@ -213,5 +213,5 @@ const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSIO
 
 /// Words of somebody else's, as a log takes them.
 fn bounded(words: &str) -> String {
-    cut(words, LONGEST_WORDS, |_| 1)
+    cut(words, MAX_WORDS, |_| 1)
 }

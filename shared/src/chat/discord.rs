@@ -16,9 +16,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const LONGEST_CONTENT: usize = 2000;
-const LONGEST_DESCRIPTION: usize = 4096;
-const LONGEST_LABEL: usize = 80;
+const MAX_CONTENT: usize = 2000;
+const MAX_DESCRIPTION: usize = 4096;
+const MAX_LABEL: usize = 80;
 const BUTTONS_IN_A_ROW: usize = 5;
 
 const PING: u64 = 1;
@@ -87,8 +87,7 @@ impl ChatPlatform for Discord {
         if let (Some(own), Some(named)) = (self.secret.application_id.as_deref(), named)
             && own != named
         {
-            return Err(Error::from(Code::InvalidSignature)
-                .because("the interaction is of another application"));
+            return Err(Code::InvalidSignature.because("the interaction is of another application"));
         }
         Ok(match interaction["type"].as_u64() {
             Some(PING) => Call::Answered(json!({"type": PONG})),
@@ -111,7 +110,7 @@ impl ChatPlatform for Discord {
             }
             Form::Text => {
                 let text = format!("{person}\n{}", escape(&card.plain()));
-                body["content"] = cut(&text, LONGEST_CONTENT, |_| 1).into();
+                body["content"] = cut(&text, MAX_CONTENT, |_| 1).into();
             }
         }
         // The same nonce again is the same message, so a post whose answer was lost can be repeated.
@@ -130,7 +129,7 @@ impl ChatPlatform for Discord {
 
     fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
         let body = json!({
-            "content": cut(&ending.sentence(mention, escape), LONGEST_CONTENT, |_| 1),
+            "content": cut(&ending.sentence(mention, escape), MAX_CONTENT, |_| 1),
             "allowed_mentions": {"parse": []},
             "message_reference": {"message_id": at.message(), "fail_if_not_exists": false},
         });
@@ -207,7 +206,7 @@ fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
         .iter()
         .enumerate()
         .map(|(index, option)| {
-            json!({"type": 2, "style": 2, "label": cut(option, LONGEST_LABEL, |_| 1), "custom_id": button_id(&card.id, revision, index)})
+            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, |_| 1), "custom_id": button_id(&card.id, revision, index)})
         })
         .collect();
     buttons
@@ -224,7 +223,7 @@ fn embed(card: &Card, ending: Option<&Ending>) -> Value {
     });
     let detail = card.detail.as_deref().unwrap_or_default();
     let text = escape(format!("{}\n\n{detail}", card.text).trim_end());
-    let room = LONGEST_DESCRIPTION - ending.chars().count();
+    let room = MAX_DESCRIPTION - ending.chars().count();
     json!({"description": format!("{}{ending}", cut(&text, room, |_| 1))})
 }
 
@@ -307,7 +306,7 @@ mod tests {
             "channel_id": "3/../4", "conversation_id": "c"});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::of(&id, &UserId::parse("222").unwrap(), &agent, &payload)
+        Card::new(&id, &UserId::parse("222").unwrap(), &agent, &payload)
     }
 
     #[test]
@@ -319,7 +318,7 @@ mod tests {
             Form::Buttons,
         );
         let description = call.body["embeds"][0]["description"].as_str().unwrap();
-        assert!(description.chars().count() <= LONGEST_DESCRIPTION);
+        assert!(description.chars().count() <= MAX_DESCRIPTION);
         assert!(description.starts_with("\\*\\@everyone\\*"));
         let rows = call.body["components"].as_array().unwrap();
         assert_eq!(rows.len(), 5);
@@ -342,7 +341,7 @@ mod tests {
                 .ends_with("/channels/3%2F%2E%2E%2F4/messages")
         );
         let text = discord().post(&card(&"*".repeat(3000), 25), &revision, Form::Text);
-        assert!(text.body["content"].as_str().unwrap().chars().count() <= LONGEST_CONTENT);
+        assert!(text.body["content"].as_str().unwrap().chars().count() <= MAX_CONTENT);
     }
 
     #[test]

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_address_is_the_platforms_own_or_one_that_the_operator_named() {
-        let env = Env::of([
+        let env = Env::from_pairs([
             ("CHAT_API_HOSTS", "slack.example.gov, bots.example:8443"),
             ("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.1:81"),
         ]);

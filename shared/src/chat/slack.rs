@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const LONGEST_TEXT: usize = 3000;
-const LONGEST_LABEL: usize = 75;
+const MAX_TEXT: usize = 3000;
+const MAX_LABEL: usize = 75;
 
 /// One workspace.
 pub struct Slack {
@@ -100,7 +100,7 @@ impl ChatPlatform for Slack {
     fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({
             "channel": card.channel,
-            "text": cut(&escape(&card.plain()), LONGEST_TEXT, |_| 1),
+            "text": cut(&escape(&card.plain()), MAX_TEXT, |_| 1),
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
@@ -132,7 +132,7 @@ impl ChatPlatform for Slack {
         let body = json!({
             "channel": at.channel(),
             "ts": at.message(),
-            "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), LONGEST_TEXT, |_| 1),
+            "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), MAX_TEXT, |_| 1),
             "blocks": blocks,
         });
         self.call("chat.update", body)
@@ -199,8 +199,9 @@ fn same_workspace(payload: &Value, config: &Value) -> Result<(), Error> {
         if let Some(expected) = config.get(own).filter(|expected| !expected.is_null())
             && expected.as_str() != named
         {
-            return Err(Error::from(Code::InvalidSignature)
-                .because("the payload is of another workspace or app"));
+            return Err(
+                Code::InvalidSignature.because("the payload is of another workspace or app")
+            );
         }
     }
     Ok(())
@@ -252,12 +253,12 @@ fn field(body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
 
 /// Tenants' text is plain text, so no markup or mention in it is ever read as one.
 fn plain(text: &str) -> Value {
-    let text = cut(text, LONGEST_TEXT, |_| 1);
+    let text = cut(text, MAX_TEXT, |_| 1);
     json!({"type": "section", "text": {"type": "plain_text", "text": text, "emoji": false}})
 }
 
 fn context(markup: &str) -> Value {
-    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, LONGEST_TEXT, |_| 1)}]})
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, MAX_TEXT, |_| 1)}]})
 }
 
 /// How it ended. Who answered is a mention, which is markup; what was answered is the tenant's text, in
@@ -267,7 +268,7 @@ fn outcome(ending: &Ending) -> Value {
         Ending::Answered { user, value } if !value.is_empty() => {
             let mut outcome = context(&format!("{} answered:", mention(user)));
             if let Some(elements) = outcome["elements"].as_array_mut() {
-                let text = cut(value, LONGEST_TEXT, |_| 1);
+                let text = cut(value, MAX_TEXT, |_| 1);
                 elements.push(json!({"type": "plain_text", "text": text, "emoji": false}));
             }
             outcome
@@ -292,7 +293,7 @@ fn blocks(card: &Card, revision: &Revision) -> Value {
         .map(|(index, option)| {
             json!({
                 "type": "button",
-                "text": {"type": "plain_text", "text": cut(option, LONGEST_LABEL, |_| 1), "emoji": false},
+                "text": {"type": "plain_text", "text": cut(option, MAX_LABEL, |_| 1), "emoji": false},
                 "action_id": button_id(&card.id, revision, index),
                 "value": index.to_string(),
             })
@@ -345,7 +346,7 @@ mod tests {
             "channel_id": "C1", "conversation_id": "1700000000.000100"});
         let id = InteractionId::parse("q-1").unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::of(&id, &UserId::parse("U1").unwrap(), &agent, &payload)
+        Card::new(&id, &UserId::parse("U1").unwrap(), &agent, &payload)
     }
 
     #[test]

@@ -17,9 +17,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A message's longest text, in UTF-16 code units as Telegram counts them.
-const LONGEST_TEXT: usize = 4096;
+const MAX_TEXT: usize = 4096;
 /// Telegram names no limit for a button's label; longer ones are not shown whole anywhere.
-const LONGEST_LABEL: usize = 64;
+const MAX_LABEL: usize = 64;
 
 /// One bot.
 pub struct Telegram {
@@ -193,7 +193,7 @@ fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
     let mut text = text.to_owned();
     if let Some(card) = asked {
         let person = card.user.as_str();
-        text = cut(&text, LONGEST_TEXT - 512, char::len_utf16);
+        text = cut(&text, MAX_TEXT - 512, char::len_utf16);
         text.push_str(&format!("\n\nAgent {} asks ", card.agent));
         let offset: usize = text.chars().map(char::len_utf16).sum();
         if person.len() <= 20 && person.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -202,7 +202,7 @@ fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
         }
         text.push_str(person);
     }
-    message["text"] = cut(&text, LONGEST_TEXT, char::len_utf16).into();
+    message["text"] = cut(&text, MAX_TEXT, char::len_utf16).into();
     message["link_preview_options"] = json!({"is_disabled": true});
 }
 
@@ -215,7 +215,7 @@ fn texts(card: &Card) -> String {
 
 fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
     let ending = ending.sentence(person, str::to_owned);
-    let room = LONGEST_TEXT
+    let room = MAX_TEXT
         - cut(&ending, 200, char::len_utf16)
             .chars()
             .map(char::len_utf16)
@@ -241,7 +241,7 @@ fn person(user: &str) -> String {
 
 /// One button to a line: labels are long.
 fn keyboard(card: &Card, revision: &Revision) -> Vec<Value> {
-    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, LONGEST_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
+    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, MAX_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
     card.options.iter().enumerate().map(button).collect()
 }
 
@@ -271,7 +271,7 @@ mod tests {
             "channel_id": channel, "conversation_id": conversation});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::of(&id, &UserId::parse("111").unwrap(), &agent, &payload)
+        Card::new(&id, &UserId::parse("111").unwrap(), &agent, &payload)
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
             Form::Buttons,
         );
         let text = call.body["text"].as_str().unwrap();
-        assert!(text.chars().map(char::len_utf16).sum::<usize>() <= LONGEST_TEXT);
+        assert!(text.chars().map(char::len_utf16).sum::<usize>() <= MAX_TEXT);
         assert!(text.ends_with("Agent coder asks 111") && text.contains('\u{2026}'));
         assert!(call.body.get("parse_mode").is_none());
         let rows = call.body["reply_markup"]["inline_keyboard"]
@@ -309,7 +309,7 @@ mod tests {
                 .chars()
                 .map(char::len_utf16)
                 .sum::<usize>()
-                <= LONGEST_TEXT
+                <= MAX_TEXT
         );
     }
 

@@ -23,9 +23,9 @@ use tokio::time::Instant;
 
 /// Longest that a receiver may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-const SHORTEST_KEY: usize = 24;
+const MIN_KEY: usize = 24;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
+const MAX_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
 /// A delivery's whole life; what asks for a longer pause asks for none at all.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -52,14 +52,14 @@ enum Attempt {
 }
 
 /// Carries outcomes to callback addresses, behind the same guard as upstreams.
-pub struct Courier {
+pub struct Deliverer {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
     egress: Arc<GuardedClient<Full<Bytes>>>,
 }
 
-impl Courier {
+impl Deliverer {
     pub fn new(
         store: Arc<Store>,
         secrets: Arc<Secrets>,
@@ -226,13 +226,13 @@ fn is_long_enough(key: &str) -> bool {
     let encoded = key.strip_prefix("whsec_").unwrap_or(key);
     STANDARD
         .decode(encoded)
-        .is_ok_and(|key| key.len() >= SHORTEST_KEY)
+        .is_ok_and(|key| key.len() >= MIN_KEY)
 }
 
 /// The pause after so many attempts, before jitter: 5 s, 25 s, 2 min, 10 min, 52 min, 4 h.
 fn pause(attempts: u32) -> Duration {
     let factor = 5_u32.saturating_pow(attempts.saturating_sub(1));
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+    FIRST_PAUSE.saturating_mul(factor).min(MAX_PAUSE)
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110 10.2.3).
@@ -267,7 +267,7 @@ mod tests {
     fn pauses_grow_to_a_bound() {
         let pauses: Vec<u64> = (0..8).map(|attempts| pause(attempts).as_secs()).collect();
         assert_eq!(pauses, [5, 5, 25, 125, 625, 3125, 14400, 14400]);
-        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
+        assert_eq!(pause(u32::MAX), MAX_PAUSE);
     }
 
     #[test]

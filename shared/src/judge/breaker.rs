@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 /// Failures in a row that open a circuit.
-const MOST_FAILURES: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 /// How long it stays open.
 const OPEN: Duration = Duration::from_secs(30);
 /// Organizations that are remembered. One that has not failed is not among them, so none is forgotten
@@ -31,7 +31,7 @@ struct Circuit {
 
 impl Circuit {
     fn is_closed(&self, now: Instant) -> bool {
-        self.failures < MOST_FAILURES || self.opened_until.is_none_or(|until| now >= until)
+        self.failures < MAX_FAILURES || self.opened_until.is_none_or(|until| now >= until)
     }
 }
 
@@ -59,7 +59,7 @@ impl Breakers {
         if !circuit.is_closed(now) {
             return false;
         }
-        if circuit.failures >= MOST_FAILURES {
+        if circuit.failures >= MAX_FAILURES {
             circuit.opened_until = Some(now + self.probe);
         }
         true
@@ -74,7 +74,7 @@ impl Breakers {
         }
         let circuit = failing.get_or_insert_mut(organization.clone(), Circuit::default);
         circuit.failures = circuit.failures.saturating_add(1);
-        if circuit.failures >= MOST_FAILURES {
+        if circuit.failures >= MAX_FAILURES {
             circuit.opened_until = Some(now + OPEN);
         }
     }

@@ -22,10 +22,10 @@ const OPENAI: &str = "openai";
 /// Small current models.
 const ANTHROPIC_MODEL: &str = "claude-haiku-4-5";
 const OPENAI_MODEL: &str = "gpt-5-mini";
-const LONGEST_ANSWER: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 /// A verdict is short; what a model thinks before it counts too.
-const MOST_TOKENS: u32 = 4096;
-const LONGEST_REASON: usize = 300;
+const MAX_TOKENS: u32 = 4096;
+const MAX_REASON: usize = 300;
 
 /// Which model judges, and how long it may take.
 pub struct JudgeConfig {
@@ -84,8 +84,9 @@ impl Exchange {
 
     /// Asks once. A call that is dropped is cancelled.
     pub async fn ask(&self, asked: Question<'_>) -> Result<Opinion, JudgeError> {
-        let cause =
-            |error: crate::Error| unavailable(error.cause().unwrap_or(error.message().to_owned()));
+        let cause = |error: crate::error::Error| {
+            unavailable(error.cause().unwrap_or(error.message().to_owned()))
+        };
         let read = |freshness| self.secrets.read(&self.key, freshness);
         let send = async |secret: &SecretString| {
             let request = self.request(asked, secret)?;
@@ -105,7 +106,7 @@ impl Exchange {
         if status != StatusCode::OK {
             return Err(unavailable(format_args!("status {}", status.as_u16())));
         }
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect();
         let body = body.await.map_err(unavailable)?.to_bytes();
         opinion(&body).ok_or_else(|| unavailable("its answer is no verdict"))
     }
@@ -122,7 +123,7 @@ impl Exchange {
         let model = self.model();
         let (mut url, body) = if anthropic {
             let body = json!({
-                "model": model, "max_tokens": MOST_TOKENS, "system": system,
+                "model": model, "max_tokens": MAX_TOKENS, "system": system,
                 "messages": [{"role": "user", "content": asked}],
                 "output_config": {"format": {"type": "json_schema", "schema": schema()}},
             });
@@ -139,7 +140,7 @@ impl Exchange {
             } else {
                 "max_tokens"
             };
-            body[most] = MOST_TOKENS.into();
+            body[most] = MAX_TOKENS.into();
             (provider.chat_url(), body)
         };
         let mut request = Request::builder().method(Method::POST);
@@ -199,7 +200,7 @@ fn opinion(body: &[u8]) -> Option<Opinion> {
     let shown = said.reason.chars().filter(|c| !c.is_control());
     Some(Opinion {
         allow: matches!(said.verdict, Verdict::Allow),
-        reason: shown.take(LONGEST_REASON).collect(),
+        reason: shown.take(MAX_REASON).collect(),
     })
 }
 
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn the_judge_is_a_known_provider_with_a_model_of_its_own() {
         let config = |pairs: [(&str, &str); 2]| {
-            let env = Env::of(pairs);
+            let env = Env::from_pairs(pairs);
             JudgeConfig::from_env(&env, &Providers::from_env(&env).unwrap())
                 .map(|config| (config.model, config.provider.slug))
         };

@@ -8,9 +8,9 @@ use serde_json::json;
 pub const VERSION: &str = "2";
 
 /// Largest body that a judge can be shown, in bytes.
-pub const LARGEST_BODY: usize = 32 * 1024;
+pub const MAX_BODY: usize = 32 * 1024;
 /// A longer path, with its query, cannot be shown whole, so it cannot be judged. In bytes.
-pub const LONGEST_PATH: usize = 2048;
+pub const MAX_PATH: usize = 2048;
 
 /// What the judge is and must answer, and the operator's policy.
 pub fn system(policy: &str) -> String {

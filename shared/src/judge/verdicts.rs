@@ -1,7 +1,7 @@
 //! What the judge said lately, in this environment: bounded, the least recently used out first, and one
 //! call for all that ask the same at once.
 
-use super::{Heard, JudgeError, Question};
+use super::{JudgeError, Provenance, Question};
 use crate::digest;
 use crate::host::HostName;
 use crate::id::OrganizationId;
@@ -36,7 +36,7 @@ pub struct Key {
 }
 
 impl Key {
-    pub fn of(asked: &Question<'_>, model: &str) -> Self {
+    pub fn new(asked: &Question<'_>, model: &str) -> Self {
         let target = asked.target;
         Self {
             organization: asked.agent.organization().clone(),
@@ -79,14 +79,17 @@ pub struct Place(Arc<OnceCell<Said>>);
 /// What was said, and for how long it may be reused.
 pub struct Said {
     pub allow: Result<bool, JudgeError>,
-    pub heard: Heard,
+    pub heard: Provenance,
     pub since: Moment,
     pub life: Duration,
 }
 
 impl Place {
     /// What was said, or what `ask` says. Of many at once one asks; when it goes away, the next does.
-    pub async fn say(&self, ask: impl Future<Output = Said>) -> (Result<bool, JudgeError>, Heard) {
+    pub async fn say(
+        &self,
+        ask: impl Future<Output = Said>,
+    ) -> (Result<bool, JudgeError>, Provenance) {
         let said = self.0.get_or_init(|| ask).await;
         (said.allow.clone(), said.heard)
     }
@@ -140,12 +143,10 @@ impl Verdicts {
 mod tests {
     use super::*;
     use crate::authority::scope::AgentScope;
-    use crate::id::AgentId;
     use crate::policy::Target;
 
     fn agent(organization: &str) -> AgentScope {
-        let organization = OrganizationId::parse(organization).unwrap();
-        AgentScope::new(organization, AgentId::parse("agent").unwrap())
+        AgentScope::for_test(organization, "agent")
     }
 
     fn target(
@@ -175,7 +176,7 @@ mod tests {
             target,
             body,
         };
-        Key::of(&asked, model)
+        Key::new(&asked, model)
     }
 
     fn key(n: usize) -> Key {
@@ -188,7 +189,7 @@ mod tests {
         let said = async {
             Said {
                 allow: Ok(true),
-                heard: Heard::Now,
+                heard: Provenance::Now,
                 since: Moment::now(),
                 life,
             }
@@ -205,7 +206,12 @@ mod tests {
             key_of(&agent("a"), "policy!", "model", &whole()),
             key_of(&agent("a"), "policy", "model-2", &whole()),
             key_of(&agent("a"), "policym", "odel", &whole()),
-            key_of(&agent("a"), "policy", "model", &whole().or_method("DELETE")),
+            key_of(
+                &agent("a"),
+                "policy",
+                "model",
+                &whole().with_possible_method("DELETE"),
+            ),
             key_of(
                 &agent("a"),
                 "policy",
@@ -301,7 +307,7 @@ mod tests {
             .say(async {
                 Said {
                     allow: Err(JudgeError::Timeout),
-                    heard: Heard::Now,
+                    heard: Provenance::Now,
                     since: Moment::now(),
                     life: Duration::from_secs(300),
                 }

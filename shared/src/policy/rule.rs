@@ -5,9 +5,9 @@ use crate::id::{ConnectionId, UserId};
 use serde::Deserialize;
 use std::fmt;
 
-const LONGEST_PREFIX: usize = 1024;
-const LONGEST_POLICY: usize = 4000;
-const MOST_METHODS: usize = 20;
+const MAX_PREFIX: usize = 1024;
+const MAX_POLICY: usize = 4000;
+const MAX_METHODS: usize = 20;
 
 /// A rule as operators write it.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,7 +24,7 @@ pub struct WrittenRule {
     #[serde(default)]
     pub judge_sees: Option<Sees>,
     #[serde(default)]
-    pub ask: Option<Asked>,
+    pub ask: Option<Approver>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,7 +58,7 @@ pub struct Judged {
 /// Who is asked, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct Approver {
     pub connection_id: ConnectionId,
     pub user_id: UserId,
     pub channel_id: String,
@@ -98,7 +98,7 @@ pub enum Action {
     /// A model decides.
     Judge(Judged),
     /// A person decides.
-    Ask(Asked),
+    Ask(Approver),
 }
 
 /// A rule that was checked.
@@ -152,10 +152,10 @@ fn host(written: &str) -> Result<HostRule, InvalidRule> {
 
 fn methods(written: &[String]) -> Result<Vec<String>, InvalidRule> {
     let token = |method: &String| method.parse::<http::Method>().is_ok();
-    if written.is_empty() || written.len() > MOST_METHODS || !written.iter().all(token) {
+    if written.is_empty() || written.len() > MAX_METHODS || !written.iter().all(token) {
         return Err(InvalidRule::new(
             "methods",
-            format_args!("must be 1 to {MOST_METHODS} methods of HTTP"),
+            format_args!("must be 1 to {MAX_METHODS} methods of HTTP"),
         ));
     }
     let mut methods: Vec<String> = written.iter().map(|own| own.to_ascii_uppercase()).collect();
@@ -166,7 +166,7 @@ fn methods(written: &[String]) -> Result<Vec<String>, InvalidRule> {
 
 fn prefix(written: &str) -> Result<Prefix, InvalidRule> {
     let invalid = |rule: &str| Err(InvalidRule::new("path_prefix", rule));
-    if !written.starts_with('/') || written.len() > LONGEST_PREFIX {
+    if !written.starts_with('/') || written.len() > MAX_PREFIX {
         return invalid("must begin with / and be at most 1024 bytes");
     }
     let trimmed = written.trim_end_matches('/');
@@ -198,7 +198,7 @@ fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
         (Judge, Some(text), None) => {
             policy(text).map(|policy| Action::Judge(Judged { policy, sees }))
         }
-        (Ask, None, Some(ask)) => asked(ask).map(Action::Ask),
+        (Ask, None, Some(ask)) => approver(ask).map(Action::Ask),
         (Judge, None, _) => Err(InvalidRule::new(
             "policy",
             "is required where the action is `judge`",
@@ -220,16 +220,16 @@ fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
 
 fn policy(text: String) -> Result<String, InvalidRule> {
     let shown = !text.trim().is_empty() && !text.contains('\0');
-    if shown && text.chars().count() <= LONGEST_POLICY {
+    if shown && text.chars().count() <= MAX_POLICY {
         return Ok(text);
     }
     Err(InvalidRule::new(
         "policy",
-        format_args!("must be 1 to {LONGEST_POLICY} characters"),
+        format_args!("must be 1 to {MAX_POLICY} characters"),
     ))
 }
 
-fn asked(ask: Asked) -> Result<Asked, InvalidRule> {
+fn approver(ask: Approver) -> Result<Approver, InvalidRule> {
     let places = [Some(&ask.channel_id), ask.conversation_id.as_ref()];
     for place in places.into_iter().flatten() {
         UserId::parse(place.as_str()).map_err(|rule| {

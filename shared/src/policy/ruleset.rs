@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// Most rules of one policy.
-pub const MOST_RULES: usize = 1000;
+pub const MAX_RULES: usize = 1000;
 
 /// SHA-256 of the rules as the database holds them.
 pub type RulesHash = [u8; 32];
@@ -16,7 +16,7 @@ pub type RulesHash = [u8; 32];
 /// Why rules are none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRules {
-    #[error("must be a list of at most {MOST_RULES} rules")]
+    #[error("must be a list of at most {MAX_RULES} rules")]
     NoList,
     #[error("rule {at}: {text}")]
     Malformed { at: usize, text: String },
@@ -52,7 +52,7 @@ impl RuleSet {
     /// # Errors
     /// The first rule that is none.
     pub fn parse(hash: RulesHash, rules: &Value) -> Result<Self, InvalidRules> {
-        let list = rules.as_array().filter(|list| list.len() <= MOST_RULES);
+        let list = rules.as_array().filter(|list| list.len() <= MAX_RULES);
         let list = list.ok_or(InvalidRules::NoList)?;
         let mut set = Self {
             hash,

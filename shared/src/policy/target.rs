@@ -1,6 +1,6 @@
 //! What is about to be sent, read in every way in which a server might read it.
 
-use super::MOST_METHODS;
+use super::MAX_METHODS;
 use crate::host::HostName;
 use http::Uri;
 use std::borrow::Cow;
@@ -62,7 +62,7 @@ pub(super) struct PathReading {
 }
 
 impl PathReading {
-    fn of(exact: String) -> Self {
+    fn new(exact: String) -> Self {
         Self {
             lower: exact.to_lowercase(),
             exact,
@@ -73,7 +73,7 @@ impl PathReading {
 impl Target {
     /// A request of this method to this address, which is as it will be sent. None where it is not
     /// http(s), or its host is none.
-    pub fn of(uri: &Uri, method: &str) -> Option<Self> {
+    pub fn from_uri(uri: &Uri, method: &str) -> Option<Self> {
         let scheme: Scheme = uri.scheme_str()?.parse().ok()?;
         let host = HostName::parse(uri.host()?).ok()?;
         let port = uri.port_u16().unwrap_or(scheme.default_port());
@@ -99,8 +99,8 @@ impl Target {
         // path with any leads anywhere.
         if let Some(resolved) = path.and_then(resolved) {
             let as_sent = path.map(as_sent).unwrap_or_default();
-            paths.push(PathReading::of(as_sent));
-            let resolved = PathReading::of(resolved);
+            paths.push(PathReading::new(as_sent));
+            let resolved = PathReading::new(resolved);
             if resolved != paths[0] {
                 paths.push(resolved);
             }
@@ -124,10 +124,10 @@ impl Target {
 
     /// The same where a header tells the server to take the request as of another method, or of one of
     /// several.
-    pub fn or_method(mut self, method: &str) -> Self {
+    pub fn with_possible_method(mut self, method: &str) -> Self {
         for method in method.split(',') {
             // One more than are served is enough to be refused.
-            if self.methods.len() > MOST_METHODS {
+            if self.methods.len() > MAX_METHODS {
                 break;
             }
             let method = method.trim().to_ascii_uppercase();
@@ -139,7 +139,7 @@ impl Target {
     }
 
     /// The same where a header tells the server to take another path: nobody knows it.
-    pub fn of_any_path(mut self) -> Self {
+    pub fn with_unknown_path(mut self) -> Self {
         self.path = None;
         self.paths.clear();
         self

@@ -161,10 +161,18 @@ fn a_method_that_a_header_names_is_one_more_way_to_read_it() {
     ]);
     let post = || target("h.example", "POST", "/x");
     assert_eq!(says(&rules, &post()), "allow");
-    assert_eq!(says(&rules, &post().or_method(" delete ")), "deny");
-    assert_eq!(says(&rules, &post().or_method("PATCH")), "allow");
-    assert_eq!(says(&rules, &post().or_method("PATCH, delete")), "deny");
-    let many = (0..20).fold(post(), |target, n| target.or_method(&n.to_string()));
+    assert_eq!(
+        says(&rules, &post().with_possible_method(" delete ")),
+        "deny"
+    );
+    assert_eq!(says(&rules, &post().with_possible_method("PATCH")), "allow");
+    assert_eq!(
+        says(&rules, &post().with_possible_method("PATCH, delete")),
+        "deny"
+    );
+    let many = (0..20).fold(post(), |target, n| {
+        target.with_possible_method(&n.to_string())
+    });
     assert_eq!(says(&rules, &many), "deny");
     assert_eq!(says(&rules, &target("h.example", "delete", "/x")), "deny");
 }
@@ -201,21 +209,21 @@ fn the_agents_own_policy_comes_before_the_organizations() {
     let ruling = |host| both.ruling(&target(host, "GET", "/"), Mode::Enforced);
     assert_eq!(
         (ruling("a.example").ruled, ruling("a.example").by),
-        (Ruled::Deny, By::Rule(Owner::Agent, 0))
+        (Ruled::Deny, DecidedBy::Rule(Owner::Agent, 0))
     );
     assert_eq!(
         (ruling("b.example").ruled, ruling("b.example").by),
-        (Ruled::Allow, By::Rule(Owner::Organization, 1))
+        (Ruled::Allow, DecidedBy::Rule(Owner::Organization, 1))
     );
     assert_eq!(
         (ruling("c.example").ruled, ruling("c.example").by),
-        (Ruled::Deny, By::NoRule)
+        (Ruled::Deny, DecidedBy::NoRule)
     );
     let none = Policies::default();
     assert_eq!(
         none.ruling(&target("c.example", "GET", "/"), Mode::Enforced)
             .by,
-        By::NoPolicy
+        DecidedBy::NoPolicy
     );
 }
 
@@ -246,7 +254,7 @@ fn a_policy_that_cannot_be_read_denies() {
         let ruling = broken.ruling(&target("a.example", "GET", "/"), Mode::Enforced);
         assert_eq!(
             (ruling.ruled, ruling.by),
-            (Ruled::Deny, By::Unreadable(Owner::Agent)),
+            (Ruled::Deny, DecidedBy::Unreadable(Owner::Agent)),
             "{rules}"
         );
     }

@@ -8,11 +8,11 @@ use crate::question::{CallbackAddress, CallbackUrl};
 use crate::wire::AllowedPrivate;
 use serde_json::{Map, Value, json};
 
-const MOST_OPTIONS: usize = 25;
-const LONGEST_OPTION: usize = 75;
-const LONGEST_QUESTION: usize = 3000;
+const MAX_OPTIONS: usize = 25;
+const MAX_OPTION: usize = 75;
+const MAX_QUESTION: usize = 3000;
 /// Most that an approval's arguments may be, in bytes of JSON.
-const LARGEST_ARGS: usize = 64 * 1024;
+const MAX_ARGS: usize = 64 * 1024;
 
 /// A question or an approval that obeys the contract's bounds.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Ask {
         }
         let digest = match string(&fields, "kind")? {
             "question" => {
-                text(string(&fields, "question")?, "question", LONGEST_QUESTION)?;
+                text(string(&fields, "question")?, "question", MAX_QUESTION)?;
                 options(&fields)?;
                 None
             }
@@ -124,10 +124,10 @@ fn tool(name: &str) -> Result<&str, Error> {
 /// Any JSON.
 fn args(fields: &Map<String, Value>) -> Result<&Value, Error> {
     let args = fields.get("args").unwrap_or(&Value::Null);
-    if args.to_string().len() > LARGEST_ARGS {
+    if args.to_string().len() > MAX_ARGS {
         return Err(Error::field(
             "args",
-            format_args!("must be at most {LARGEST_ARGS} bytes of JSON"),
+            format_args!("must be at most {MAX_ARGS} bytes of JSON"),
         ));
     }
     Ok(args)
@@ -179,18 +179,18 @@ fn options(fields: &Map<String, Value>) -> Result<(), Error> {
     let rule = || {
         Error::field(
             "options",
-            format_args!("must be 1 to {MOST_OPTIONS} strings"),
+            format_args!("must be 1 to {MAX_OPTIONS} strings"),
         )
     };
     let list = fields
         .get("options")
         .and_then(Value::as_array)
         .ok_or_else(rule)?;
-    if list.is_empty() || list.len() > MOST_OPTIONS {
+    if list.is_empty() || list.len() > MAX_OPTIONS {
         return Err(rule());
     }
     list.iter()
-        .try_for_each(|option| text(option.as_str().ok_or_else(rule)?, "options", LONGEST_OPTION))
+        .try_for_each(|option| text(option.as_str().ok_or_else(rule)?, "options", MAX_OPTION))
 }
 
 #[cfg(test)]

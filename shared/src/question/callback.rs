@@ -1,11 +1,11 @@
 //! Addresses to which outcomes are posted. An outcome leaves for nowhere that the agent's egress policy
 //! does not allow, so that no callback is a way round a policy.
 
-use crate::policy::{By, Mode, Policies, Ruled, Target};
+use crate::policy::{DecidedBy, Mode, Policies, Ruled, Target};
 use crate::wire::AllowedPrivate;
 use http::Uri;
 
-const LONGEST_URL: usize = 2048;
+const MAX_URL: usize = 2048;
 
 /// An address that an agent wrote, of the form that an upstream's has. Nothing may be sent to it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl CallbackAddress {
     /// # Errors
     /// The rule that it breaks.
     pub fn parse(url: &str, allowed: &AllowedPrivate) -> Result<Self, &'static str> {
-        if url.len() > LONGEST_URL {
+        if url.len() > MAX_URL {
             return Err("must be at most 2048 characters");
         }
         let uri: Uri = url.parse().map_err(|_| "must be a URL")?;
@@ -50,9 +50,9 @@ impl CallbackAddress {
     ///
     /// # Errors
     /// What denies it.
-    pub fn permitted(self, policies: &Policies) -> Result<CallbackUrl, By> {
-        let Some(target) = Target::of(&self.uri, "POST") else {
-            return Err(By::NoRule);
+    pub fn permitted(self, policies: &Policies) -> Result<CallbackUrl, DecidedBy> {
+        let Some(target) = Target::from_uri(&self.uri, "POST") else {
+            return Err(DecidedBy::NoRule);
         };
         let ruling = policies.ruling(&target, Mode::Enforced);
         match ruling.ruled {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Longest part of an address that is kept, in characters: the addresses come from the platform.
-const LONGEST_PART: usize = 255;
+const MAX_PART: usize = 255;
 
 /// A posted card's own address on its platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ impl CardAddress {
     /// An address of these parts, each at most 255 characters long.
     pub fn new(channel: impl Into<String>, message: impl Into<String>) -> Option<Self> {
         let (channel, message) = (channel.into(), message.into());
-        let bounded = |part: &String| part.chars().count() <= LONGEST_PART;
+        let bounded = |part: &String| part.chars().count() <= MAX_PART;
         (bounded(&channel) && bounded(&message)).then_some(Self { channel, message })
     }
 

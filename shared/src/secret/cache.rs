@@ -107,7 +107,7 @@ impl Secrets {
     ) -> Result<SecretString, Error> {
         let SecretName { id, json_key } = permit.name();
         let value = self.value(id, freshness).await.map_err(|cause| {
-            Error::from(Code::SecretUnavailable).because(format!("read secret {id}: {cause}"))
+            Code::SecretUnavailable.because(format!("read secret {id}: {cause}"))
         })?;
         match json_key {
             None => Ok(value),
@@ -173,10 +173,8 @@ impl Secrets {
 }
 
 fn member(value: &SecretString, key: &str) -> Result<SecretString, Error> {
-    let missing = || {
-        Error::from(Code::SecretUnavailable)
-            .because("the secret has no string member of the ref's key")
-    };
+    let missing =
+        || Code::SecretUnavailable.because("the secret has no string member of the ref's key");
     let mut object: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(value.expose_secret()).map_err(|_| missing())?;
     match object.remove(key) {

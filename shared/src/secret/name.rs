@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::id::{OrganizationId, ProviderId};
 
 /// Secrets Manager's bound on a name.
-const LONGEST_NAME: usize = 512;
+const MAX_NAME: usize = 512;
 
 /// A secret, and the JSON member of it that is meant, if one is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl SecretName {
             None => (secret_ref, None),
         };
         let visible = id.bytes().all(|byte| byte.is_ascii_graphic());
-        (!id.is_empty() && id.len() <= LONGEST_NAME && visible).then(|| Self {
+        (!id.is_empty() && id.len() <= MAX_NAME && visible).then(|| Self {
             id: id.to_owned(),
             json_key,
         })

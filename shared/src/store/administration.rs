@@ -3,7 +3,7 @@
 use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Platform;
 use crate::authority::placeholder::PlaceholderHash;
-use crate::authority::token::LONGEST_LIFE;
+use crate::authority::token::MAX_LIFE;
 use crate::error::{Code, Error};
 use crate::id::{
     AgentId, ConnectionId, DeploymentName, OrganizationId, ProfileId, ProviderId, TokenId, UserId,
@@ -262,7 +262,7 @@ impl Store {
             (&organization.as_str(), Type::TEXT),
             (&token.as_str(), Type::TEXT),
             (&expires_at, Type::TIMESTAMPTZ),
-            (&(millis(LONGEST_LIFE) as f64), Type::FLOAT8),
+            (&(millis(MAX_LIFE) as f64), Type::FLOAT8),
         ];
         self.query(TOKEN_REVOKE, &parameters).await?;
         Ok(())

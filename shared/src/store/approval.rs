@@ -1,10 +1,10 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
 use super::connection::{connection, via_sql};
-use super::interaction::MOST_OPEN;
+use super::interaction::MAX_OPEN;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
-use crate::authority::scope::{AgentScope, Scope};
+use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
 use serde_json::Value;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_postgres::types::{Json, Type};
 /// An approval that is to be open.
 #[derive(Debug)]
 pub struct NewApproval<'a> {
-    pub scope: &'a Scope,
+    pub scope: &'a PersonScope,
     pub agent: &'a AgentScope,
     /// Made from what it is about, so that all who ask for it mean the same row.
     pub id: &'a InteractionId,
@@ -94,7 +94,7 @@ impl Store {
             (&new.digest, Type::TEXT),
             (&(millis(ttl) as f64), Type::FLOAT8),
             (&new.revision.as_str(), Type::TEXT),
-            (&MOST_OPEN, Type::INT8),
+            (&MAX_OPEN, Type::INT8),
         ];
         let rows = self.query(APPROVAL_OPEN, &parameters).await?;
         let row = rows.first().ok_or_else(|| malformed("no row"))?;

@@ -3,7 +3,7 @@
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::authority::scope::{AgentScope, Scope};
+use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, Revision};
 use crate::question::{Answered, CardAddress, Choice, ClickKey};
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl Store {
     /// answer, its delivery and its grant are written with it. None where the click claims nothing.
     pub async fn interaction_claim(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         claim: &NewClaim<'_>,
     ) -> Result<Option<(Answered, Option<Delivery>)>, StoreError> {
@@ -139,15 +139,14 @@ impl Store {
             return Ok(None);
         };
         let answered = answered(row)?;
-        let agent = AgentScope::new(scope.organization().clone(), answered.agent.clone());
-        let delivery = Delivery::of(row, &agent, id)?;
+        let delivery = Delivery::just_written(row, scope.organization(), &answered.agent, id)?;
         Ok(Some((answered, delivery)))
     }
 
     /// Why a click claimed nothing.
     pub async fn interaction_missed(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         claim: &NewClaim<'_>,
     ) -> Result<Missed, StoreError> {

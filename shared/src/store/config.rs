@@ -22,7 +22,7 @@ pub struct DatabaseConfig {
 }
 
 /// Most connections of an environment; more than a server has for all of them is a mistake.
-const MOST_CONNECTIONS: u32 = 1000;
+const MAX_CONNECTIONS: u32 = 1000;
 
 impl DatabaseConfig {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
@@ -31,8 +31,8 @@ impl DatabaseConfig {
         let own_host = env.read_as("DATABASE_HOST", host, "must be a host name or an address")?;
         let own_port = env.read_as("DATABASE_PORT", port, "must be a port from 1 to 65535")?;
         let pool_max = env.count(POOL_MAX, 1)?;
-        if pool_max > MOST_CONNECTIONS {
-            let most = format_args!("must be at most {MOST_CONNECTIONS}");
+        if pool_max > MAX_CONNECTIONS {
+            let most = format_args!("must be at most {MAX_CONNECTIONS}");
             return Err(malformed(POOL_MAX, most));
         }
         Ok(Self {

@@ -46,6 +46,7 @@ impl Store {
 }
 
 /// The columns of `via_sql`, if there is a connection.
+#[expect(clippy::disallowed_methods, reason = "a row of the table itself")]
 pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
     let Some(id) = row.try_get::<_, Option<&str>>("via_id")? else {
         return Ok(None);

@@ -2,7 +2,6 @@
 //! organization, whose key signs it, is the row's own.
 
 use super::{Parameter, Store, StoreError, malformed, millis};
-use crate::authority::scope::AgentScope;
 use crate::id::{AgentId, InteractionId, OrganizationId};
 use serde_json::Value;
 use std::time::Duration;
@@ -65,9 +64,10 @@ impl Delivery {
 
     /// The columns `delivery_id`, `url` and `payload` of one that was written just now, and is tried for
     /// the first time by whoever wrote it.
-    pub(super) fn of(
+    pub(super) fn just_written(
         row: &Row,
-        agent: &AgentScope,
+        organization: &OrganizationId,
+        agent: &AgentId,
         interaction: &InteractionId,
     ) -> Result<Option<Self>, StoreError> {
         let Some(id) = row.try_get("delivery_id")? else {
@@ -75,8 +75,8 @@ impl Delivery {
         };
         let Json(payload) = row.try_get("payload")?;
         Ok(Some(Self {
-            organization: agent.organization().clone(),
-            agent: Some(agent.agent().clone()),
+            organization: organization.clone(),
+            agent: Some(agent.clone()),
             id,
             interaction: interaction.clone(),
             url: row.try_get("url")?,

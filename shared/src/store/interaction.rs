@@ -7,7 +7,7 @@ use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
-use crate::authority::scope::{Scope, VerifiedWorker};
+use crate::authority::scope::{PersonScope, VerifiedWorker};
 use crate::id::{InteractionId, Revision};
 use crate::question::{CardAddress, Outcome, Status};
 use serde_json::Value;
@@ -18,12 +18,12 @@ use tokio_postgres::{
 };
 
 /// Most interactions of one agent that may be open at once.
-pub(super) const MOST_OPEN: i64 = 1000;
+pub(super) const MAX_OPEN: i64 = 1000;
 
 /// An interaction that is to be stored.
 #[derive(Debug)]
 pub struct NewInteraction<'a> {
-    pub scope: &'a Scope,
+    pub scope: &'a PersonScope,
     /// Who asks; its token must still count.
     pub worker: &'a VerifiedWorker,
     pub id: &'a InteractionId,
@@ -154,7 +154,7 @@ pub(super) fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     })
 }
 
-pub(super) fn columns<'a>(scope: &'a Scope, id: &'a InteractionId) -> [&'a str; 4] {
+pub(super) fn columns<'a>(scope: &'a PersonScope, id: &'a InteractionId) -> [&'a str; 4] {
     [
         scope.organization().as_str(),
         id.as_str(),
@@ -186,7 +186,7 @@ impl Store {
             (&new.worker.token().as_str(), Type::TEXT),
             (&new.worker.issued_at(), Type::FLOAT8),
             (&new.worker.deployment().as_str(), Type::TEXT),
-            (&MOST_OPEN, Type::INT8),
+            (&MAX_OPEN, Type::INT8),
         ];
         // A row that appears or changes between the statement's snapshot and its insert is seen whole
         // by neither half.
@@ -225,7 +225,7 @@ impl Store {
     /// Notes that the card of this revision was posted, and where, if that is known.
     pub async fn interaction_posted(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         revision: &Revision,
         at: Option<&CardAddress>,
@@ -247,7 +247,7 @@ impl Store {
     /// there unanswered.
     pub async fn interaction_delete(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         only: Option<&Revision>,
     ) -> Result<bool, StoreError> {

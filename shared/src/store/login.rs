@@ -17,7 +17,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub fn of(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
+    pub fn new(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
         let mut members: Map<String, Value> =
             serde_json::from_str(secret).map_err(|_| SecretError::NotAnObject)?;
         let mut text = |name: &'static str| match members.remove(name) {
@@ -82,13 +82,13 @@ mod tests {
         secret: &Value,
         environment: [(&str, &str); N],
     ) -> Result<String, SecretError> {
-        let env = Env::of(
+        let env = Env::from_pairs(
             [("DATABASE_SECRET_ID", "db")]
                 .into_iter()
                 .chain(environment),
         );
         let config = DatabaseConfig::from_env(&env).unwrap();
-        Login::of(&secret.to_string(), &config)
+        Login::new(&secret.to_string(), &config)
             .map(|l| format!("{}:{}/{} as {}", l.host, l.port, l.database, l.user))
     }
 

@@ -17,7 +17,7 @@ const LOCK: i64 = 0x70_6f73_7465_726e;
 const LOCK_TIMEOUT: &str = "2s";
 /// Between two tries, in which those that stood behind it get their turn; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const MAX_PAUSE: Duration = Duration::from_secs(8);
 
 impl Store {
     /// Brings the schema to this version.
@@ -61,7 +61,7 @@ async fn run(client: &mut Client) -> Result<(), StoreError> {
         }
         tracing::warn!(event = "migration_waits", cause = said);
         tokio::time::sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+        pause = MAX_PAUSE.min(pause * 2);
     }
 }
 

@@ -171,7 +171,7 @@ pub(super) fn explain(error: &PoolError<ConnectError>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("{}", .0.cause().unwrap_or_default())]
-    Credentials(crate::Error),
+    Credentials(crate::error::Error),
     #[error("the database secret cannot be used: {0}")]
     Secret(#[from] SecretError),
     #[error("the platform verifies no server ({0}), and DATABASE_CA_FILE is not set")]
@@ -210,7 +210,7 @@ impl Connections {
     }
 
     async fn connect(&self, secret: &SecretString) -> Result<Pooled, ConnectError> {
-        let login = Login::of(secret.expose_secret(), &self.config)?;
+        let login = Login::new(secret.expose_secret(), &self.config)?;
         let tls = login.verifies.then(|| self.tls()).transpose()?;
         let tls = tls.map(|config| Tls {
             host: login.host.clone(),

@@ -6,7 +6,7 @@ use super::connection::{connection, via_sql};
 use super::interaction::{columns, whole};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::Connection;
-use crate::authority::scope::Scope;
+use crate::authority::scope::PersonScope;
 use crate::id::{InteractionId, OrganizationId, UserId};
 use crate::question::{Answered, CardAddress, Owed};
 use tokio_postgres::types::Type;
@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]
 pub struct Unsettled {
-    pub scope: Scope,
+    pub scope: PersonScope,
     pub id: InteractionId,
     pub connection: Connection,
     pub answered: Answered,
@@ -64,7 +64,7 @@ impl Store {
     /// Strikes out what an answered interaction no longer owes to chat.
     pub async fn interaction_settled(
         &self,
-        scope: &Scope,
+        scope: &PersonScope,
         id: &InteractionId,
         done: &[Owed],
     ) -> Result<(), StoreError> {
@@ -78,6 +78,7 @@ impl Store {
 
     /// Takes at most `limit` answered interactions that owe something to chat, and at most `each` of one
     /// organization, the longest due first; none of the organizations that are `busy`.
+    #[expect(clippy::disallowed_methods, reason = "the rows are the store's own")]
     pub async fn interactions_unsettled(
         &self,
         limit: usize,

@@ -113,7 +113,12 @@ impl Store {
                     payload,
                     card: card(row, "card")?,
                     connection: connection(row)?,
-                    delivery: Delivery::of(row, worker.agent(), id)?,
+                    delivery: Delivery::just_written(
+                        row,
+                        scope.organization(),
+                        worker.agent().agent(),
+                        id,
+                    )?,
                 }))
             }
             (TokenStanding::Good, None, true) => Withdrawal::Answered,

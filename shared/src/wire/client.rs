@@ -117,11 +117,11 @@ impl SendError {
                 .downcast_ref::<io::Error>()
                 .and_then(io::Error::get_ref);
             if cause.is::<NotGlobal>() || hidden.is_some_and(|inner| inner.is::<NotGlobal>()) {
-                return Self::Refused(Error::from(Code::UpstreamForbidden).because(NotGlobal));
+                return Self::Refused(Code::UpstreamForbidden.because(NotGlobal));
             }
             next = cause.source();
         }
-        let error = Error::from(Code::UpstreamUnreachable).because(error);
+        let error = Code::UpstreamUnreachable.because(error);
         if connecting {
             Self::Refused(error)
         } else {

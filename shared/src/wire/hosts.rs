@@ -68,7 +68,7 @@ impl AllowedPrivate {
     }
 
     pub(super) fn route(&self, uri: &Uri) -> Result<Route, Error> {
-        let forbid = |why: &'static str| Error::from(Code::UpstreamForbidden).because(why);
+        let forbid = |why: &'static str| Code::UpstreamForbidden.because(why);
         let host = uri.host().ok_or_else(|| forbid("no host"))?;
         let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         if self.0.allows_address(uri) {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_allowed_host_is_that_host_and_port_alone() {
-        let allowed = AllowedPrivate::from_env(&Env::of([(
+        let allowed = AllowedPrivate::from_env(&Env::from_pairs([(
             "ALLOW_PRIVATE_UPSTREAMS",
             "127.0.0.1:80, Dev.local",
         )]))
@@ -113,6 +113,9 @@ mod tests {
         let allowed = allowed.hosts();
         assert!(allowed.allows("127.0.0.1", 80) && allowed.allows("dev.LOCAL", 1));
         assert!(!allowed.allows("127.0.0.1", 81) && !allowed.allows("dev.local.evil", 1));
-        assert!(AllowedPrivate::from_env(&Env::of([("ALLOW_PRIVATE_UPSTREAMS", "a b")])).is_err());
+        assert!(
+            AllowedPrivate::from_env(&Env::from_pairs([("ALLOW_PRIVATE_UPSTREAMS", "a b")]))
+                .is_err()
+        );
     }
 }

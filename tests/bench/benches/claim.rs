@@ -169,7 +169,7 @@ async fn store(secrets: &SecretsManager) -> Store {
         .load()
         .await;
     let connections = CONNECTIONS.to_string();
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("DATABASE_SECRET_ID", "postern/database"),
         ("DATABASE_POOL_MAX", &connections),
         ("DATABASE_TIMEOUT_MS", "60000"),

@@ -100,7 +100,7 @@ async fn measure() {
         ("PROVIDERS", &providers.to_string()),
         ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
     ];
-    let env = Env::of(pairs);
+    let env = Env::from_pairs(pairs);
     let [placeholder, ruled, judged] = tenant(&env).await;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(DatabaseTime))
         .unwrap();

@@ -5,7 +5,7 @@
 
 use postern::host::HostName;
 use postern::policy::{
-    MOST_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Ruled, Scheme, Target,
+    MAX_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Ruled, Scheme, Target,
 };
 use serde_json::{Value, json};
 use std::{
@@ -30,8 +30,8 @@ fn main() {
         };
         json!({"host": host, "path_prefix": format!("/v1/projects/p-{n}"), "action": "allow"})
     });
-    let last = MOST_RULES - 1;
-    println!("{MOST_RULES} rules, the last one decides; nanoseconds (median, p99)");
+    let last = MAX_RULES - 1;
+    println!("{MAX_RULES} rules, the last one decides; nanoseconds (median, p99)");
     time(
         "a host for each rule",
         &each_its_own,
@@ -64,7 +64,7 @@ fn main() {
 }
 
 fn rules(rule: impl Fn(usize) -> Value) -> Vec<Value> {
-    (0..MOST_RULES).map(rule).collect()
+    (0..MAX_RULES).map(rule).collect()
 }
 
 fn time(name: &str, rules: &[Value], host: &str, path: &str) {

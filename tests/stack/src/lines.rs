@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Most lines that are kept.
-const MOST_LINES: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 /// Longest that what was written is on its way to us.
 const ON_ITS_WAY: Duration = Duration::from_secs(30);
 /// Written into a pipe by us. No child of ours writes it, but it may come amid a child's line.
@@ -116,7 +116,7 @@ impl Lines {
 
     fn keep(&self, line: &[u8]) {
         let mut kept = lock(&self.0.kept);
-        if kept.len() == MOST_LINES {
+        if kept.len() == MAX_LINES {
             kept.pop_front();
         }
         kept.push_back(String::from_utf8_lossy(line).into_owned());

@@ -24,10 +24,10 @@ use tokio::{
 };
 use work::{Process, Shared, SharedLife, Waiting, at_once};
 
-const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
+const MAX_INVOCATION: Duration = Duration::from_secs(900);
 /// Longest that invocations are waited for until they are finished.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Passed on from our own environment, for the dynamic loader and for temporary files.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// EgressAllowed on from our own environment, for the dynamic loader and for temporary files.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"];
 
 /// What a buffered invocation came to.
@@ -147,10 +147,10 @@ impl Function {
     /// # Errors
     /// After 30 s, with what is not finished.
     pub async fn finished(&self) -> Result<()> {
-        let until = Instant::now() + LONGEST_WAIT;
+        let until = Instant::now() + MAX_WAIT;
         while let Some(busy) = self.busy() {
             if Instant::now() > until {
-                return Err(format!("{busy} after {LONGEST_WAIT:?}").into());
+                return Err(format!("{busy} after {MAX_WAIT:?}").into());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -220,7 +220,7 @@ impl Function {
 
     /// Invokes and gives the answer as it is streamed.
     pub async fn invoke_streaming(&self, event: Value) -> Result<StreamingInvocation> {
-        match self.run(event, LONGEST_INVOCATION).await? {
+        match self.run(event, MAX_INVOCATION).await? {
             Answer::Streamed { prelude, body } => {
                 Ok(StreamingInvocation::Response { prelude, body })
             }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// The part that a client wants, and how much is needed on either side.
 #[derive(Debug)]
-pub struct Asked {
+pub struct AskedRange {
     wanted: Wanted,
     reach: u64,
 }
@@ -26,10 +26,10 @@ enum Wanted {
     Last(u64),
 }
 
-impl Asked {
+impl AskedRange {
     /// None where there is no range, or several, or one of something else than bytes: a server may answer
     /// any range with the whole.
-    pub fn of(headers: &HeaderMap, injected: &Injected) -> Option<Self> {
+    pub fn new(headers: &HeaderMap, injected: &Injected) -> Option<Self> {
         let mut ranges = headers.get_all(RANGE).iter();
         let (Some(range), None) = (ranges.next(), ranges.next()) else {
             return None;
@@ -61,9 +61,8 @@ impl Asked {
     pub fn cut(&self, head: &mut response::Parts) -> Result<Cut, Error> {
         let told = head.headers.get(CONTENT_RANGE);
         let told = told.and_then(|told| Told::parse(told.to_str().ok()?));
-        let told = told.ok_or_else(|| {
-            Error::from(Code::UpstreamUnreachable).because("part of a body, and not which")
-        })?;
+        let told =
+            told.ok_or_else(|| Code::UpstreamUnreachable.because("part of a body, and not which"))?;
         let part = self.part_of(&told);
         let total = told.total.map_or("*".into(), |total| total.to_string());
         let range = if part.is_empty() {
@@ -166,8 +165,8 @@ mod tests {
     use super::*;
 
     /// With a reach of 9, as of `sk-real-it` where no encoder writes it otherwise.
-    fn asked(range: &str) -> Option<Asked> {
-        Some(Asked {
+    fn asked(range: &str) -> Option<AskedRange> {
+        Some(AskedRange {
             wanted: Wanted::parse(range)?,
             reach: 9,
         })

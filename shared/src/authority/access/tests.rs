@@ -4,7 +4,7 @@ use super::*;
 use crate::authority::placeholder::Placeholder;
 
 fn decide(rules: &Rules, request: &Request, facts: &Facts, host: &str) -> Result<Access, Error> {
-    admit(rules, request, facts, host)?.spend(Passed(()))
+    admit(rules, request, facts, host)?.spend(EgressAllowed(()))
 }
 
 fn org(id: &str) -> OrganizationId {
