@@ -1,24 +1,23 @@
 //! A function that is not configured stops at cold start and names the variable.
 
+use crate::world::Variables;
 use futures_util::StreamExt;
 use postern_stack::{Function, Invocation, binaries};
 use serde_json::json;
 use std::time::Duration;
 
-async fn refusal(name: &str, env: &[(&str, &str)]) -> String {
-    refused(name, env)
+async fn refusal(name: &str, variables: &Variables) -> String {
+    refused(name, variables)
         .await
         .unwrap_or_else(|answer| panic!("{name} answered {answer}"))
 }
 
-/// What a function says that stops at its start, or what it answers when it does not.
-async fn refused(name: &str, env: &[(&str, &str)]) -> Result<String, String> {
+/// What a function says when it stops at its start, or what it answers when it does not stop.
+async fn refused(name: &str, variables: &Variables) -> Result<String, String> {
     let path = binaries::build().unwrap().of(name);
-    let env: Vec<(String, String)> = env
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let function = Function::start(name, &path, &env, 1).await.unwrap();
+    let function = Function::start(name, &path, &variables.pairs(), 1)
+        .await
+        .unwrap();
     match function.invoke(json!({}), Duration::from_secs(20)).await {
         Ok(Invocation::Error {
             error_type,
@@ -34,7 +33,7 @@ async fn refused(name: &str, env: &[(&str, &str)]) -> Result<String, String> {
 #[tokio::test]
 async fn a_missing_variable_is_named_by_every_function() {
     for name in ["proxy", "webhooks", "sweep", "control"] {
-        let said = refusal(name, &[]).await;
+        let said = refusal(name, &Variables::default()).await;
         assert!(said.contains("DATABASE_SECRET_ID"), "{name}: {said}");
     }
     for (name, variable) in [
@@ -42,21 +41,21 @@ async fn a_missing_variable_is_named_by_every_function() {
         ("webhooks", "WORKER_TOKEN_JWKS_SECRET_ID"),
         ("control", "WORKER_TOKEN_SIGNING_SECRET_ID"),
     ] {
-        let said = refusal(name, &[("DATABASE_SECRET_ID", "db")]).await;
+        let said = refusal(name, &Variables::of(&[("DATABASE_SECRET_ID", "db")])).await;
         assert!(said.contains(variable), "{name}: {said}");
     }
 }
 
 const ALL: &[&str] = &["proxy", "webhooks", "sweep", "control"];
 const PROXY: &[&str] = &["proxy"];
-/// What every function needs, and no other.
+/// The variables that every function needs.
 const NEEDED: [(&str, &str); 3] = [
     ("DATABASE_SECRET_ID", "db"),
     ("WORKER_TOKEN_JWKS_SECRET_ID", "k"),
     ("WORKER_TOKEN_SIGNING_SECRET_ID", "k"),
 ];
 
-/// No number, wherever one is asked for.
+// Values that are malformed for each kind of variable. `hunter2` stands for a secret that was pasted in.
 const NUMBER: &[&str] = &[
     "hunter2",
     "-1234",
@@ -68,11 +67,22 @@ const NUMBER: &[&str] = &[
 ];
 const NAME: &[&str] = &["hunter2\u{7}"];
 const SECRET: &[&str] = &["hunter2 *", "{\"k\":\"hunter2\"}", "#hunter2", "hunter2#"];
+const HOSTS: &[&str] = &[
+    "hunter2:x",
+    "hunter2:99999",
+    "hunter2:",
+    "u@hunter2",
+    "https://hunter2",
+    "*.hunter2",
+    "hunter2,,hunter3",
+    "hunter2,",
+    ",",
+];
 const SWITCH: &[&str] = &["hunter2", "TRUE", " true"];
 
 type Texts = &'static [&'static str];
 
-/// Every variable, the functions that read it, and values that are none.
+/// Every variable, the functions that read it, and malformed values of it.
 const MALFORMED: &[(&str, Texts, &[Texts])] = &[
     ("DATABASE_SECRET_ID", ALL, &[SECRET]),
     (
@@ -116,36 +126,8 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
         &[SECRET],
     ),
     ("WORKER_TOKEN_SIGNING_SECRET_ID", &["control"], &[SECRET]),
-    (
-        "ALLOW_PRIVATE_UPSTREAMS",
-        ALL,
-        &[&[
-            "hunter2:x",
-            "hunter2:99999",
-            "hunter2:",
-            "u@hunter2",
-            "https://hunter2",
-            "*.hunter2",
-            "hunter2,,hunter3",
-            "hunter2,",
-            ",",
-        ]],
-    ),
-    (
-        "CHAT_API_HOSTS",
-        ALL,
-        &[&[
-            "hunter2:x",
-            "hunter2:99999",
-            "hunter2:",
-            "u@hunter2",
-            "https://hunter2",
-            "*.hunter2",
-            "hunter2,,hunter3",
-            "hunter2,",
-            ",",
-        ]],
-    ),
+    ("ALLOW_PRIVATE_UPSTREAMS", ALL, &[HOSTS]),
+    ("CHAT_API_HOSTS", ALL, &[HOSTS]),
     (
         "PENDING_TTL_MS",
         &["proxy", "webhooks", "sweep"],
@@ -179,13 +161,6 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
     ("SWEEP_MAX_BATCHES", &["sweep"], &[NUMBER, &["0"]]),
 ];
 
-fn with<'a>(variable: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
-    let mut env = NEEDED.to_vec();
-    env.retain(|(name, _)| *name != variable);
-    env.push((variable, value));
-    env
-}
-
 #[tokio::test]
 async fn every_function_stops_at_every_malformed_variable_that_it_reads_without_repeating_it() {
     let cases = MALFORMED.iter().flat_map(|(variable, functions, values)| {
@@ -201,7 +176,8 @@ async fn every_function_stops_at_every_malformed_variable_that_it_reads_without_
     let wrong = futures_util::stream::iter(cases)
         .map(async |(function, variable, value)| {
             let case = format!("{function} {variable}={value:?}");
-            match refused(function, &with(variable, value)).await {
+            let variables = Variables::of(&NEEDED).set(variable, value);
+            match refused(function, &variables).await {
                 Err(answer) => Some(format!("{case}: started, and answered {answer}")),
                 Ok(said) if !said.contains(&format!("variable {variable} ")) => {
                     Some(format!("{case}: not named: {said}"))
@@ -251,11 +227,10 @@ async fn every_function_starts_with_variables_that_are_well_formed() {
     ];
     for level in ["TRACE", "debug", "Info", "warn", "ERROR", "fatal"] {
         for function in ALL {
-            let mut env = NEEDED.to_vec();
-            env.retain(|(name, _)| *name != "DATABASE_SECRET_ID");
-            env.extend(well_formed);
-            env.push(("AWS_LAMBDA_LOG_LEVEL", level));
-            if let Ok(said) = refused(function, &env).await {
+            let variables = Variables::of(&NEEDED)
+                .set_all(&well_formed)
+                .set("AWS_LAMBDA_LOG_LEVEL", level);
+            if let Ok(said) = refused(function, &variables).await {
                 panic!("{function} at {level}: {said}");
             }
         }

@@ -1,6 +1,6 @@
 //! Control's commands, each twice where again must change nothing.
 
-use crate::world::World;
+use crate::world::{World, merged};
 use serde_json::{Value, json};
 
 fn code(answer: &Value) -> &str {
@@ -45,13 +45,7 @@ async fn what_names_another_organization_or_nothing_is_refused() {
     let world = World::new().await;
     world.tenants().await;
     let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent-a", "env_var_name": "K", "deployment_name": "d"});
-    let with = |extra: Value| {
-        let mut mint = mint.clone();
-        mint.as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
-        mint
-    };
+    let with = |extra: Value| merged(mint.clone(), extra);
     let cases = [
         (
             json!({"command": "put_agent", "organization_id": "nobody", "agent_id": "x"}),

@@ -66,7 +66,8 @@ async fn everything_works_behind_a_pooler_that_shares_its_sessions() {
     let bouncer = PgBouncer::start(&world.secrets_database()).await.unwrap();
     let port = bouncer.port().to_string();
     // The secret goes on naming the database itself, as one that RDS rotates does.
-    let world = world.again(&[("DATABASE_HOST", bouncer.host()), ("DATABASE_PORT", &port)]);
+    let world =
+        world.restarted_with(&[("DATABASE_HOST", bouncer.host()), ("DATABASE_PORT", &port)]);
     // A password that was rotated is read again though the pooler does not say what it refused.
     let secret = world.secrets_database();
     let mut former: Value = serde_json::from_str(&secret).unwrap();
@@ -149,7 +150,7 @@ async fn the_database_secret_may_hold_as_little_as_rds_writes_and_what_is_missin
         ("DATABASE_PORT", &port),
         ("DATABASE_NAME", text("dbname")),
     ];
-    let world = world.again(&elsewhere);
+    let world = world.restarted_with(&elsewhere);
     world.ok(put.clone()).await;
     // What the secret says otherwise does not count.
     rotated["host"] = "db.invalid".into();
@@ -157,7 +158,7 @@ async fn the_database_secret_may_hold_as_little_as_rds_writes_and_what_is_missin
     rotated["dbname"] = "elsewhere".into();
     rotated["username"] = "nobody".into();
     world.secrets.put("postern/database", rotated.to_string());
-    let world = world.again(&[("DATABASE_USER", text("username"))]);
+    let world = world.restarted_with(&[("DATABASE_USER", text("username"))]);
     world.ok(put).await;
 }
 
@@ -222,7 +223,7 @@ async fn the_databases_certificate_is_verified_with_the_operators_roots() {
     let roots = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join(format!("{}.pem", uuid::Uuid::new_v4()));
     std::fs::write(&roots, &certificate).unwrap();
-    let world = world.again(&[
+    let world = world.restarted_with(&[
         // The server listens on one of its addresses only.
         ("DATABASE_HOST", "localhost"),
         ("DATABASE_CA_FILE", roots.to_str().unwrap()),
@@ -249,7 +250,7 @@ async fn the_databases_certificate_is_verified_with_the_operators_roots() {
     holder.batch_execute("rollback").await.unwrap();
     // The certificate is not for this name.
     std::fs::write(&roots, &certificate).unwrap();
-    let world = world.again(&[("DATABASE_HOST", "127.0.0.1")]);
+    let world = world.restarted_with(&[("DATABASE_HOST", "127.0.0.1")]);
     let refused = world.command(put).await;
     assert_eq!(
         refused["error"]["code"], "database_unavailable",
@@ -276,7 +277,7 @@ async fn an_environment_that_began_while_the_database_was_read_only_recovers() {
         operator.batch_execute(&alter).await.unwrap();
     };
     writes("set default_transaction_read_only = on").await;
-    let world = world.again(&[]);
+    let world = world.restarted_with(&[]);
     let click = press("U1", "q-1:0");
     assert_eq!(world.click("slack-a", &click).await.status, 503);
     writes("reset default_transaction_read_only").await;

@@ -1,9 +1,9 @@
 //! Names that reach into another tenant: ids of organizations, and refs of secrets. In every refusal
 //! nothing was sent, and no secret was asked for.
 
-use super::secrets::{refused, spends};
+use crate::world::checks::{refused, refused_by_control, spends};
 use crate::world::{SIGNING_SECRET, World, press, question, signed, through, unix_now};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_postgres::error::SqlState;
 
 /// What no organization may be called.
@@ -83,14 +83,6 @@ fn not_asked_for(world: &World, secret_ref: &str) {
     for id in [id_of(secret_ref), secret_ref] {
         assert_eq!(world.secrets.calls(id), 0, "{secret_ref} was asked for");
     }
-}
-
-async fn refused_by_control(world: &World, command: Value) {
-    let answer = world.command(command.clone()).await;
-    assert_eq!(
-        answer["error"]["code"], "secret_ref_outside_organization",
-        "{command}: {answer}"
-    );
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Worker tokens that outlive what they were minted for: their agent, their organization, their
 //! deployment, their own revocation, a day.
 
-use crate::world::{Answer, REAL_KEY, World, jti, question, talk, through, unbase64url, unix_now};
+use crate::world::{
+    Answer, REAL_KEY, World, claims_of, jti, merged, question, talk, through, unbase64url, unix_now,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::HttpRequest;
 use rustls::{SignatureScheme, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};
@@ -59,20 +61,13 @@ fn key_set(keys: &[&Key]) -> String {
 /// The claims of a token of agent-a's in a conversation, that is issued now and lives this long.
 fn claims(life: i64) -> Value {
     let now = unix_now();
-    let mut claims = json!({"iss": "postern", "aud": "postern", "sub": "agent-a", "org": "a", "dep": "d1",
+    let claims = json!({"iss": "postern", "aud": "postern", "sub": "agent-a", "org": "a", "dep": "d1",
         "iat": now, "exp": now + life, "jti": uuid::Uuid::new_v4().to_string()});
-    let talk = talk("a", "U1");
-    claims
-        .as_object_mut()
-        .unwrap()
-        .extend(talk.as_object().unwrap().clone());
-    claims
+    merged(claims, talk("a", "U1"))
 }
 
 fn issued_at(token: &str) -> f64 {
-    let claims: Value =
-        serde_json::from_slice(&unbase64url(token.split('.').nth(1).unwrap())).unwrap();
-    claims["iat"].as_f64().unwrap()
+    claims_of(token)["iat"].as_f64().unwrap()
 }
 
 /// The two organizations, with a key that all of a's agents may spend.

@@ -1,6 +1,7 @@
 //! Secrets: their kinds, their time in the cache, and what reading them costs others.
 
-use crate::world::{Answer, REAL_KEY, SIGNING_SECRET, World, question, talk, through, until};
+use crate::world::checks::{refused, refused_by_control, spends};
+use crate::world::{REAL_KEY, SIGNING_SECRET, World, question, talk, through, until};
 use bytes::Bytes;
 use http::{Request, Response, header::HOST};
 use http_body_util::{BodyExt, Full};
@@ -9,7 +10,7 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
-use postern_stack::{HttpRequest, SecretsMode};
+use postern_stack::SecretsMode;
 use serde_json::{Value, json};
 use std::{
     convert::Infallible,
@@ -20,42 +21,6 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 const KEY: &str = "postern/org/a/keys/openai";
 const PATH: &str = "openai/a/agent-a/v1/chat/completions";
-
-/// Refused, and the upstream saw nothing.
-pub(super) async fn refused(
-    world: &World,
-    request: HttpRequest,
-    status: u64,
-    code: &str,
-) -> Answer {
-    let shown = format!("{} {} {:?}", request.method, request.path, request.headers);
-    let answer = world.call_proxy(request).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (status, code),
-        "{shown}: {}",
-        answer.text()
-    );
-    assert!(
-        world.upstream.seen().is_empty(),
-        "the upstream was contacted: {shown}"
-    );
-    answer
-}
-
-/// Let through, with this key.
-pub(super) async fn spends(world: &World, request: HttpRequest, key: &str) {
-    let shown = format!("{} {} {:?}", request.method, request.path, request.headers);
-    let answer = world.call_proxy(request).await;
-    assert_eq!(answer.status, 200, "{shown}: {}", answer.text());
-    let seen = world.upstream.seen();
-    assert_eq!(
-        seen.last().unwrap().headers["authorization"],
-        format!("Bearer {key}"),
-        "{shown}"
-    );
-    world.upstream.clear();
-}
 
 /// Secrets Manager, except that one secret is scheduled for deletion once this is told so: it is
 /// described as before, and its value is refused.
@@ -137,7 +102,7 @@ async fn pass(
 async fn deleting(ttl_ms: &str) -> (World, Deleting, String) {
     let world = World::new().await;
     let between = Deleting::before(world.secrets.url()).await;
-    let world = world.again(&[
+    let world = world.restarted_with(&[
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &between.url),
         ("SECRETS_CACHE_TTL_MS", ttl_ms),
     ]);
@@ -153,14 +118,6 @@ const OTHER_KINDS: [&str; 4] = [
     "postern/org/a/chat/slack#signing_secret",
     "postern/org/a/callback-signing",
 ];
-
-async fn refused_by_control(world: &World, command: Value) {
-    let answer = world.command(command.clone()).await;
-    assert_eq!(
-        answer["error"]["code"], "secret_ref_outside_organization",
-        "{command}: {answer}"
-    );
-}
 
 fn never_read(world: &World, secret_ref: &str) {
     let id = secret_ref.split('#').next().unwrap();

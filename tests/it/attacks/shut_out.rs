@@ -1,7 +1,7 @@
 //! Shutting others out: by taking their ids, by failing in their name or from their address, and by
 //! asking without credentials.
 
-use super::secrets::{refused, spends};
+use crate::world::checks::{refused, spends};
 use crate::world::{Answer, REAL_KEY, World, question, through};
 use postern_stack::HttpRequest;
 use serde_json::json;

@@ -60,7 +60,7 @@ async fn it_is_asked_with_the_operators_key_and_shown_the_request_as_data() {
             {"slug": "claude", "provider_id": "anthropic", "base_url": world.judge.url(), "auth": {"header": "x-api-key"}},
             {"slug": "judge", "provider_id": "judge", "base_url": world.judge.url(), "auth": {"header": "authorization", "scheme": "Bearer"}},
         ]);
-        let world = world.again(&[
+        let world = world.restarted_with(&[
             ("PROVIDERS", &providers.to_string()),
             ("JUDGE_PROVIDER", slug),
             ("JUDGE_MODEL", "small"),
@@ -216,7 +216,7 @@ async fn another_environment_knows_the_verdict_until_it_is_five_minutes_old() {
     );
     let left = "select round(extract(epoch from expires_at - now())) between 270 and 300 from egress_verdicts";
     assert_eq!(world.value(left).await, "t");
-    let world = world.again(&[]);
+    let world = world.restarted_with(&[]);
     assert_eq!(
         outcome(&world, call("a", "v1/x", &placeholder)).await,
         "sent"
@@ -225,7 +225,7 @@ async fn another_environment_knows_the_verdict_until_it_is_five_minutes_old() {
     world
         .sql("update egress_verdicts set expires_at = now()")
         .await;
-    let world = world.again(&[]);
+    let world = world.restarted_with(&[]);
     world.judge.say(DENY);
     assert_eq!(
         outcome(&world, call("a", "v1/x", &placeholder)).await,
@@ -315,7 +315,7 @@ async fn whatever_goes_wrong_with_it_is_a_denial_of_its_own_code() {
     world
         .secrets
         .put("postern/org/a/keys/judge", "not the operator's");
-    let world = world.again(&[("JUDGE_PROVIDER", "gemini")]);
+    let world = world.restarted_with(&[("JUDGE_PROVIDER", "gemini")]);
     assert_eq!(
         outcome(&world, call("a", "v1/no-key", &placeholder)).await,
         "judge_unavailable"
@@ -448,7 +448,7 @@ async fn a_rotated_key_is_read_again_and_no_organizations_key_ever_pays() {
     world.secrets.remove("postern/system/judge");
     world.secrets.put("postern/org/a/keys/judge", "sk-of-a");
     let asked = world.judge.judged().len();
-    let world = world.again(&[]);
+    let world = world.restarted_with(&[]);
     assert_eq!(
         outcome(&world, call("a", "v1/3", &placeholder)).await,
         "judge_unavailable"

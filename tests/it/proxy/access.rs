@@ -1,35 +1,13 @@
 //! Who may spend which credential. In every refusal the upstream saw nothing.
 
-use crate::world::{Answer, REAL_KEY, World, through};
+use crate::world::checks::{refused, spends};
+use crate::world::{REAL_KEY, World, through};
 use postern_stack::{HttpRequest, SecretsMode};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-async fn refused(world: &World, request: HttpRequest, status: u64, code: &str) -> Answer {
-    let shown = format!("{} {} {:?}", request.method, request.path, request.headers);
-    let answer = world.call_proxy(request).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (status, code),
-        "{shown}: {}",
-        answer.text()
-    );
-    assert!(
-        world.upstream.seen().is_empty(),
-        "the upstream was contacted: {shown}"
-    );
-    answer
-}
-
 async fn passes(world: &World, request: HttpRequest) {
-    let answer = world.call_proxy(request).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let seen = world.upstream.seen();
-    assert_eq!(
-        seen.last().unwrap().headers["authorization"],
-        format!("Bearer {REAL_KEY}")
-    );
-    world.upstream.clear();
+    spends(world, request, REAL_KEY).await;
 }
 
 #[tokio::test]

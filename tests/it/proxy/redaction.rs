@@ -12,6 +12,16 @@ const QUERY_KEY: &str = "sk-real key/+\u{fc}&<'x";
 const OPENAI: &str = "/api/proxy/openai/a/agent-a/v1/";
 const QUERY: &str = "/api/proxy/query/a/agent-a/v1/";
 
+/// The upstream's paths that show parts of the request, each in another form.
+const REFLECTIONS: [&str; 6] = [
+    "echo",
+    "reflect-html",
+    "reflect-json",
+    "reflect-percent",
+    "reflect-split",
+    "reflect-key",
+];
+
 /// A world whose agent spends this key, and its placeholder.
 async fn spending(key: &str) -> (World, String) {
     let world = World::new().await;
@@ -136,14 +146,7 @@ fn a_reader_who_knows_nothing_reads_every_form() {
 #[tokio::test]
 async fn a_key_in_a_header_comes_back_in_no_form() {
     let (world, placeholder) = spending(HEADER_KEY).await;
-    for rest in [
-        "echo",
-        "reflect-html",
-        "reflect-json",
-        "reflect-percent",
-        "reflect-split",
-        "reflect-key",
-    ] {
+    for rest in REFLECTIONS {
         let answer = world.call_proxy(by_header(&placeholder, rest)).await;
         assert_eq!(answer.status, 200, "{rest}");
         assert_redacted(&answer, HEADER_KEY, rest);
@@ -153,14 +156,7 @@ async fn a_key_in_a_header_comes_back_in_no_form() {
 #[tokio::test]
 async fn a_key_in_the_query_comes_back_in_no_form() {
     let (world, placeholder) = spending(QUERY_KEY).await;
-    for rest in [
-        "echo",
-        "reflect-html",
-        "reflect-json",
-        "reflect-percent",
-        "reflect-split",
-        "reflect-key",
-    ] {
+    for rest in REFLECTIONS {
         let answer = world.call_proxy(by_query(&placeholder, rest)).await;
         assert_eq!(answer.status, 200, "{rest}");
         assert_redacted(&answer, QUERY_KEY, rest);

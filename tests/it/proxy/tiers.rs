@@ -1,6 +1,6 @@
 //! Which of several credentials is spent.
 
-use crate::world::{World, through};
+use crate::world::{World, merged, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 
@@ -10,12 +10,9 @@ async fn profile(world: &World, id: &str, auth_type: &str, owner: &Value, disabl
         &format!("postern/org/a/keys/{id}"),
         format!("sk-{id}-0123456789"),
     );
-    let mut put = json!({"command": "put_profile", "organization_id": "a", "id": id, "provider_id": "openai",
+    let put = json!({"command": "put_profile", "organization_id": "a", "id": id, "provider_id": "openai",
         "auth_type": auth_type, "secret_ref": format!("postern/org/a/keys/{id}"), "disabled": disabled});
-    put.as_object_mut()
-        .unwrap()
-        .extend(owner.as_object().unwrap().clone());
-    world.ok(put).await;
+    world.ok(merged(put, owner.clone())).await;
 }
 
 /// The key that the upstream was sent last.

@@ -1,0 +1,98 @@
+//! The database of a world: what an operator reads and writes by plain SQL, and what a function's store is.
+
+use super::World;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_secretsmanager::config::Credentials;
+use postern::config::Env;
+use postern::secret::SecretsConfig;
+use postern::store::DatabaseConfig;
+use postern::{Secrets, Store};
+use postern_stack::Postgres;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
+
+/// The server that the whole run shares, with a migrated template.
+pub(super) async fn postgres() -> &'static Postgres {
+    let start = async || {
+        let postgres = Postgres::start().await.unwrap();
+        postgres
+            .create_database("template_postern", None)
+            .await
+            .unwrap();
+        let world = World::on(&postgres, "template_postern".into(), &[]).await;
+        assert_eq!(
+            world.command(json!({"command": "migrate"})).await,
+            json!({"ok": true})
+        );
+        postgres
+    };
+    POSTGRES.get_or_init(start).await
+}
+
+impl World {
+    /// A statement by plain SQL, as a legacy writer or an operator would.
+    pub async fn sql(&self, sql: &str) {
+        self.client().await.batch_execute(sql).await.unwrap();
+    }
+
+    /// The one value of a query, as text.
+    pub async fn value(&self, sql: &str) -> String {
+        let rows = self.client().await.simple_query(sql).await.unwrap();
+        let row = rows.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        row.and_then(|row| row.get(0))
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    pub async fn client(&self) -> tokio_postgres::Client {
+        let secret: Value = serde_json::from_str(&self.superuser).unwrap();
+        let text = |name: &str| secret[name].as_str().unwrap().to_owned();
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(text("host"))
+            .port(u16::try_from(secret["port"].as_u64().unwrap()).unwrap());
+        config
+            .user(text("username"))
+            .password(text("password"))
+            .dbname(text("dbname"));
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Points the functions at a port where no database is; returns what brings it back.
+    pub fn database_down(&self) -> String {
+        let mut secret: Value = serde_json::from_str(&self.superuser).unwrap();
+        secret["port"] = 1.into();
+        self.secrets.put("postern/database", secret.to_string());
+        self.superuser.clone()
+    }
+
+    /// The database's credentials, for another world's functions.
+    pub fn secrets_database(&self) -> String {
+        self.superuser.clone()
+    }
+
+    /// A store on this world's database, as a function has one.
+    pub async fn store(&self) -> Store {
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(self.secrets.url())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .load()
+            .await;
+        let env = Env::from_pairs([
+            ("DATABASE_SECRET_ID", "postern/database"),
+            ("DATABASE_POOL_MAX", "16"),
+            ("DATABASE_TIMEOUT_MS", "15000"),
+        ]);
+        let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
+        Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
+    }
+}
