@@ -2,6 +2,8 @@
 
 mod ask;
 mod judge;
+mod observed;
 mod rules;
 mod store;
 mod tunnel;
+mod verdicts;

@@ -4,6 +4,7 @@ mod access;
 mod forwarding;
 mod handover;
 mod redaction;
+mod refusals;
 mod telemetry;
 mod tiers;
 mod tls;

@@ -11,3 +11,4 @@ mod libraries;
 mod life;
 pub mod platforms;
 mod posts;
+mod webhooks;

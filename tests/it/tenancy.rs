@@ -3,3 +3,4 @@
 mod isolation;
 mod model;
 mod ownership;
+mod rows;

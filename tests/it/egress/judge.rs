@@ -2,21 +2,20 @@
 //! with it is a denial.
 
 use crate::world::{JUDGE_KEY, World, through};
-use futures_util::future::join_all;
 use postern_stack::{HttpRequest, JudgeMode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const HOST: &str = "127.0.0.1";
-const ALLOW: &str = r#"{"verdict": "allow", "reason": "fine"}"#;
-const DENY: &str = r#"{"verdict": "deny", "reason": "not \u2014 fine"}"#;
+pub(super) const ALLOW: &str = r#"{"verdict": "allow", "reason": "fine"}"#;
+pub(super) const DENY: &str = r#"{"verdict": "deny", "reason": "not \u2014 fine"}"#;
 
-fn judged(policy: &str) -> Value {
+pub(super) fn judged(policy: &str) -> Value {
     json!([{"host": HOST, "action": "judge", "policy": policy}])
 }
 
 /// A world whose organizations are both under this policy, and their agents' placeholders.
-async fn world(extra: &[(&str, &str)]) -> (World, [String; 2]) {
+pub(super) async fn world(extra: &[(&str, &str)]) -> (World, [String; 2]) {
     let world = World::with_env(extra).await;
     world.tenants().await;
     world.secrets.put("postern/org/b/keys/openai", "sk-b");
@@ -32,12 +31,12 @@ async fn world(extra: &[(&str, &str)]) -> (World, [String; 2]) {
     (world, placeholders)
 }
 
-fn call(org: &str, rest: &str, placeholder: &str) -> HttpRequest {
+pub(super) fn call(org: &str, rest: &str, placeholder: &str) -> HttpRequest {
     through(&format!("openai/a/agent-{org}/{rest}"), placeholder)
 }
 
 /// The status, or the code where it is refused.
-async fn outcome(world: &World, request: HttpRequest) -> String {
+pub(super) async fn outcome(world: &World, request: HttpRequest) -> String {
     let answer = world.call_proxy(request).await;
     match answer.headers.get("x-postern-error") {
         Some(code) => {
@@ -137,135 +136,6 @@ async fn what_a_request_says_cannot_instruct_it() {
         assert_eq!(asked.request()["body"], said);
     }
     assert!(world.upstream.seen().is_empty());
-}
-
-#[tokio::test]
-async fn two_organizations_with_the_same_words_and_requests_never_share_a_verdict() {
-    let (world, [ours, theirs]) = world(&[]).await;
-    world.judge.say(DENY);
-    let answer = world.call_proxy(call("a", "v1/x", &ours)).await;
-    assert_eq!((answer.status, answer.code()), (403, "judge_denied".into()));
-    assert!(
-        answer.json()["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("not \u{2014} fine")
-    );
-    world.judge.say(ALLOW);
-    assert_eq!(
-        outcome(&world, call("b", "v1/x", &theirs)).await,
-        "sent",
-        "a's denial reached b"
-    );
-    assert_eq!(
-        outcome(&world, call("a", "v1/x", &ours)).await,
-        "judge_denied",
-        "b's verdict reached a"
-    );
-    assert_eq!(world.judge.judged().len(), 2);
-    let kept = "select string_agg(organization_id || ' ' || outcome, ', ' order by organization_id) from egress_verdicts";
-    assert_eq!(world.value(kept).await, "a deny, b allow");
-    assert_eq!(
-        world
-            .value("select count(distinct key) from egress_verdicts")
-            .await,
-        "2"
-    );
-}
-
-#[tokio::test]
-async fn a_verdict_is_reused_for_exactly_the_same_and_misses_when_anything_is_edited() {
-    let (world, [placeholder, _]) = world(&[]).await;
-    world.judge.say(ALLOW);
-    let asked = || world.judge.judged().len();
-    for _ in 0..3 {
-        assert_eq!(
-            outcome(&world, call("a", "v1/x", &placeholder)).await,
-            "sent"
-        );
-    }
-    assert_eq!(asked(), 1);
-    outcome(&world, call("a", "v1/y", &placeholder)).await;
-    let mut get = call("a", "v1/x", &placeholder);
-    get.method = "GET".into();
-    outcome(&world, get).await;
-    assert_eq!(
-        asked(),
-        3,
-        "another path and another method are other questions"
-    );
-    world
-        .policy("a", judged("Only chats about the weather!"))
-        .await;
-    outcome(&world, call("a", "v1/x", &placeholder)).await;
-    assert_eq!(asked(), 4, "an edited policy misses");
-    world
-        .policy("a", judged("Only chats about the weather."))
-        .await;
-    outcome(&world, call("a", "v1/x", &placeholder)).await;
-    assert_eq!(asked(), 4, "the former words are still known");
-}
-
-#[tokio::test]
-async fn another_environment_knows_the_verdict_until_it_is_five_minutes_old() {
-    let (world, [placeholder, _]) = world(&[]).await;
-    world.judge.say(ALLOW);
-    assert_eq!(
-        outcome(&world, call("a", "v1/x", &placeholder)).await,
-        "sent"
-    );
-    let left = "select round(extract(epoch from expires_at - now())) between 270 and 300 from egress_verdicts";
-    assert_eq!(world.value(left).await, "t");
-    let world = world.restarted_with(&[]);
-    assert_eq!(
-        outcome(&world, call("a", "v1/x", &placeholder)).await,
-        "sent"
-    );
-    assert_eq!(world.judge.judged().len(), 1);
-    world
-        .sql("update egress_verdicts set expires_at = now()")
-        .await;
-    let world = world.restarted_with(&[]);
-    world.judge.say(DENY);
-    assert_eq!(
-        outcome(&world, call("a", "v1/x", &placeholder)).await,
-        "judge_denied"
-    );
-    assert_eq!(world.judge.judged().len(), 2);
-    world
-        .sql("update egress_verdicts set expires_at = now() - interval '11 minutes'")
-        .await;
-    assert_eq!(
-        world.sweep(json!({})).await.unwrap()["deleted"]["egress_verdicts"],
-        1
-    );
-}
-
-#[tokio::test]
-async fn identical_requests_at_once_share_one_call_in_one_environment_and_over_several() {
-    for (environments, concurrency) in [(1, "16"), (4, "4")] {
-        let (world, [placeholder, theirs]) =
-            world(&[("AWS_LAMBDA_MAX_CONCURRENCY", concurrency)]).await;
-        world
-            .judge
-            .set_mode(JudgeMode::Slowly(Duration::from_millis(700), ALLOW.into()));
-        let proxy = world.environments("proxy", environments).await;
-        let asks = (0..12).map(|n| {
-            // A third of them are the other organization's.
-            let (org, placeholder) = if n % 3 == 0 {
-                ("b", &theirs)
-            } else {
-                ("a", &placeholder)
-            };
-            World::call_on(&proxy, call(org, "v1/chat/completions", placeholder).v2())
-        });
-        let answers = join_all(asks).await;
-        assert!(
-            answers.iter().all(|answer| answer.status == 200),
-            "{answers:?}"
-        );
-        assert_eq!(world.judge.judged().len(), 2, "{environments} environments");
-    }
 }
 
 #[tokio::test]
@@ -474,25 +344,4 @@ async fn what_it_says_and_where_to_is_in_no_log() {
     for marker in ["said-marker", "path-marker", "body-marker", "query-marker"] {
         assert!(!told.contains(marker), "{marker}: {told}");
     }
-}
-
-#[tokio::test]
-async fn requests_that_wait_for_a_call_that_fails_fail_with_it() {
-    let (world, [placeholder, _]) = world(&[
-        ("AWS_LAMBDA_MAX_CONCURRENCY", "4"),
-        // Within it all three environments start.
-        ("JUDGE_TIMEOUT_MS", "6000"),
-    ])
-    .await;
-    world.judge.set_mode(JudgeMode::Hang);
-    let proxy = world.environments("proxy", 3).await;
-    let event = call("a", "v1/x", &placeholder).v2();
-    let answers = join_all((0..9).map(|_| World::call_on(&proxy, event.clone()))).await;
-    assert!(
-        answers
-            .iter()
-            .all(|answer| answer.code() == "judge_timeout"),
-        "{answers:?}"
-    );
-    assert_eq!(world.judge.judged().len(), 1);
 }

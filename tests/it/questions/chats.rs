@@ -264,62 +264,6 @@ async fn a_verified_body_of_another_shape_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_discord_is_asked_for_again_and_makes_no_second_card() {
-    let world = World::new().await;
-    world.tenants().await;
-    let token = world.talking("discord", "222", "333").await;
-    world.discord.set_mode(ChatMode::ResetOnce);
-    let asked = world.ask(&token, &question("q-1")).await;
-    assert_eq!(asked.status, 201, "{asked:?}");
-    assert_eq!(
-        (world.discord.calls().len(), world.discord.messages().len()),
-        (2, 1)
-    );
-}
-
-#[tokio::test]
-async fn what_telegram_and_discord_refuse_is_said_in_plain_text_or_not_kept() {
-    let world = World::new().await;
-    world.tenants().await;
-    let telegram = world.talking("telegram", "111", "111").await;
-    let discord = world.talking("discord", "222", "333").await;
-    let set = |mode| {
-        world.telegram.set_mode(mode);
-        world.discord.set_mode(mode);
-    };
-    set(ChatMode::RefuseCards);
-    for (token, id) in [(&telegram, "t-1"), (&discord, "d-1")] {
-        assert_eq!(world.ask(token, &question(id)).await.status, 201);
-    }
-    assert!(world.telegram.calls()[1].body.get("reply_markup").is_none());
-    assert!(world.discord.calls()[1].body.get("components").is_none());
-    for mode in [
-        ChatMode::Refuse,
-        ChatMode::Status(429),
-        ChatMode::Status(500),
-    ] {
-        set(mode);
-        for (token, id) in [(&telegram, "t-2"), (&discord, "d-2")] {
-            assert_eq!(world.ask(token, &question(id)).await.code(), "post_failed");
-        }
-    }
-    set(ChatMode::Reset);
-    for (token, id) in [(&telegram, "t-3"), (&discord, "d-3")] {
-        let asked = world.ask(token, &question(id)).await;
-        assert_eq!(
-            (asked.status, &asked.json()["posted"]),
-            (202, &json!("unknown"))
-        );
-    }
-    assert_eq!(
-        world
-            .value("select string_agg(id, ' ' order by id) from pending_interactions")
-            .await,
-        "d-1 d-3 t-1 t-3"
-    );
-}
-
-#[tokio::test]
 async fn a_withdrawn_card_says_so_and_a_late_click_is_told_why() {
     let world = World::new().await;
     world.tenants().await;
@@ -441,20 +385,4 @@ async fn a_receipt_that_was_refused_is_sent_by_the_sweep() {
         .collect();
     methods.sort();
     assert_eq!(methods, ["chat.postMessage", "chat.update"]);
-}
-
-#[tokio::test]
-async fn once_its_card_is_posted_nothing_undoes_a_question() {
-    let world = World::new().await;
-    world.tenants().await;
-    let token = world.conversing("a", "U1").await;
-    // Whatever is written after the post fails.
-    world
-        .sql(
-            "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
-             create trigger refuse before update on pending_interactions for each row execute function refuse()",
-        )
-        .await;
-    assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
-    assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
 }
