@@ -1,6 +1,7 @@
 //! Names that reach into another tenant: ids of organizations, and refs of secrets. In every refusal
 //! nothing was sent, and no secret was asked for.
 
+use super::{connection, placeholder, profile};
 use crate::world::checks::{refused, refused_by_control, spends};
 use crate::world::{SIGNING_SECRET, World, press, question, signed, through, unix_now};
 use serde_json::json;
@@ -58,15 +59,28 @@ fn id_of(secret_ref: &str) -> &str {
     secret_ref.split('#').next().unwrap()
 }
 
+/// A world whose organization t has an agent with a placeholder, and whose secrets of these names are bait.
+async fn baited(refs: &[String]) -> (World, String) {
+    let world = World::new().await;
+    organizations(&world).await;
+    bait(&world, refs);
+    let placeholder = world.minted("t", "agent", json!({})).await;
+    (world, placeholder)
+}
+
 /// Organizations t, t2 and u, each with an agent.
 async fn organizations(world: &World) {
     for id in ["t", "t2", "u"] {
-        world
-            .ok(json!({"command": "put_organization", "id": id}))
-            .await;
-        world
-            .ok(json!({"command": "put_agent", "organization_id": id, "agent_id": "agent"}))
-            .await;
+        put_organization(world, id).await;
+    }
+}
+
+async fn put_organization(world: &World, id: &str) {
+    for command in [
+        json!({"command": "put_organization", "id": id}),
+        json!({"command": "put_agent", "organization_id": id, "agent_id": "agent"}),
+    ] {
+        world.ok(command).await;
     }
 }
 
@@ -128,16 +142,8 @@ async fn an_organization_with_every_allowed_character_spends_its_own_key() {
             format!("sk-of-{id}"),
         );
         world.secrets.put(&secret_ref, &key);
-        world
-            .ok(json!({"command": "put_organization", "id": id}))
-            .await;
-        world
-            .ok(json!({"command": "put_agent", "organization_id": id, "agent_id": "agent"}))
-            .await;
-        world
-            .ok(json!({"command": "put_profile", "organization_id": id, "id": "p", "provider_id": "openai",
-                "auth_type": "api_key", "secret_ref": secret_ref}))
-            .await;
+        put_organization(&world, id).await;
+        world.ok(profile(id, &secret_ref)).await;
         let placeholder = world.minted(id, "agent", json!({})).await;
         spends(
             &world,
@@ -155,12 +161,7 @@ async fn control_refuses_a_profile_whose_secret_is_not_a_key_of_its_organization
     let world = World::new().await;
     organizations(&world).await;
     for secret_ref in foreign_refs("keys", "chat") {
-        refused_by_control(
-            &world,
-            json!({"command": "put_profile", "organization_id": "t", "id": "p", "provider_id": "openai",
-                "auth_type": "api_key", "secret_ref": secret_ref}),
-        )
-        .await;
+        refused_by_control(&world, profile("t", &secret_ref)).await;
     }
     assert_eq!(world.value("select count(*) from auth_profiles").await, "0");
 }
@@ -170,13 +171,7 @@ async fn control_refuses_a_placeholder_whose_secret_is_not_a_key_of_its_organiza
     let world = World::new().await;
     organizations(&world).await;
     for secret_ref in foreign_refs("keys", "chat") {
-        refused_by_control(
-            &world,
-            json!({"command": "mint_placeholder", "organization_id": "t", "agent_id": "agent",
-                "env_var_name": "K", "deployment_name": "d", "secret_ref": secret_ref,
-                "allowed_hosts": ["127.0.0.1"]}),
-        )
-        .await;
+        refused_by_control(&world, placeholder("t", "agent", &secret_ref)).await;
     }
     assert_eq!(world.value("select count(*) from placeholders").await, "0");
 }
@@ -186,23 +181,15 @@ async fn control_refuses_a_connection_whose_secret_is_not_a_chat_secret_of_its_o
     let world = World::new().await;
     organizations(&world).await;
     for secret_ref in foreign_refs("chat", "keys") {
-        refused_by_control(
-            &world,
-            json!({"command": "put_connection", "organization_id": "t", "id": "c", "platform": "slack",
-                "secret_ref": secret_ref}),
-        )
-        .await;
+        refused_by_control(&world, connection("t", "c", &secret_ref)).await;
     }
     assert_eq!(world.value("select count(*) from connections").await, "0");
 }
 
 #[tokio::test]
 async fn a_profile_that_sql_pointed_at_a_foreign_secret_spends_nothing() {
-    let world = World::new().await;
-    organizations(&world).await;
     let refs = foreign_refs("keys", "chat");
-    bait(&world, &refs);
-    let placeholder = world.minted("t", "agent", json!({})).await;
+    let (world, placeholder) = baited(&refs).await;
     let client = world.client().await;
     for secret_ref in &refs {
         client
@@ -222,11 +209,8 @@ async fn a_profile_that_sql_pointed_at_a_foreign_secret_spends_nothing() {
 
 #[tokio::test]
 async fn a_placeholder_that_sql_pointed_at_a_foreign_secret_spends_nothing() {
-    let world = World::new().await;
-    organizations(&world).await;
     let refs = foreign_refs("keys", "chat");
-    bait(&world, &refs);
-    let placeholder = world.minted("t", "agent", json!({})).await;
+    let (world, placeholder) = baited(&refs).await;
     let client = world.client().await;
     for secret_ref in &refs {
         client
@@ -237,13 +221,8 @@ async fn a_placeholder_that_sql_pointed_at_a_foreign_secret_spends_nothing() {
             .await
             .unwrap();
         for path in ["openai/a/agent/v1/chat/completions", "openai/v1/models"] {
-            refused(
-                &world,
-                through(path, &placeholder),
-                503,
-                "secret_unavailable",
-            )
-            .await;
+            let request = through(path, &placeholder);
+            refused(&world, request, 503, "secret_unavailable").await;
         }
         not_asked_for(&world, secret_ref);
     }

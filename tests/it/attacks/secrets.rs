@@ -1,5 +1,6 @@
 //! Secrets: their kinds, their time in the cache, and what reading them costs others.
 
+use super::{connection, placeholder, profile};
 use crate::world::checks::{refused, refused_by_control, spends};
 use crate::world::{REAL_KEY, SIGNING_SECRET, World, question, talk, through, until};
 use bytes::Bytes;
@@ -119,6 +120,11 @@ const OTHER_KINDS: [&str; 4] = [
     "postern/org/a/callback-signing",
 ];
 
+async fn spends_nothing(world: &World, placeholder: &str) {
+    let request = through(PATH, placeholder);
+    refused(world, request, 503, "secret_unavailable").await;
+}
+
 fn never_read(world: &World, secret_ref: &str) {
     let id = secret_ref.split('#').next().unwrap();
     assert_eq!(world.secrets.calls(id), 0, "{secret_ref} was read");
@@ -129,12 +135,7 @@ async fn control_refuses_a_profile_on_a_chat_secret_or_the_signing_key() {
     let world = World::new().await;
     world.tenants().await;
     for secret_ref in OTHER_KINDS {
-        refused_by_control(
-            &world,
-            json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai",
-                "auth_type": "api_key", "secret_ref": secret_ref}),
-        )
-        .await;
+        refused_by_control(&world, profile("a", secret_ref)).await;
     }
 }
 
@@ -143,13 +144,7 @@ async fn control_refuses_a_placeholder_on_a_chat_secret_or_the_signing_key() {
     let world = World::new().await;
     world.tenants().await;
     for secret_ref in OTHER_KINDS {
-        refused_by_control(
-            &world,
-            json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent-a",
-                "env_var_name": "K", "deployment_name": "d", "secret_ref": secret_ref,
-                "allowed_hosts": ["127.0.0.1"]}),
-        )
-        .await;
+        refused_by_control(&world, placeholder("a", "agent-a", secret_ref)).await;
     }
 }
 
@@ -163,12 +158,7 @@ async fn control_refuses_a_connection_on_a_providers_key_or_the_signing_key() {
         "postern/org/a/callback-signing",
     ] {
         for id in ["slack-a", "new"] {
-            refused_by_control(
-                &world,
-                json!({"command": "put_connection", "organization_id": "a", "id": id, "platform": "slack",
-                    "secret_ref": secret_ref}),
-            )
-            .await;
+            refused_by_control(&world, connection("a", id, secret_ref)).await;
         }
     }
 }
@@ -186,13 +176,7 @@ async fn a_profile_that_sql_put_on_another_kind_of_secret_sends_nothing() {
                  values ('a', 'forged', 'openai', 'api_key', '{secret_ref}')"
             ))
             .await;
-        refused(
-            &world,
-            through(PATH, &placeholder),
-            503,
-            "secret_unavailable",
-        )
-        .await;
+        spends_nothing(&world, &placeholder).await;
         never_read(&world, secret_ref);
     }
 }
@@ -208,13 +192,7 @@ async fn a_placeholder_that_sql_put_on_another_kind_of_secret_sends_nothing() {
                 "update placeholders set secret_ref = '{secret_ref}'"
             ))
             .await;
-        refused(
-            &world,
-            through(PATH, &placeholder),
-            503,
-            "secret_unavailable",
-        )
-        .await;
+        spends_nothing(&world, &placeholder).await;
         never_read(&world, secret_ref);
     }
 }
@@ -249,13 +227,7 @@ async fn a_secret_that_is_scheduled_for_deletion_is_not_spent_past_its_time_in_t
     between.delete(KEY);
     tokio::time::sleep(Duration::from_millis(1200)).await;
     for _ in 0..2 {
-        refused(
-            &world,
-            through(PATH, &placeholder),
-            503,
-            "secret_unavailable",
-        )
-        .await;
+        spends_nothing(&world, &placeholder).await;
     }
 }
 

@@ -18,6 +18,11 @@ fn verifies(received: &Received) -> bool {
     verifier.verify(&received.body, &received.headers).is_ok()
 }
 
+async fn started(env: &[(&str, &str)]) -> (World, Receiver) {
+    let receiver = Receiver::start_on(ANYWHERE).await.unwrap();
+    (World::with_env(env).await, receiver)
+}
+
 /// A question of organization a's with a callback, and its asker's token.
 async fn asked(world: &World, receiver: &Receiver) -> String {
     world.tenants().await;
@@ -42,10 +47,7 @@ async fn make_due(world: &World) {
 
 #[tokio::test]
 async fn an_answer_is_delivered_with_the_click_signed_and_once() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     let token = asked(&world, &receiver).await;
     click(&world).await;
     click(&world).await;
@@ -78,10 +80,7 @@ async fn an_answer_is_delivered_with_the_click_signed_and_once() {
 
 #[tokio::test]
 async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_same_id() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Status(500));
     click(&world).await;
@@ -127,10 +126,7 @@ async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_
 
 #[tokio::test]
 async fn a_receiver_that_is_gone_or_redirects_is_not_followed_nor_asked_again() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     let elsewhere = Receiver::start_on(ANYWHERE).await.unwrap();
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Redirect(elsewhere.url()));
@@ -147,10 +143,7 @@ async fn a_receiver_that_is_gone_or_redirects_is_not_followed_nor_asked_again() 
 
 #[tokio::test]
 async fn an_expired_and_a_withdrawn_question_are_outcomes_too_and_each_only_once() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     let token = asked(&world, &receiver).await;
     world
         .ask(&token, &with_callback("q-2", &receiver.url()))
@@ -209,10 +202,7 @@ async fn an_expired_and_a_withdrawn_question_are_outcomes_too_and_each_only_once
 
 #[tokio::test]
 async fn after_a_day_an_outcome_is_given_up_with_a_warning() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     asked(&world, &receiver).await;
     receiver.set_mode(ReceiverMode::Status(500));
     click(&world).await;
@@ -236,10 +226,7 @@ async fn after_a_day_an_outcome_is_given_up_with_a_warning() {
 
 #[tokio::test]
 async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_gets_nothing() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     let token = asked(&world, &receiver).await;
     for inside in [
         "http://example.com/",
@@ -282,10 +269,7 @@ async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_g
 
 #[tokio::test]
 async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is_rotated() {
-    let (world, receiver) = (
-        World::with_env(&[("SECRETS_CACHE_TTL_MS", "0")]).await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[("SECRETS_CACHE_TTL_MS", "0")]).await;
     asked(&world, &receiver).await;
     // Organization b has no key of its own, so nothing of its goes out.
     let other = world.conversing("b", "U1").await;
@@ -316,10 +300,7 @@ async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_written_down_does_not_come_to_pass() {
-    let (world, receiver) = (
-        World::new().await,
-        Receiver::start_on(ANYWHERE).await.unwrap(),
-    );
+    let (world, receiver) = started(&[]).await;
     let token = asked(&world, &receiver).await;
     world.sql("alter table deliveries rename to away").await;
     let press = press("U1", "q-1:0");

@@ -31,6 +31,19 @@ async fn decided(world: &World, on: On, token: &str) -> (Value, Value) {
     (read["status"].clone(), grant)
 }
 
+/// The question has this status, and its tool this grant.
+async fn stands(world: &World, on: On, token: &str, status: &str, grant: &str) {
+    let found = decided(world, on, token).await;
+    assert_eq!(found, (json!(status), json!(grant)), "{on:?}");
+}
+
+/// Nothing is decided yet, and a press on the present card decides.
+async fn the_present_card_still_decides(world: &World, on: On, token: &str, card: &str) {
+    stands(world, on, token, "pending", "none").await;
+    always(world, on, card, "c2").await;
+    stands(world, on, token, "answered", "allowed").await;
+}
+
 /// Asks; where its card is.
 async fn asked(world: &World, on: On, token: &str, tool: &str, status: u64) -> String {
     let answer = world.ask(token, &approval(on, tool)).await;
@@ -50,17 +63,7 @@ async fn a_click_on_a_replaced_card_decides_nothing_and_one_on_the_new_card_does
         let late = always(&world, on, &former, "c1").await;
         let told = on.told(&world, &late);
         assert!(told.contains("asked again"), "{on:?}: {told}");
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("pending"), json!("none")),
-            "{on:?}"
-        );
-        always(&world, on, &card, "c2").await;
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("answered"), json!("allowed")),
-            "{on:?}"
-        );
+        the_present_card_still_decides(&world, on, &token, &card).await;
     }
 }
 
@@ -160,17 +163,7 @@ async fn nor_does_one_on_a_card_whose_replacement_could_not_be_posted_at_first()
         on.set_mode(&world, ChatMode::Up);
         let card = asked(&world, on, &token, "push", 201).await;
         always(&world, on, &former, "c1").await;
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("pending"), json!("none")),
-            "{on:?}"
-        );
-        always(&world, on, &card, "c2").await;
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("answered"), json!("allowed")),
-            "{on:?}"
-        );
+        the_present_card_still_decides(&world, on, &token, &card).await;
     }
 }
 
@@ -189,17 +182,7 @@ async fn nor_does_one_on_a_card_of_which_nobody_knows_where_it_is() {
         let late = always(&world, on, &lost, "c1").await;
         let told = on.told(&world, &late);
         assert!(told.contains("asked again"), "{on:?}: {told}");
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("pending"), json!("none")),
-            "{on:?}"
-        );
-        always(&world, on, &card, "c2").await;
-        assert_eq!(
-            decided(&world, on, &token).await,
-            (json!("answered"), json!("allowed")),
-            "{on:?}"
-        );
+        the_present_card_still_decides(&world, on, &token, &card).await;
     }
 }
 
@@ -216,8 +199,5 @@ async fn where_nobody_knows_where_the_present_card_is_either_a_click_proves_it()
     }
     on.set_mode(&world, ChatMode::Up);
     always(&world, on, "77", "c1").await;
-    assert_eq!(
-        decided(&world, on, &token).await,
-        (json!("answered"), json!("allowed"))
-    );
+    stands(&world, on, &token, "answered", "allowed").await;
 }

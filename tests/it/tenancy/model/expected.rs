@@ -1,0 +1,161 @@
+//! The model: what should become of the one id.
+
+use super::{Click, DAY, HOUR};
+use postern::Revision;
+
+/// A card that was posted, and what it shows.
+#[derive(Debug, Clone)]
+pub struct Card {
+    pub who: usize,
+    pub text: u8,
+    pub revision: Revision,
+}
+
+/// What there is of the one id. Cards are named by their place among all that were posted.
+#[derive(Debug, Default)]
+pub struct Model {
+    row: Option<Row>,
+    /// By whom it was ended without an answer, how long ago, and how.
+    ended: Option<(usize, u32, &'static str)>,
+    pub cards: Vec<Card>,
+    pub outcomes: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+struct Row {
+    who: usize,
+    text: u8,
+    age: u32,
+    card: usize,
+    since_stored: u32,
+    noted: bool,
+    /// Which message it is known to be on.
+    at: Option<(usize, bool)>,
+    /// The click that answered, and how long ago.
+    answer: Option<(u8, u32)>,
+}
+
+impl Row {
+    fn expired(&self) -> bool {
+        self.age >= DAY
+    }
+}
+
+impl Model {
+    pub fn store(&mut self, who: usize, text: u8, revision: &Revision) -> &'static str {
+        let (came_to, age) = match &self.row {
+            None => ("new", 0),
+            Some(row) if row.who != who => return "conflict",
+            Some(row) if row.expired() => return "expired",
+            Some(row) if row.text == text => {
+                let nobody_posted = row.answer.is_none() && !row.noted && row.since_stored >= 30;
+                if !nobody_posted {
+                    return "unchanged";
+                }
+                ("anew", row.age)
+            }
+            Some(row) => ("anew", row.age),
+        };
+        self.cards.push(Card {
+            who,
+            text,
+            revision: revision.clone(),
+        });
+        self.row = Some(Row {
+            who,
+            text,
+            age,
+            card: self.cards.len() - 1,
+            since_stored: 0,
+            noted: false,
+            at: None,
+            answer: None,
+        });
+        came_to
+    }
+
+    pub fn note(&mut self, card: usize, known: bool) {
+        let who = self.cards[card].who;
+        let row = self.row.as_mut();
+        if let Some(row) = row.filter(|row| row.card == card && row.who == who) {
+            row.noted = true;
+            row.at = row.at.or(known.then_some((card, false)));
+        }
+    }
+
+    pub fn click(&mut self, click: &Click) -> &'static str {
+        let Some(row) = self.row.as_mut() else {
+            let ended = self.ended.filter(|(by, ..)| *by == click.who);
+            return ended.map_or("nothing", |(_, _, how)| how);
+        };
+        let at = (click.card, click.elsewhere);
+        let in_place = row.at.is_none_or(|known| known == at);
+        match row.answer {
+            _ if row.who != click.who => "nothing",
+            Some((by, _)) if by == click.id => "again",
+            Some(_) => "nothing",
+            None if row.expired() => "expired",
+            None if row.card != click.card => "replaced",
+            None if !in_place || click.choice > 1 => "nothing",
+            None => {
+                row.answer = Some((click.id, 0));
+                row.at = Some(at);
+                self.outcomes.push("answered");
+                "won"
+            }
+        }
+    }
+
+    pub fn withdraw(&mut self, who: usize) -> &'static str {
+        match &self.row {
+            Some(row) if row.who == who && row.answer.is_none() => {
+                let how = if row.expired() {
+                    "expired"
+                } else {
+                    "withdrawn"
+                };
+                self.outcomes.push(how);
+                self.row = None;
+                self.ended = Some((who, 0, how));
+                "withdrawn"
+            }
+            Some(row) if row.who == who => "answered",
+            _ => "unknown",
+        }
+    }
+
+    pub fn delete(&mut self, who: usize) -> bool {
+        self.row.take_if(|row| row.who == who).is_some()
+    }
+
+    pub fn sweep(&mut self) -> u64 {
+        let read = |row: &Row| row.answer.is_none_or(|(_, since)| since >= HOUR);
+        let swept = self.row.take_if(|row| row.expired() && read(row));
+        if let Some(row) = swept.as_ref().filter(|row| row.answer.is_none()) {
+            self.outcomes.push("expired");
+            self.ended = Some((row.who, 0, "expired"));
+        }
+        self.ended.take_if(|(_, age, _)| *age >= DAY);
+        swept.is_some().into()
+    }
+
+    pub fn seconds(&mut self, seconds: u32) {
+        if let Some(row) = &mut self.row {
+            row.age += seconds;
+            row.since_stored += seconds;
+            row.answer = row.answer.map(|(by, since)| (by, since + seconds));
+        }
+        if let Some((_, age, _)) = &mut self.ended {
+            *age += seconds;
+        }
+    }
+
+    pub fn status(&self, who: usize) -> &'static str {
+        match self.row.as_ref().filter(|row| row.who == who) {
+            None => "unknown",
+            Some(row) if row.answer.is_some() => "answered",
+            Some(row) if row.expired() => "expired",
+            Some(_) => "pending",
+        }
+    }
+}

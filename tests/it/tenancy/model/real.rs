@@ -1,0 +1,150 @@
+//! What becomes of the one id in the store, in the model's words.
+
+use super::expected::Card;
+use super::{Click, TTL, address};
+use crate::world::World;
+use postern::authority::scope::VerifiedWorker;
+use postern::question::{Choice, ClickKey, Outcome};
+use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};
+use postern::{InteractionId, Revision, Store};
+use serde_json::{Value, json};
+
+/// The store, called as the functions call it.
+pub struct Real<'a> {
+    pub world: &'a World,
+    pub store: &'a Store,
+    pub people: &'a [VerifiedWorker],
+    pub id: InteractionId,
+}
+
+impl Real<'_> {
+    pub async fn store(&self, who: usize, text: u8, revision: &Revision) -> &'static str {
+        let payload: Value = json!({"kind": "question", "question": text, "options": ["Yes", "No"], "callback_url": "https://x"});
+        let worker = &self.people[who];
+        let new = NewInteraction {
+            scope: worker.conversation().unwrap().scope(),
+            worker,
+            id: &self.id,
+            payload: &payload,
+            digest: None,
+            revision,
+        };
+        match self.store.interaction_store(&new, TTL).await.unwrap() {
+            Stored::New(..) => "new",
+            Stored::Anew(..) => "anew",
+            Stored::Unchanged(_) => "unchanged",
+            Stored::ScopeConflict => "conflict",
+            Stored::Expired => "expired",
+            Stored::UnknownConnection | Stored::TooManyOpen | Stored::Refused(_) => "neither",
+        }
+    }
+
+    pub async fn note(&self, card: usize, shown: &Card, known: bool) {
+        let at = known.then(|| address(card, false));
+        let scope = self.people[shown.who].conversation().unwrap().scope();
+        self.store
+            .interaction_posted(scope, &self.id, &shown.revision, at.as_ref())
+            .await
+            .unwrap();
+    }
+
+    /// What a click came to; one that wins answers what its card showed.
+    pub async fn click(&self, click: &Click, shown: &Card) -> &'static str {
+        let key = ClickKey::from_parts(&[&click.id.to_string()]);
+        let at = address(click.card, click.elsewhere);
+        let new = NewClaim {
+            revision: &shown.revision,
+            choice: Choice(click.choice),
+            click: &key,
+            card: Some(&at),
+            ttl: TTL,
+            lease: TTL,
+        };
+        let scope = self.people[click.who].conversation().unwrap().scope();
+        let claimed = self.store.interaction_claim(scope, &self.id, &new).await;
+        if let Some((answered, delivery)) = claimed.unwrap() {
+            assert_eq!(answered.payload["question"], shown.text, "another content");
+            assert_eq!(answered.answer["index"], click.choice);
+            assert!(delivery.is_some());
+            return "won";
+        }
+        let missed = self.store.interaction_missed(scope, &self.id, &new).await;
+        match missed.unwrap() {
+            Missed::Again(_) => "again",
+            Missed::Expired => "expired",
+            Missed::Withdrawn => "withdrawn",
+            Missed::Replaced => "replaced",
+            Missed::Nothing => "nothing",
+        }
+    }
+
+    pub async fn withdraw(&self, who: usize) -> &'static str {
+        let worker = &self.people[who];
+        let conversation = worker.conversation().unwrap();
+        match self
+            .store
+            .interaction_withdraw(worker, conversation, &self.id, TTL, TTL)
+            .await
+            .unwrap()
+        {
+            Withdrawal::Withdrawn(_) => "withdrawn",
+            Withdrawal::Answered => "answered",
+            Withdrawal::Unknown => "unknown",
+            Withdrawal::Refused(_) => "neither",
+        }
+    }
+
+    pub async fn delete(&self, who: usize) -> bool {
+        let scope = self.people[who].conversation().unwrap().scope();
+        let deleted = self.store.interaction_delete(scope, &self.id, None);
+        deleted.await.unwrap()
+    }
+
+    pub async fn sweep(&self) -> u64 {
+        let mut deleted = 0;
+        for table in [Swept::PendingInteractions, Swept::EndedInteractions] {
+            let batch = self.store.sweep(table, 10, TTL).await.unwrap();
+            if table == Swept::PendingInteractions {
+                deleted = batch.deleted;
+            }
+        }
+        deleted
+    }
+
+    /// The database's clock alone decides ages, so time passes by making everything older.
+    pub async fn seconds(&self, seconds: u32) {
+        let by = format!("interval '{seconds} seconds'");
+        let sql = format!(
+            "update pending_interactions set created_at = created_at - {by}, stored_at = stored_at - {by},
+                 claimed_at = claimed_at - {by};
+             update ended_interactions set ended_at = ended_at - {by}"
+        );
+        self.world.sql(&sql).await;
+    }
+
+    pub async fn status(&self, who: usize) -> &'static str {
+        let read = self
+            .store
+            .interaction_status(&self.people[who], &self.id, TTL)
+            .await;
+        match read.unwrap() {
+            Read::Unknown => "unknown",
+            Read::Refused(_) => "neither",
+            Read::Status(status) => match status.outcome {
+                Outcome::Pending => "pending",
+                Outcome::Answered(_) => "answered",
+                Outcome::Expired => "expired",
+            },
+        }
+    }
+
+    pub async fn outcomes(&self) -> Vec<String> {
+        let all = self
+            .world
+            .value("select string_agg(payload #>> '{data,status}', ' ' order by created_at, id) from deliveries")
+            .await;
+        let mut all: Vec<String> = all.split_whitespace().map(str::to_owned).collect();
+        all.sort();
+        all
+    }
+}
