@@ -1,6 +1,6 @@
 //! Control's commands, each twice where again must change nothing.
 
-use crate::support::World;
+use crate::world::World;
 use serde_json::{Value, json};
 
 fn code(answer: &Value) -> &str {

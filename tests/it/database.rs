@@ -1,6 +1,6 @@
 //! Between the functions and Postgres: poolers, failovers, outages and locks.
 
-use crate::support::{REAL_KEY, World, press, question, through};
+use crate::world::{REAL_KEY, World, press, question, through};
 use postern_stack::{HttpRequest, PgBouncer, Postgres};
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,6 +1,6 @@
 //! The official SDKs, unmodified, as an agent uses them: only the base URL and the key differ.
 
-use crate::support::{REAL_KEY, World};
+use crate::world::{REAL_KEY, World};
 use postern_stack::{HttpRequest, Result};
 use serde_json::json;
 use std::{

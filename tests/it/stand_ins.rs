@@ -1,6 +1,6 @@
 //! Of the stand-in for Lambda itself: what a process was killed at, and when a function's log is whole.
 
-use crate::support::{World, through, until};
+use crate::world::{World, through, until};
 use futures_util::future::join_all;
 use postern_stack::{Function, HttpRequest};
 use std::time::Duration;

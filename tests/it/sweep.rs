@@ -1,7 +1,7 @@
 //! The sweep: bounded, oldest first, and two at once share the work.
 
-use crate::platforms::EVERYWHERE;
-use crate::support::{ANYWHERE, CALLBACK_KEY, World, question, until};
+use crate::questions::platforms::EVERYWHERE;
+use crate::world::{ANYWHERE, CALLBACK_KEY, World, question, until};
 use postern::store::Take;
 use postern_stack::{Receiver, ReceiverMode};
 use serde_json::json;

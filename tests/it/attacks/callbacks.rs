@@ -1,7 +1,7 @@
 //! No callback is a way round a policy, and nobody's receivers take others' turns.
 
-use crate::callbacks::with_callback;
-use crate::support::{ANYWHERE, CALLBACK_KEY, World, press, question};
+use crate::questions::callbacks::with_callback;
+use crate::world::{ANYWHERE, CALLBACK_KEY, World, press, question};
 use postern_stack::{Receiver, ReceiverMode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! A click answers what was shown, where it was shown.
 
-use crate::approvals::grant;
-use crate::platforms::{EVERYWHERE, On};
-use crate::support::{World, discord_signed, press, question, unix_now};
+use crate::questions::approvals::grant;
+use crate::questions::platforms::{EVERYWHERE, On};
+use crate::world::{World, discord_signed, press, question, unix_now};
 use serde_json::{Value, json};
 
 const PATTERN: &str = "/mcp/git/tools/push";

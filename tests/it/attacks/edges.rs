@@ -1,7 +1,7 @@
 //! Nothing is lost at the edges, and nothing grows without bound.
 
-use crate::platforms::EVERYWHERE;
-use crate::support::{World, press, question, through, until};
+use crate::questions::platforms::EVERYWHERE;
+use crate::world::{World, press, question, through, until};
 use postern_stack::{ChatMode, HttpRequest};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -178,7 +178,7 @@ async fn an_agent_has_at_most_a_thousand_open_questions_and_its_neighbour_its_ow
     changed["question"] = "Deploy now?".into();
     assert_eq!(world.ask(&token, &changed).await.status, 200);
     let colleague = world
-        .token("a", "second-a", crate::support::talk("a", "U1"))
+        .token("a", "second-a", crate::world::talk("a", "U1"))
         .await;
     assert_eq!(world.ask(&colleague, &question("q-3")).await.status, 201);
     world

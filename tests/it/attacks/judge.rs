@@ -1,6 +1,6 @@
 //! The judge is shown what its verdict's key holds, and nothing else.
 
-use crate::support::{World, through};
+use crate::world::{World, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 

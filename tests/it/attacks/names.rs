@@ -2,7 +2,7 @@
 //! nothing was sent, and no secret was asked for.
 
 use super::secrets::{refused, spends};
-use crate::support::{SIGNING_SECRET, World, press, question, signed, through, unix_now};
+use crate::world::{SIGNING_SECRET, World, press, question, signed, through, unix_now};
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 

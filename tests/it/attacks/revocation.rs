@@ -1,9 +1,7 @@
 //! Worker tokens that outlive what they were minted for: their agent, their organization, their
 //! deployment, their own revocation, a day.
 
-use crate::support::{
-    Answer, REAL_KEY, World, jti, question, talk, through, unbase64url, unix_now,
-};
+use crate::world::{Answer, REAL_KEY, World, jti, question, talk, through, unbase64url, unix_now};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::HttpRequest;
 use rustls::{SignatureScheme, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};

@@ -1,6 +1,6 @@
 //! Secrets: their kinds, their time in the cache, and what reading them costs others.
 
-use crate::support::{Answer, REAL_KEY, SIGNING_SECRET, World, question, talk, through, until};
+use crate::world::{Answer, REAL_KEY, SIGNING_SECRET, World, question, talk, through, until};
 use bytes::Bytes;
 use http::{Request, Response, header::HOST};
 use http_body_util::{BodyExt, Full};

@@ -2,7 +2,7 @@
 //! asking without credentials.
 
 use super::secrets::{refused, spends};
-use crate::support::{Answer, REAL_KEY, World, question, through};
+use crate::world::{Answer, REAL_KEY, World, question, through};
 use postern_stack::HttpRequest;
 use serde_json::json;
 

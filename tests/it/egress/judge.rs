@@ -1,7 +1,7 @@
 //! The judge: asked once for all that ask the same, never across organizations; whatever goes wrong
 //! with it is a denial.
 
-use crate::support::{JUDGE_KEY, World, through};
+use crate::world::{JUDGE_KEY, World, through};
 use futures_util::future::join_all;
 use postern_stack::{HttpRequest, JudgeMode};
 use serde_json::{Value, json};

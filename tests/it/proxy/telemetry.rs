@@ -1,6 +1,6 @@
 //! What an operator sees of a request: one `proxied` line, metrics, and memory that does not grow.
 
-use crate::support::{Answer, World, through};
+use crate::world::{Answer, World, through};
 use postern_stack::{HttpRequest, StreamingInvocation};
 use serde_json::{Value, json};
 

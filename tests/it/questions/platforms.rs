@@ -1,7 +1,7 @@
 //! The three sample chats behind one face: who is asked on each, where its cards are, and how one is
 //! pressed.
 
-use crate::support::{
+use crate::world::{
     Answer, Posted, SECRET_TOKEN, SIGNING_SECRET, World, discord_signed, signed, unix_now,
 };
 use postern_stack::{

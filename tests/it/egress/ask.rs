@@ -1,6 +1,6 @@
 //! What nobody should decide alone goes to a person, in chat, once.
 
-use crate::support::{Answer, World, press, through};
+use crate::world::{Answer, World, press, through};
 use futures_util::future::join_all;
 use postern_stack::{ChatMode, PostedCard};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Decisions for a CONNECT proxy: what a tunnel hides must not matter.
 
-use crate::support::{World, through};
+use crate::world::{World, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 
@@ -130,7 +130,7 @@ async fn a_tunnel_gets_503_where_nothing_can_be_decided_and_401_with_a_revoked_t
     world.tenants().await;
     let good = json!({"scheme": "https", "host": "a.example", "port": 443});
     let token = world.token("a", "agent-a", json!({})).await;
-    let id = crate::support::jti(&token);
+    let id = crate::world::jti(&token);
     world
         .ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": id, "expires_at": "2099-01-01T00:00:00Z"}))
         .await;

@@ -1,8 +1,8 @@
 //! A click is acknowledged in time and a reader is answered in time, whatever hangs.
 
-use crate::callbacks::with_callback;
-use crate::platforms::{EVERYWHERE, On};
-use crate::support::{ANYWHERE, World, press, question, until};
+use crate::questions::callbacks::with_callback;
+use crate::questions::platforms::{EVERYWHERE, On};
+use crate::world::{ANYWHERE, World, press, question, until};
 use postern_stack::{ChatMode, HttpRequest, Receiver, ReceiverMode};
 use serde_json::json;
 use std::{

@@ -1,6 +1,6 @@
 //! The injected secret comes back in no form that tells it, whatever the upstream shows of the request.
 
-use crate::support::{Answer, World};
+use crate::world::{Answer, World};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The store's one promise: all four of organization, id, connection and user, or nothing happens.
 
-use crate::support::World;
+use crate::world::World;
 use postern::authority::access::TokenStanding;
 use postern::authority::scope::{PersonScope, VerifiedWorker};
 use postern::question::{CardAddress, Choice, ClickKey, Outcome, Owed};
@@ -94,16 +94,16 @@ async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWorker>) {
 #[test]
 fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
     let stores = [
-        include_str!("../../shared/src/store/interaction.rs"),
-        include_str!("../../shared/src/store/claim.rs"),
-        include_str!("../../shared/src/store/withdraw.rs"),
-        include_str!("../../shared/src/store/approval.rs"),
-        include_str!("../../shared/src/store/verdict.rs"),
-        include_str!("../../shared/src/store/policy.rs"),
+        include_str!("../../../shared/src/store/interaction.rs"),
+        include_str!("../../../shared/src/store/claim.rs"),
+        include_str!("../../../shared/src/store/withdraw.rs"),
+        include_str!("../../../shared/src/store/approval.rs"),
+        include_str!("../../../shared/src/store/verdict.rs"),
+        include_str!("../../../shared/src/store/policy.rs"),
     ];
     let tries = [
         include_str!("isolation.rs"),
-        include_str!("egress_store.rs"),
+        include_str!("../egress/store.rs"),
     ]
     .concat();
     let operations = stores

@@ -1,7 +1,7 @@
 //! The platforms' own libraries make and sign the clicks, check the cards and verify the deliveries.
 
 use crate::sdk::{RUNNING, SUITES, done, sdks};
-use crate::support::{CALLBACK_KEY, World};
+use crate::world::{CALLBACK_KEY, World};
 use postern_stack::discord::public_key;
 use serde_json::json;
 use std::{net::TcpListener, path::Path};

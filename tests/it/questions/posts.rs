@@ -1,7 +1,7 @@
 //! What may become of a card's post: it happened, it did not, or nobody knows.
 
-use crate::platforms::{EVERYWHERE, On};
-use crate::support::{Answer, World, question};
+use crate::questions::platforms::{EVERYWHERE, On};
+use crate::world::{Answer, World, question};
 use futures_util::future::join_all;
 use postern_stack::ChatMode;
 use serde_json::{Value, json};

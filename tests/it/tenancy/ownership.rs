@@ -1,6 +1,6 @@
 //! Everything that a tenant owns goes with its organization, and nothing of another's.
 
-use crate::support::World;
+use crate::world::World;
 use serde_json::json;
 
 #[tokio::test]

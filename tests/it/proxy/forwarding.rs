@@ -1,6 +1,6 @@
 //! What is forwarded, and what comes back.
 
-use crate::support::{Answer, REAL_KEY, World, through, until};
+use crate::world::{Answer, REAL_KEY, World, through, until};
 use postern_stack::{HttpRequest, SecretsMode, StreamingInvocation};
 use serde_json::json;
 use std::time::{Duration, Instant};

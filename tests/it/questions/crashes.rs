@@ -1,6 +1,6 @@
 //! SIGKILL at every step between a click and its delivery: no answer is lost and none is applied twice.
 
-use crate::support::{ANYWHERE, World, press, question, until};
+use crate::world::{ANYWHERE, World, press, question, until};
 use postern_stack::{ChatMode, Receiver, ReceiverMode};
 
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What the store knows of egress is one organization's alone, and its calls of the judge's are one for all.
 
-use crate::support::{World, until};
+use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
 use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
 use postern::{AgentId, InteractionId, OrganizationId, Revision};

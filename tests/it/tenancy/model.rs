@@ -2,7 +2,7 @@
 //! a small model of what the contract says of them. The store never disagrees: a card never answers for
 //! another content, and what the person is told is what happened.
 
-use crate::support::World;
+use crate::world::World;
 use postern::authority::scope::VerifiedWorker;
 use postern::question::{CardAddress, Choice, ClickKey, Outcome};
 use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};

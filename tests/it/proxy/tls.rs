@@ -1,6 +1,6 @@
 //! TLS to the upstream: HTTP/2 where it is offered, and no certificate that does not verify.
 
-use crate::support::{Answer, World, through};
+use crate::world::{Answer, World, through};
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::Full;

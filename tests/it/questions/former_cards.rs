@@ -1,8 +1,8 @@
 //! What was shown is what is answered: a click on a card whose content was replaced answers nothing.
 
-use crate::approvals::grant;
-use crate::platforms::{EVERYWHERE, On};
-use crate::support::{Answer, World, question};
+use crate::questions::approvals::grant;
+use crate::questions::platforms::{EVERYWHERE, On};
+use crate::world::{Answer, World, question};
 use postern_stack::ChatMode;
 use serde_json::{Value, json};
 

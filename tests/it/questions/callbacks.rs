@@ -1,6 +1,6 @@
 //! Outcomes delivered to agents: signed, at least once, by the sweep where the click could not.
 
-use crate::support::{ANYWHERE, CALLBACK_KEY, World, press, question};
+use crate::world::{ANYWHERE, CALLBACK_KEY, World, press, question};
 use http::HeaderMap;
 use postern_stack::{Receiver, ReceiverMode, receiver::Received};
 use serde_json::{Value, json};

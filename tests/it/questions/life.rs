@@ -1,6 +1,6 @@
 //! A question's whole life, through the function's own routes.
 
-use crate::support::{SIGNING_SECRET, World, press, question, signed, talk, unix_now};
+use crate::world::{SIGNING_SECRET, World, press, question, signed, talk, unix_now};
 use postern_stack::{ChatMode, HttpRequest, SecretsMode};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -186,7 +186,7 @@ async fn the_same_id_again_stands_as_it_is_or_is_stored_anew() {
     world
         .click(
             "slack-a",
-            &crate::support::Press {
+            &crate::world::Press {
                 action_ts: "1700000002.000002",
                 ..press("U1", "q-1:0")
             },
@@ -337,7 +337,7 @@ async fn every_bad_request_gets_its_4xx_and_stores_nothing() {
     elsewhere["connection_id"] = "slack-b".into();
     let elsewhere = world.token("a", "agent-a", elsewhere).await;
     let revoked = world.conversing("a", "U1").await;
-    world.ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": crate::support::jti(&revoked), "expires_at": "2099-01-01T00:00:00Z"})).await;
+    world.ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": crate::world::jti(&revoked), "expires_at": "2099-01-01T00:00:00Z"})).await;
     let post = |token: &str, body: &[u8]| {
         HttpRequest::new("POST", "/v1/interactions")
             .header("content-type", "application/json")

@@ -1,6 +1,6 @@
 //! Which of several credentials is spent.
 
-use crate::support::{World, through};
+use crate::world::{World, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ async fn the_most_specific_enabled_credential_is_spent() {
     let request = through("openai/a/agent-a/v1/models", &own);
     assert_eq!(
         spent(&world, request, "authorization").await,
-        format!("Bearer {}", crate::support::REAL_KEY)
+        format!("Bearer {}", crate::world::REAL_KEY)
     );
     assert_eq!(
         spent(&world, through(path, &own), "authorization").await,

@@ -1,8 +1,8 @@
 //! Many at once come to one: one answer, one delivery, one card.
 
-use crate::callbacks::with_callback;
-use crate::platforms::On;
-use crate::support::{ANYWHERE, World, question};
+use crate::questions::callbacks::with_callback;
+use crate::questions::platforms::On;
+use crate::world::{ANYWHERE, World, question};
 use futures_util::future::join_all;
 use postern_stack::Receiver;
 

@@ -1,6 +1,6 @@
 //! What Slack has a test of in `webhooks`, on the other platforms too; and what is common to all.
 
-use crate::support::{SECRET_TOKEN, World, discord_signed, press, question, unix_now};
+use crate::world::{SECRET_TOKEN, World, discord_signed, press, question, unix_now};
 use postern_stack::{ChatMode, HttpRequest};
 use serde_json::json;
 

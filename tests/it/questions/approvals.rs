@@ -1,6 +1,6 @@
 //! Approvals: a person's decision becomes a grant or a denial of that organization's agent.
 
-use crate::support::{Answer, World, press};
+use crate::world::{Answer, World, press};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Rules: which requests leave, evaluated on exactly what would be sent.
 
-use crate::support::{World, through};
+use crate::world::{World, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 

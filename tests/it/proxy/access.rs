@@ -1,0 +1,652 @@
+//! Who may spend which credential. In every refusal the upstream saw nothing.
+
+use crate::world::{Answer, REAL_KEY, World, through};
+use postern_stack::{HttpRequest, SecretsMode};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+async fn refused(world: &World, request: HttpRequest, status: u64, code: &str) -> Answer {
+    let shown = format!("{} {} {:?}", request.method, request.path, request.headers);
+    let answer = world.call_proxy(request).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (status, code),
+        "{shown}: {}",
+        answer.text()
+    );
+    assert!(
+        world.upstream.seen().is_empty(),
+        "the upstream was contacted: {shown}"
+    );
+    answer
+}
+
+async fn passes(world: &World, request: HttpRequest) {
+    let answer = world.call_proxy(request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = world.upstream.seen();
+    assert_eq!(
+        seen.last().unwrap().headers["authorization"],
+        format!("Bearer {REAL_KEY}")
+    );
+    world.upstream.clear();
+}
+
+#[tokio::test]
+async fn the_placeholder_becomes_the_real_key_at_the_provider() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &placeholder),
+    )
+    .await;
+    passes(&world, through("openai/v1/chat/completions", &placeholder)).await;
+    passes(
+        &world,
+        through(
+            "openai/a/agent-a/v1/chat/completions",
+            &format!("sk-ant-oat01-{placeholder}"),
+        ),
+    )
+    .await;
+    let line = world
+        .proxy()
+        .await
+        .logs()
+        .await
+        .into_iter()
+        .find(|line| line.contains("\"proxied\""))
+        .unwrap();
+    assert!(
+        line.contains("\"organization_id\":\"a\"") && line.contains("\"status\":200"),
+        "{line}"
+    );
+    let all = world.proxy().await.logs().await.join("\n");
+    assert!(
+        !all.contains(REAL_KEY) && !all.contains(&placeholder[15..]),
+        "a secret was logged"
+    );
+}
+
+#[tokio::test]
+async fn a_database_error_while_resolving_the_agents_organization_is_503_and_reaches_nobody() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    world.sql("alter table agents rename to agents_away").await;
+    let answer = refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &placeholder),
+        503,
+        "agent_org_unresolved",
+    )
+    .await;
+    assert!(
+        answer
+            .text()
+            .contains("failed to resolve agent organization")
+    );
+    assert!(answer.headers.contains_key("retry-after"));
+    world.sql("alter table agents_away rename to agents").await;
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &placeholder),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_503_also_when_the_token_names_the_organization() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let token = world.token("a", "agent-a", json!({})).await;
+    let back = world.database_down();
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &placeholder),
+        503,
+        "agent_org_unresolved",
+    )
+    .await;
+    let with_token =
+        through("openai/a/agent-a/v1/x", &placeholder).header("x-postern-worker-token", &token);
+    refused(&world, with_token, 503, "database_unavailable").await;
+    refused(
+        &world,
+        through("openai/v1/x", &placeholder),
+        503,
+        "database_unavailable",
+    )
+    .await;
+    world.secrets.put("postern/database", back);
+}
+
+#[tokio::test]
+async fn a_slow_database_is_503_within_its_timeout() {
+    let world = World::with_env(&[("DATABASE_TIMEOUT_MS", "2000")]).await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let lock = world.client().await;
+    lock.batch_execute("begin; lock table agents in access exclusive mode")
+        .await
+        .unwrap();
+    let started = Instant::now();
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &placeholder),
+        503,
+        "agent_org_unresolved",
+    )
+    .await;
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+    lock.batch_execute("rollback").await.unwrap();
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &placeholder),
+    )
+    .await;
+}
+
+/// A placeholder row from before organizations were recorded.
+async fn legacy(world: &World) -> String {
+    let placeholder = format!("postern_secret_{}", uuid::Uuid::new_v4());
+    world.secrets.put("postern/legacy/key", REAL_KEY);
+    world
+        .sql(&format!(
+            "insert into placeholders (token_hash, agent_id, env_var_name, secret_ref, deployment_name, expires_at)
+             values (sha256('{placeholder}'), 'agent-a', 'K', 'postern/legacy/key', 'd', now() + interval '1 hour')"
+        ))
+        .await;
+    placeholder
+}
+
+#[tokio::test]
+async fn a_row_without_organization_never_resolves_under_an_expected_one() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = legacy(&world).await;
+    for agent in ["agent-a", "agent-b"] {
+        refused(
+            &world,
+            through(&format!("openai/a/{agent}/v1/x"), &placeholder),
+            401,
+            "unauthorized",
+        )
+        .await;
+    }
+    for org in ["a", "b"] {
+        let token = world.token(org, &format!("agent-{org}"), json!({})).await;
+        let request = through("openai/v1/x", &placeholder).header("x-postern-worker-token", &token);
+        refused(&world, request, 401, "unauthorized").await;
+    }
+}
+
+#[tokio::test]
+async fn with_nobody_expected_a_legacy_row_resolves_with_one_warning_or_not_at_all() {
+    let world = World::new().await;
+    world.tenants().await;
+    passes(
+        &world,
+        through("openai/v1/chat/completions", &legacy(&world).await),
+    )
+    .await;
+    let warned = world
+        .proxy()
+        .await
+        .logs()
+        .await
+        .into_iter()
+        .filter(|line| line.contains("legacy_placeholder"))
+        .collect::<Vec<_>>();
+    assert!(
+        warned.len() == 1 && warned[0].contains("WARN"),
+        "{warned:?}"
+    );
+    let strict = World::with_env(&[("LEGACY_PLACEHOLDERS", "deny")]).await;
+    strict.tenants().await;
+    refused(
+        &strict,
+        through("openai/v1/x", &legacy(&strict).await),
+        401,
+        "unauthorized",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn another_organizations_placeholder_is_401_another_agents_is_403_and_the_matching_one_200() {
+    let world = World::new().await;
+    world.tenants().await;
+    let of_a = world.placeholder("a", "agent-a").await;
+    let of_second = world.placeholder("a", "second-a").await;
+    refused(
+        &world,
+        through("openai/a/agent-b/v1/x", &of_a),
+        401,
+        "unauthorized",
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/second-a/v1/x", &of_a),
+        403,
+        "agent_mismatch",
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &of_second),
+        403,
+        "agent_mismatch",
+    )
+    .await;
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &of_a),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_id_that_another_organization_takes_too_changes_nothing() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "shared").await;
+    let request = through("openai/a/shared/v1/chat/completions", &placeholder);
+    passes(&world, request.clone()).await;
+    let of_a = world.token("a", "shared", json!({})).await;
+    let of_b = world.token("b", "shared", json!({})).await;
+    refused(
+        &world,
+        request.clone().header("x-postern-worker-token", &of_b),
+        401,
+        "unauthorized",
+    )
+    .await;
+    passes(&world, request.header("x-postern-worker-token", &of_a)).await;
+}
+
+#[tokio::test]
+async fn junk_in_one_header_never_hides_a_foreign_placeholder_in_another() {
+    let world = World::new().await;
+    world.tenants().await;
+    let foreign = world.placeholder("a", "agent-a").await;
+    let own = world.placeholder("b", "agent-b").await;
+    let junk = through("openai/a/agent-b/v1/x", &foreign).header("x-api-key", "junk");
+    refused(&world, junk, 400, "unexpected_credential").await;
+    let beside = through("openai/a/agent-b/v1/x", &own).header("x-api-key", &foreign);
+    refused(&world, beside, 401, "unauthorized").await;
+    let twice = through("openai/a/agent-b/v1/x", &foreign).header("x-goog-api-key", &own);
+    refused(&world, twice, 401, "unauthorized").await;
+    let without_agent = through("openai/v1/x", &foreign).header("x-api-key", &own);
+    refused(&world, without_agent, 401, "unauthorized").await;
+}
+
+#[tokio::test]
+async fn an_unknown_agent_never_reaches_a_system_key() {
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .ok(json!({"command": "put_organization", "id": "a", "system_providers": ["openai"]}))
+        .await;
+    world.secrets.put("postern/system/openai", REAL_KEY);
+    let caller = world.minted("a", "agent-a", json!({})).await;
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &caller),
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/ghost/v1/x", &caller),
+        401,
+        "unauthorized",
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/ghost/v1/x", "anything"),
+        401,
+        "missing_credentials",
+    )
+    .await;
+    let token = world.token("a", "second-a", json!({})).await;
+    world.sql("delete from agents where id = 'second-a'").await;
+    refused(
+        &world,
+        through("openai/v1/x", &token),
+        403,
+        "agent_mismatch",
+    )
+    .await;
+    // Not entitled: the other organization does not spend the operator's key.
+    let other = world.minted("b", "agent-b", json!({})).await;
+    refused(
+        &world,
+        through("openai/a/agent-b/v1/x", &other),
+        401,
+        "no_credentials",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_token_is_enough_and_verifies_in_either_place() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"})).await;
+    let token = world.token("a", "agent-a", json!({})).await;
+    passes(
+        &world,
+        through("openai/a/agent-a/v1/chat/completions", &token),
+    )
+    .await;
+    let dedicated =
+        HttpRequest::get("/api/proxy/openai/v1/models").header("x-postern-worker-token", &token);
+    passes(&world, dedicated).await;
+    refused(
+        &world,
+        through("openai/a/second-a/v1/x", &token),
+        403,
+        "agent_mismatch",
+    )
+    .await;
+    for forged in [
+        format!("{token}x"),
+        "eyJhbGciOiJIUzI1NiJ9.e30.AAAA".to_owned(),
+    ] {
+        refused(
+            &world,
+            through("openai/a/agent-a/v1/x", &forged),
+            401,
+            "invalid_worker_token",
+        )
+        .await;
+    }
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let junk_token =
+        through("openai/a/agent-a/v1/x", &placeholder).header("x-postern-worker-token", "junk");
+    refused(&world, junk_token, 401, "invalid_worker_token").await;
+    let expired = world.token("a", "agent-a", json!({"ttl_seconds": 1})).await;
+    world.ok(json!({"command": "revoke_worker_token", "organization_id": "a", "jti": crate::world::jti(&expired), "expires_at": "2099-01-01T00:00:00Z"})).await;
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &expired),
+        401,
+        "invalid_worker_token",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn where_a_worker_token_is_required_a_placeholder_alone_or_of_another_deployment_is_not_enough()
+ {
+    let world = World::with_env(&[("REQUIRE_WORKER_TOKEN", "true")]).await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let request = through("openai/a/agent-a/v1/chat/completions", &placeholder);
+    refused(&world, request.clone(), 401, "missing_credentials").await;
+    let other = world
+        .token("a", "agent-a", json!({"deployment_name": "d2"}))
+        .await;
+    refused(
+        &world,
+        request.clone().header("x-postern-worker-token", &other),
+        403,
+        "agent_mismatch",
+    )
+    .await;
+    let own = world.token("a", "agent-a", json!({})).await;
+    passes(&world, request.header("x-postern-worker-token", &own)).await;
+}
+
+#[tokio::test]
+async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_then_one_too_many() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let path = "openai/a/agent-a/v1/x";
+    world
+        .sql("update placeholders set expires_at = now() - interval '1 second'")
+        .await;
+    refused(&world, through(path, &placeholder), 401, "unauthorized").await;
+    world.ok(json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"})).await;
+    refused(&world, through(path, &placeholder), 401, "unauthorized").await;
+    let invented = || format!("postern_secret_{}", uuid::Uuid::new_v4());
+    for n in 2..20 {
+        // Whatever agent it names.
+        let path = format!("openai/a/agent-{n}/v1/x");
+        refused(&world, through(&path, &invented()), 401, "unauthorized").await;
+    }
+    let limited = through(path, &invented());
+    let limited = refused(&world, limited, 429, "too_many_failures").await;
+    assert!(limited.headers["retry-after"].parse::<u64>().unwrap() <= 301);
+}
+
+#[tokio::test]
+async fn a_user_in_the_url_is_the_tokens_or_the_placeholders_and_picks_that_users_profile() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.secrets.put("postern/org/a/keys/user", REAL_KEY);
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u 1".replace(' ', "-"), "auth_type": "api_key", "secret_ref": "postern/org/a/keys/user"})).await;
+    let own = world
+        .minted("a", "agent-a", json!({"user_id": "u-1"}))
+        .await;
+    let other = world
+        .minted("a", "agent-a", json!({"user_id": "u-2"}))
+        .await;
+    passes(
+        &world,
+        through("openai/a/agent-a/u/u%2D1/v1/chat/completions", &own),
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/agent-a/u/u-1/v1/x", &other),
+        403,
+        "user_mismatch",
+    )
+    .await;
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &own),
+        401,
+        "no_credentials",
+    )
+    .await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "u", "provider_id": "openai", "agent_id": "agent-a", "user_id": "u-1", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/user", "disabled": true})).await;
+    refused(
+        &world,
+        through("openai/a/agent-a/u/u-1/v1/x", &own),
+        401,
+        "no_credentials",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_names() {
+    let world = World::new().await;
+    world.tenants().await;
+    let elsewhere = world
+        .minted(
+            "a",
+            "agent-a",
+            json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["api.openai.com"]}),
+        )
+        .await;
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &elsewhere),
+        403,
+        "host_not_allowed",
+    )
+    .await;
+    let own = world.placeholder("a", "agent-a").await;
+    world
+        .sql("update placeholders set secret_ref = 'postern/org/b/keys/openai'")
+        .await;
+    world.secrets.put("postern/org/b/keys/openai", "sk-of-b");
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &own),
+        503,
+        "secret_unavailable",
+    )
+    .await;
+    assert_eq!(world.secrets.calls("postern/org/b/keys/openai"), 0);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_503_within_its_timeout_and_never_the_next_tier() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"})).await;
+    let placeholder = world
+        .minted(
+            "a",
+            "agent-a",
+            json!({"secret_ref": "postern/org/a/keys/missing", "allowed_hosts": ["127.0.0.1"]}),
+        )
+        .await;
+    refused(
+        &world,
+        through("openai/a/agent-a/v1/x", &placeholder),
+        503,
+        "secret_unavailable",
+    )
+    .await;
+    let ok = world.placeholder("a", "agent-a").await;
+    for mode in [
+        SecretsMode::Down,
+        SecretsMode::AccessDenied,
+        SecretsMode::Slow(Duration::from_secs(30)),
+    ] {
+        world.secrets.set_mode(mode);
+        let started = Instant::now();
+        refused(
+            &world,
+            through("openai/a/agent-a/v1/x", &ok),
+            503,
+            "secret_unavailable",
+        )
+        .await;
+        assert!(
+            started.elapsed() < Duration::from_secs(15),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+    world.secrets.set_mode(SecretsMode::Up);
+    passes(&world, through("openai/a/agent-a/v1/chat/completions", &ok)).await;
+}
+
+#[tokio::test]
+async fn what_is_no_proper_request_is_refused() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.placeholder("a", "agent-a").await;
+    let bearer = format!("Bearer {placeholder}");
+    let get = |path: &str| HttpRequest::get(path).header("authorization", &bearer);
+    let with_query = |query: &str| {
+        let mut request = get("/api/proxy/openai/v1/x");
+        request.query = query.to_owned();
+        request
+    };
+    let cases = [
+        (get("/api/proxy/nobody/v1/x"), 404, "unknown_provider"),
+        (get("/api/proxy@evil.example/v1/x"), 404, "not_found"),
+        (get("/api/proxy.evil.example/v1/x"), 404, "not_found"),
+        (get("/nowhere"), 404, "not_found"),
+        (get("/api/proxy/openai/a/%ff/v1/x"), 400, "invalid_path"),
+        (get("/api/proxy/openai/a/%20/v1/x"), 400, "invalid_path"),
+        (get("/api/proxy/openai/a//v1/x"), 400, "invalid_path"),
+        (
+            HttpRequest::get("/api/proxy/openai/v1/x"),
+            401,
+            "missing_credentials",
+        ),
+        (
+            HttpRequest::get("/api/proxy/openai/v1/x").header("x-api-key", "sk-live"),
+            401,
+            "missing_credentials",
+        ),
+        (
+            get(&format!("/api/proxy/openai/v1/{placeholder}")),
+            400,
+            "placeholder_misplaced",
+        ),
+        (
+            get("/api/proxy/openai/v1/x").header("x-other", &placeholder),
+            400,
+            "placeholder_misplaced",
+        ),
+        (
+            with_query(&format!("key={placeholder}")),
+            400,
+            "placeholder_misplaced",
+        ),
+        (
+            HttpRequest::new("TRACE", "/api/proxy/openai/v1/x").header("authorization", &bearer),
+            405,
+            "method_not_allowed",
+        ),
+        (
+            get("/api/proxy/openai/v1/x")
+                .header("upgrade", "websocket")
+                .header("connection", "Upgrade"),
+            501,
+            "upgrade_unsupported",
+        ),
+        (
+            get("/api/proxy/openai/v1/x").header("x-bad", "a\r\nx-injected: b"),
+            400,
+            "invalid_request",
+        ),
+    ];
+    for (request, status, code) in cases {
+        refused(&world, request, status, code).await;
+    }
+}
+
+#[tokio::test]
+async fn health_answers_without_a_database() {
+    let world = World::new().await;
+    world.database_down();
+    for path in ["/health", "/api/proxy/health", "/prod/api/proxy/health"] {
+        let answer = world.call_proxy(HttpRequest::get(path)).await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!({"service": "proxy", "status": "ok"}))
+        );
+    }
+    assert_eq!(world.secrets.calls("postern/database"), 0);
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_private_or_gone_is_refused_or_502() {
+    let world = World::new().await;
+    world.tenants().await;
+    let placeholder = world.minted("a", "agent-a", json!({"secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["127.0.0.1", "127.0.0.2"]})).await;
+    refused(
+        &world,
+        through("private/a/agent-a/v1/x", &placeholder),
+        403,
+        "upstream_forbidden",
+    )
+    .await;
+    refused(
+        &world,
+        through("closed/a/agent-a/v1/x", &placeholder),
+        502,
+        "upstream_unreachable",
+    )
+    .await;
+}

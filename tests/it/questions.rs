@@ -1,0 +1,13 @@
+//! Questions: asked in a chat, answered by a click, read or delivered to the agent.
+
+pub mod approvals;
+mod at_once;
+pub mod callbacks;
+mod chats;
+mod crashes;
+mod former_cards;
+mod in_time;
+mod libraries;
+mod life;
+pub mod platforms;
+mod posts;
