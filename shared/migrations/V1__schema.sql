@@ -1,6 +1,6 @@
--- Postern's schema. The key of everything that a tenant owns begins with the organization, and goes with it.
--- What an agent or a connection owns goes with that agent or connection. Revocations alone outlive their
--- organization: they stay until the last token that they could concern has ended.
+-- Postern's schema. The key of every row that a tenant owns begins with the organization, and the row is deleted
+-- with it. Rows of an agent or a connection are deleted with that agent or connection. Only revocations outlive
+-- their organization: they stay until the last token that they could concern has expired.
 
 create table organizations (
     -- One segment of the names of its secrets, so that no organization's names lie inside another's.
@@ -9,7 +9,7 @@ create table organizations (
     system_providers text[] not null default '{}',
     created_at timestamptz not null default now()
 );
-comment on table organizations is 'Tenants, and the providers whose system key each may spend.';
+comment on table organizations is 'Tenants, and the providers whose system key each may use.';
 
 create table agents (
     organization_id text not null references organizations (id) on delete cascade,
@@ -20,7 +20,7 @@ create table agents (
 );
 comment on table agents is 'An agent id is unique within its organization only.';
 
--- ---- What agents hold, and what it may be swapped for ----
+-- ---- Placeholders, credentials, revocations ----
 
 create table placeholders (
     token_hash bytea primary key constraint placeholders_token_hash_is_sha256 check (octet_length(token_hash) = 32),
@@ -33,10 +33,10 @@ create table placeholders (
     allowed_hosts text[] not null default '{}',
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
-    -- Not checked where there is no organization.
+    -- Postgres does not check it where the organization is null.
     constraint placeholders_agent foreign key (organization_id, agent_id) references agents on delete cascade
 );
-comment on table placeholders is 'What agents hold instead of credentials. A row without organization predates organizations.';
+comment on table placeholders is 'What agents hold in place of credentials. A row without an organization is from before organizations were recorded.';
 create index placeholders_by_deployment on placeholders (organization_id, deployment_name);
 create index placeholders_by_agent on placeholders (organization_id, agent_id);
 create index placeholders_by_expiry on placeholders (expires_at);
@@ -84,13 +84,13 @@ create table egress_policies (
     agent_id text,
     rules jsonb not null,
     updated_at timestamptz not null default now(),
-    -- Decides nothing; what it would have decided is logged and counted.
+    -- A dry run: what the policy would have decided is logged and counted.
     observe boolean not null default false,
-    -- An environment that knows the rules of this hash need not be sent them again.
+    -- An environment that caches the rules of this hash is not sent them again.
     rules_hash bytea not null generated always as (sha256(jsonb_send(rules))) stored,
     constraint egress_policies_agent foreign key (organization_id, agent_id) references agents on delete cascade
 );
-comment on table egress_policies is 'Where an organization''s agents may send requests. A row without agent is for all of them.';
+comment on table egress_policies is 'Where an organization''s agents may send requests. A row without an agent applies to all of them.';
 create unique index egress_policies_of_agent on egress_policies (organization_id, agent_id) where agent_id is not null;
 create unique index egress_policies_of_organization on egress_policies (organization_id) where agent_id is null;
 
@@ -98,14 +98,14 @@ create table egress_verdicts (
     organization_id text not null references organizations (id) on delete cascade,
     -- SHA-256 of the policy's, the model's and the request's parts, each with its length.
     key bytea not null constraint egress_verdicts_key_is_sha256 check (octet_length(key) = 32),
-    -- The call to the judge that this row stands for: others that ask the same meanwhile wait for it.
+    -- The call to the judge that this row stands for. Others that ask the same wait for it.
     flight uuid not null,
     outcome text constraint egress_verdicts_outcome_known check (outcome in ('allow', 'deny', 'timeout', 'unavailable')),
     -- When the call ends, while there is no outcome; then when the outcome ends.
     expires_at timestamptz not null,
     primary key (organization_id, key)
 );
-comment on table egress_verdicts is 'The judge''s verdicts, shared by all environments. An organization sees its own alone.';
+comment on table egress_verdicts is 'The judge''s verdicts, shared by all environments. An organization sees only its own.';
 create index egress_verdicts_by_expiry on egress_verdicts (expires_at);
 
 create table grants (
@@ -119,7 +119,7 @@ create table grants (
     primary key (organization_id, agent_id, pattern),
     constraint grants_agent foreign key (organization_id, agent_id) references agents on delete cascade
 );
-comment on table grants is 'What people allowed an agent, or denied it.';
+comment on table grants is 'What people allowed or denied an agent.';
 create index grants_by_expiry on grants (expires_at) where expires_at is not null;
 
 -- ---- Questions to people ----
@@ -133,7 +133,7 @@ create table connections (
     created_at timestamptz not null default now(),
     constraint connections_of_organization unique (organization_id, id)
 );
-comment on table connections is 'Chat workspaces. The id stands in the webhook''s address, so it belongs to one organization.';
+comment on table connections is 'Chat workspaces. The id is part of the webhook''s address, so it belongs to one organization.';
 
 create table pending_interactions (
     organization_id text not null,
@@ -142,11 +142,11 @@ create table pending_interactions (
     expected_user_id text not null,
     agent_id text not null,
     entry_payload jsonb not null,
-    -- When the id was first stored. Storing another content keeps it: a retry does not extend a question's life.
+    -- When the id was first stored. Storing new content keeps it, so a retry does not extend a question's life.
     created_at timestamptz not null default now(),
 
-    -- Stands in the buttons of the card that shows this content, and is new for every content. No click answers
-    -- a row without one.
+    -- Part of the buttons of the card that shows this content; each content has a new one. No click answers a row
+    -- without one.
     revision text,
     -- When this content was stored, when a post of its card was noted, and where that card is, once the post or
     -- a click has said so.
@@ -156,9 +156,9 @@ create table pending_interactions (
 
     claimed_at timestamptz,
     answer jsonb,
-    -- Which click claimed it: the platform may deliver that one again.
+    -- The click that claimed it: the platform may deliver it again.
     claimed_click bytea,
-    -- What an answered interaction still owes to chat, and when the sweep sees to it.
+    -- What an answered interaction still owes to chat, and when the sweep tries it.
     unsettled text[] not null default '{}',
     settle_at timestamptz,
 

@@ -1,4 +1,4 @@
-//! The environment, read once at cold start; a missing or malformed variable is named.
+//! The environment, read once at cold start. An error names the variable that is missing or malformed.
 
 use crate::host::HostName;
 use http::uri::Authority;
@@ -8,20 +8,22 @@ use std::{collections::HashMap, ffi::OsString, fmt::Display, str::FromStr, time:
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
 pub struct ConfigError {
+    /// The variable's name.
     pub variable: &'static str,
+    /// What is wrong with it; never its value.
     pub problem: String,
 }
 
-/// The process's environment as it was at cold start; `None` stands for a value that is not UTF-8.
+/// The process's environment at cold start. `None` is a value that is not UTF-8.
 pub struct Env(HashMap<String, Option<String>>);
 
 impl Env {
-    /// Reads the environment; the only place that does.
+    /// Reads the environment. Nothing else does.
     pub fn read() -> Self {
         Self::from_os(std::env::vars_os())
     }
 
-    /// A name that is not UTF-8 is not one of ours.
+    // Postern uses no name that is not UTF-8.
     fn from_os(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let named = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()))
@@ -39,7 +41,10 @@ impl Env {
         )
     }
 
-    /// The variable's value; an empty one counts as absent.
+    /// The variable's value. An empty one counts as absent.
+    ///
+    /// # Errors
+    /// Where it is not UTF-8.
     pub fn get(&self, variable: &'static str) -> Result<Option<&str>, ConfigError> {
         match self.0.get(variable) {
             None => Ok(None),
@@ -48,6 +53,10 @@ impl Env {
         }
     }
 
+    /// The variable's value.
+    ///
+    /// # Errors
+    /// Where it is missing or empty.
     pub fn required(&self, variable: &'static str) -> Result<&str, ConfigError> {
         self.get(variable)?.ok_or_else(|| ConfigError {
             variable,
@@ -68,7 +77,7 @@ impl Env {
         }
     }
 
-    /// What `read` makes of the value; where it makes nothing of it, that `expected` was.
+    /// The value as `read` parses it. Where `read` returns `None`, the error says what was `expected`.
     pub(crate) fn read_as<'a, T>(
         &'a self,
         variable: &'static str,
@@ -117,7 +126,7 @@ impl Env {
         Ok(text)
     }
 
-    /// A whole number, of digits alone.
+    /// A whole number, written in digits only.
     fn number<T: FromStr>(&self, variable: &'static str, default: T) -> Result<T, ConfigError> {
         let number = self.read_as(
             variable,
@@ -156,10 +165,10 @@ impl Env {
     }
 }
 
-/// A year; longer is a mistake, and would overflow an interval.
+/// A year. Anything longer is a mistake, and would overflow a Postgres interval.
 const MAX_MILLIS: u64 = 366 * 24 * 60 * 60 * 1000;
 
-/// A value that cannot be read. The value itself is not repeated: it may be a secret pasted in.
+/// An error for a value that cannot be read. It does not repeat the value, which may be a pasted secret.
 pub fn malformed(variable: &'static str, error: impl Display) -> ConfigError {
     ConfigError {
         variable,
@@ -167,7 +176,7 @@ pub fn malformed(variable: &'static str, error: impl Display) -> ConfigError {
     }
 }
 
-/// JSON that cannot be read: where it is wrong, since the error itself repeats what stands there.
+/// An error for JSON that cannot be read. It gives the place only, since serde's own message repeats the value.
 pub fn malformed_json(variable: &'static str, error: &serde_json::Error) -> ConfigError {
     let problem = match error.classify() {
         serde_json::error::Category::Data => "not of the expected form",
@@ -185,7 +194,7 @@ fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok().filter(|_| all)
 }
 
-/// The port that a text names.
+/// Reads a port, which is not zero.
 pub(crate) fn port(text: &str) -> Option<u16> {
     digits(text).filter(|port| *port != 0)
 }

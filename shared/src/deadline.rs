@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// Of the time that the Runtime API gives. One that has passed before the invocation began is no
-    /// deadline: cargo-lambda's emulator sends a fixed time of 1970.
+    /// The deadline that the Runtime API gives. A time before the invocation began counts as no deadline:
+    /// cargo-lambda's emulator sends a fixed time in 1970.
     pub fn at(at: SystemTime) -> Self {
         let left = at.duration_since(SystemTime::now()).ok();
         Self(left.and_then(|left| Instant::now().checked_add(left)))
     }
 
-    /// The same, ended earlier.
+    /// The deadline, moved earlier.
     pub fn sooner_by(self, by: Duration) -> Self {
         Self(
             self.0
@@ -22,12 +22,12 @@ impl Deadline {
         )
     }
 
-    /// When it ends, at most `most` from now.
+    /// The end of the time, at most `most` from now.
     pub fn within(self, most: Duration) -> tokio::time::Instant {
         tokio::time::Instant::now() + self.left().min(most)
     }
 
-    /// What is left; no end where there is no deadline.
+    /// The time that is left; `Duration::MAX` where there is no deadline.
     pub fn left(self) -> Duration {
         self.0.map_or(Duration::MAX, |end| {
             end.saturating_duration_since(Instant::now())

@@ -101,9 +101,10 @@ impl Code {
     }
 }
 
-/// An error of Postern's own: what the caller is told, and what only the log is told.
+/// An error of Postern's own: a sentence for the caller, and a cause for the log.
 #[derive(Debug)]
 pub struct Error {
+    /// What went wrong.
     pub code: Code,
     message: Option<Cow<'static, str>>,
     /// Whether the message may quote the request, which no log is to hold.
@@ -114,7 +115,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// The code with a sentence of its own. The sentence is public: no secret, no SQL.
+    /// The code with its own sentence. The sentence is public, so it holds no secret and no SQL.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             message: Some(message.into()),
@@ -135,23 +136,24 @@ impl Error {
         Self::new(Code::InvalidRequest, format!("the field `{field}` {rule}"))
     }
 
-    /// With the interaction that the caller is to wait for.
+    /// Adds the interaction that the caller should wait for.
     pub fn about(mut self, interaction: InteractionId) -> Self {
         self.interaction = Some(interaction);
         self
     }
 
+    /// The interaction that the caller should wait for.
     pub fn interaction(&self) -> Option<&InteractionId> {
         self.interaction.as_ref()
     }
 
-    /// With what caused it, for the log alone.
+    /// Adds the cause, which only the log gets.
     pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// With the seconds after which a retry may succeed.
+    /// Sets the seconds after which a retry may succeed.
     pub fn retry_after_secs(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -176,7 +178,7 @@ impl Error {
         self.retry_after.or(self.code.retry_after())
     }
 
-    /// The cause with its own causes, one line, for the log.
+    /// The cause and its own causes in one line, for the log.
     pub fn cause(&self) -> Option<String> {
         let mut next: Option<&dyn std::error::Error> = Some(self.cause.as_deref()?);
         let mut line = String::new();

@@ -3,7 +3,7 @@
 use std::fmt;
 use url::Host;
 
-/// A name or address that no host has. Holds the rule, never the value.
+/// A text that is no host name and no address. It holds the rule, never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidHost(&'static str);
@@ -15,11 +15,11 @@ pub struct HostName(String);
 
 impl HostName {
     /// # Errors
-    /// When it is neither a name nor an address, or holds more than one of them, such as a port.
+    /// Where it is neither a name nor an address, or holds more than that, such as a port.
     pub fn parse(host: &str) -> Result<Self, InvalidHost> {
         const RULE: InvalidHost =
             InvalidHost("must be a host name or an address, without scheme, port, user or path");
-        // What the parser would decode is not written as a host.
+        // The parser would decode percent-encoding, which no host is written in.
         if host.is_empty() || host.len() > 255 || host.contains('%') {
             return Err(RULE);
         }
@@ -30,11 +30,12 @@ impl HostName {
         }
     }
 
+    /// The host in its one form. An IPv6 address is in brackets.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a name, which has domains above it, and no address.
+    /// Whether it is a name, which may have domains above it, and not an address.
     pub fn is_name(&self) -> bool {
         !self.0.starts_with('[') && self.0.parse::<std::net::Ipv4Addr>().is_err()
     }
@@ -61,7 +62,7 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Labels of what names in use are made of, and nothing else that the URL standard would let through.
+/// Whether each label is of letters, digits, `-` and `_`. The URL standard would allow more.
 fn is_domain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
     let label = |label: &str| !label.is_empty() && label.bytes().all(plain);

@@ -1,5 +1,5 @@
-//! Time that a frozen environment cannot stretch. Lambda stops an environment between invocations, and
-//! the monotonic clock may stand still with it.
+//! Time that a frozen environment cannot stretch. Lambda freezes an environment between invocations, and
+//! the monotonic clock may stop with it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,8 +19,8 @@ impl Moment {
         }
     }
 
-    /// The time since then by the clock that counted more: a cached value never lives longer because the
-    /// environment was frozen or because the wall clock was set back.
+    /// The time since then, by whichever clock counted more. A cached value therefore never lives longer
+    /// because the environment was frozen or the wall clock was set back.
     pub fn elapsed(&self) -> Duration {
         let wall = self.wall.elapsed().unwrap_or_default();
         self.monotonic.elapsed().max(wall)

@@ -1,6 +1,5 @@
-//! Secrets Manager. No secret is read without a permit, and a tenant's permit holds a name of that
-//! tenant's own and of one kind, so a forged row reaches neither another tenant's secret nor a secret
-//! of another kind.
+//! Secrets Manager. No secret is read without a permit. A tenant's permit names one secret of that tenant and
+//! of one kind, so a forged row reaches neither another tenant's secret nor a secret of another kind.
 
 mod cache;
 mod config;

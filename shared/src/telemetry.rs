@@ -1,4 +1,4 @@
-//! What a function tells of itself: logs and CloudWatch metrics, one JSON object a line on standard output.
+//! Logs and CloudWatch metrics, one JSON object a line on standard output.
 
 use crate::config::{ConfigError, Env};
 use crate::error::Code;
@@ -9,7 +9,7 @@ use tracing_subscriber::{
     filter::LevelFilter, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-/// Runs a function's `main`: logging first, then `run`, and a cold start that fails says why.
+/// Runs a function's `main`: starts logging, then `run`. A failed cold start is logged with its reason.
 pub async fn start<F>(run: impl FnOnce(Env) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
@@ -68,7 +68,7 @@ fn init(level: LevelFilter) {
         .try_init();
 }
 
-/// The process's metrics in the embedded metric format, of which CloudWatch makes metrics without a call:
+/// The process's metrics in the embedded metric format, which CloudWatch turns into metrics without a call:
 /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 /// Recorded with the macros of the crate `metrics`; labels are dimensions.
 #[derive(Clone, Copy, Default)]
@@ -78,21 +78,21 @@ pub struct Metrics(Option<&'static Collector>);
 pub const REQUESTS: &str = "requests";
 /// Requests that ended in an error of Postern's own.
 pub const ERRORS: &str = "errors";
-/// Milliseconds from sending to the end of the upstream's answer.
+/// Milliseconds from sending to the end of the upstream's response.
 pub const UPSTREAM_LATENCY: &str = "upstream_latency";
-/// Milliseconds from the invocation's begin to sending, the database included.
+/// Milliseconds from the start of the invocation to sending, the database included.
 pub const OWN_LATENCY: &str = "own_latency";
-/// Milliseconds from the invocation's begin to the first piece of the answer's body.
+/// Milliseconds from the start of the invocation to the first piece of the response body.
 pub const TIME_TO_FIRST_BYTE: &str = "time_to_first_byte";
 
-/// Decisions under egress policies, by verdict and source; `egress_observed` decided nothing.
+/// Decisions under egress policies, by verdict and source. The event `egress_observed` is a dry run.
 pub const EGRESS: &str = "egress";
 
 impl Metrics {
-    /// Begins to record; `function` is a dimension of every metric.
+    /// Starts recording. `function` is a dimension of every metric.
     ///
     /// # Errors
-    /// When another recorder was installed before.
+    /// Where another recorder is installed already.
     pub fn install(
         function: &'static str,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
@@ -120,10 +120,10 @@ impl Metrics {
         self.flush();
     }
 
-    /// Writes what was recorded since the last time.
+    /// Writes what was recorded since the last call.
     pub fn flush(self) {
         let Some(collector) = self.0 else { return };
-        // Whole lines in one write, so that no log line gets between their parts.
+        // One write of whole lines, so that no log line lands between their parts.
         let mut lines = Vec::new();
         let written = collector
             .flush(&mut lines)

@@ -1,5 +1,5 @@
-//! What must hold of any request, for `fuzz/` and for the stored corpus: no panic, and nothing forwarded
-//! that Postern would not forward.
+//! Properties that hold for every request, for `fuzz/` and the stored corpus: nothing panics, and nothing is
+//! forwarded that must not be.
 
 use crate::credential::Credentials;
 use crate::outgoing;
@@ -24,7 +24,7 @@ const SECRET: &str = "sk-real";
 /// Parses requests as the proxy does.
 pub struct Fuzz {
     providers: Providers,
-    /// Closes `/secret`, alone and below the base, and opens the rest.
+    /// Denies `/secret`, alone and below the base path, and allows the rest.
     policies: Policies,
 }
 
@@ -53,7 +53,7 @@ impl Fuzz {
     /// A request written as `METHOD path?query`, then a header a line, then an empty line and the body.
     ///
     /// # Panics
-    /// When something that must hold does not.
+    /// Where a property does not hold.
     pub fn request(&self, input: &[u8]) {
         let Ok(event) = serde_json::from_value::<HttpEvent>(event(input)) else {
             return;
@@ -74,7 +74,7 @@ impl Fuzz {
         }
     }
 
-    /// Whatever a server makes of the address, what is closed stays closed.
+    /// However a server reads the address, a denied path stays denied.
     fn decided(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
         let secret = SecretString::from(SECRET);
         let Ok(target) = outgoing::target(incoming, rest, provider) else {
@@ -89,7 +89,7 @@ impl Fuzz {
             "a policy is asked about what is sent"
         );
         let ruled = self.policies.ruling(&target, Mode::Enforced).ruled;
-        // Another's reading of the address, and what it decodes to.
+        // Another parser's reading of the address, and its decoded form.
         let Ok(url) = url::Url::parse(&sent.uri().to_string()) else {
             return;
         };
@@ -149,10 +149,10 @@ impl Fuzz {
         }
     }
 
-    /// A credential's value.
+    /// The value of a credential header.
     ///
     /// # Panics
-    /// When something that must hold does not.
+    /// Where a property does not hold.
     pub fn placeholder(&self, input: &[u8]) {
         match Placeholder::read(input) {
             Presented::Placeholder(placeholder) => {
@@ -170,7 +170,7 @@ impl Fuzz {
     }
 }
 
-/// The event of payload 2.0, whose fields hold any text.
+/// An event of payload 2.0, whose fields can hold any text.
 fn event(input: &[u8]) -> Value {
     let text = String::from_utf8_lossy(input);
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));

@@ -15,18 +15,18 @@ const MAX_FAILURES: usize = 20;
 const WINDOW: Duration = Duration::from_secs(300);
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
 
-/// The failures of each client address, as the gateway saw it: never a header that the client can set.
-/// Where the gateway names none, they count together.
+/// Failures by client address, as the gateway saw it, never as a header says. Clients without an address count
+/// together.
 pub struct Limiter(Mutex<LruCache<Option<String>, VecDeque<Instant>>>);
 
 impl Limiter {
-    /// Nobody has failed yet.
+    /// A limiter without failures.
     pub fn new() -> Self {
         Self(Mutex::new(LruCache::new(ADDRESSES)))
     }
 
-    /// What a failed look-up of this address is answered: itself, or, where it is one too many,
-    /// `too_many_failures` with the seconds until the oldest is forgotten.
+    /// The answer to a failed lookup from this address: the failure itself, or, after too many,
+    /// `too_many_failures` with the seconds until the oldest failure is forgotten.
     pub fn answer(&self, failure: Error, address: Option<&str>, now: Instant) -> Error {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = failures.get_or_insert_mut(address.map(str::to_owned), VecDeque::new);

@@ -1,7 +1,7 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
 use crate::credential::{is_api_key, is_parameter};
-use crate::redact::{AskedRange, Injected};
+use crate::redact::{Injected, RangeRequest};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
@@ -105,7 +105,7 @@ fn stays(name: &HeaderName) -> bool {
 pub struct Sent {
     pub injected: Injected,
     /// The part of the body that the client wants.
-    pub asked: Option<AskedRange>,
+    pub asked: Option<RangeRequest>,
 }
 
 /// The request as the provider gets it, with the real credential.
@@ -150,8 +150,8 @@ pub fn build(
 }
 
 /// Asks for what is needed to give the client the part that it wants; for the whole where it wants several.
-fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<AskedRange> {
-    let asked = AskedRange::new(headers, injected);
+fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<RangeRequest> {
+    let asked = RangeRequest::new(headers, injected);
     headers.remove(RANGE);
     match &asked {
         Some(asked) => {

@@ -1,10 +1,10 @@
-//! Takes the injected secret out of what comes back, in every form that tells it, also where it is split
-//! across pieces.
+//! Removes the injected secret from a response, in every form that reveals it, even where it is split across
+//! pieces.
 
 mod forms;
 mod part;
 
-pub use part::{AskedRange, Cut};
+pub use part::{Cut, RangeRequest};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use bytes::{Bytes, BytesMut};
@@ -12,27 +12,29 @@ use secrecy::{ExposeSecret, SecretString};
 
 const REDACTED: &[u8] = b"[redacted]";
 
-/// What a request told of a secret: the secret, and what it was written as. Only who wrote it knows.
+/// The secret that a request carried, and every text that it was written as. Only the code that wrote the
+/// request knows them.
 #[derive(Debug)]
 pub struct Injected(Vec<SecretString>);
 
 impl Injected {
+    /// The secret, written as it is.
     pub fn new(secret: &SecretString) -> Self {
         Self(vec![secret.clone()])
     }
 
-    /// Also this, which stands in the request in the secret's place.
+    /// Adds a text that stands in the request in place of the secret.
     pub fn written(&mut self, text: String) {
         self.0.push(text.into());
     }
 
-    /// Also what another attempt has told.
+    /// Adds the texts of another attempt.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 }
 
-/// Replaces a secret in a stream, holding back only what may be the beginning of one of its forms.
+/// Replaces a secret in a stream. It holds back only bytes that may begin one of the secret's forms.
 pub struct Redactor {
     search: AhoCorasick,
     forms: Vec<Vec<u8>>,
@@ -42,14 +44,14 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// None for an empty secret, of which there is nothing to see.
+    /// `None` for an empty secret, which nothing can reveal.
     pub fn new(injected: &Injected) -> Option<Self> {
         let texts = injected.0.iter().map(ExposeSecret::expose_secret);
-        Self::of(forms::of(texts))
+        Self::from_forms(forms::all(texts))
     }
 
-    /// Of forms that are not empty.
-    fn of(forms: Vec<Vec<u8>>) -> Option<Self> {
+    /// A redactor of these forms, none of which is empty.
+    fn from_forms(forms: Vec<Vec<u8>>) -> Option<Self> {
         let longest = forms.iter().map(Vec::len).max()?;
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -66,24 +68,24 @@ impl Redactor {
         })
     }
 
-    /// Replaces each form by something as long.
+    /// Replaces each form with a text of the same length.
     pub fn keeping_length(mut self) -> Self {
         self.keeps_length = true;
         self
     }
 
-    /// How many bytes on either side say of any byte whether it is part of a form.
+    /// How many bytes on either side decide whether a byte is part of a form.
     pub fn reach(&self) -> u64 {
         self.longest as u64 - 1
     }
 
-    /// These bytes without the secret; None where they do not hold it.
+    /// The bytes without the secret; `None` where they do not hold it.
     pub fn whole(&self, bytes: &[u8]) -> Option<Bytes> {
         let Replaced { out, done, .. } = self.replaced(bytes, true);
         (done > 0).then(|| [&out, &bytes[done..]].concat().into())
     }
 
-    /// The next piece without the secret; what may be its beginning stays for the piece after.
+    /// The next piece without the secret. A possible beginning of the secret is held for the piece after.
     pub fn piece(&mut self, piece: Bytes) -> Bytes {
         let mut data = if self.held.is_empty() {
             piece
@@ -92,7 +94,7 @@ impl Redactor {
         };
         let found = self.replaced(&data, false);
         self.held = data.split_off(found.undecided);
-        // The usual piece holds nothing and is passed on as it is, not copied.
+        // Most pieces hold nothing of it and are passed on without a copy.
         if found.done == 0 {
             return data;
         }
@@ -101,14 +103,13 @@ impl Redactor {
         out.freeze()
     }
 
-    /// What is left when the stream has ended: a beginning that was none, or a form that might have
-    /// become a longer one.
+    /// The bytes that are still held when the stream has ended.
     pub fn end(&mut self) -> Bytes {
         let held = std::mem::take(&mut self.held);
         self.whole(&held).unwrap_or(held)
     }
 
-    /// Replaces the forms in the data, which is the last or may go on.
+    /// Replaces the forms in the data. `last` says that no data follows.
     fn replaced(&self, data: &[u8], last: bool) -> Replaced {
         let undecided = |from| {
             if last {
@@ -123,7 +124,7 @@ impl Redactor {
             undecided: undecided(0),
         };
         for found in self.search.find_iter(data) {
-            // A form that begins earlier, or is longer, may come to be with the next piece.
+            // With the next piece, a form may begin earlier or be longer.
             if all.undecided <= found.start() {
                 break;
             }
@@ -146,7 +147,7 @@ impl Redactor {
         }
     }
 
-    /// Where, at `from` or later, the longest end of `data` begins that is the beginning of a form.
+    /// Where the longest suffix of `data` begins that may be the beginning of a form, at `from` or later.
     fn undecided(&self, data: &[u8], from: usize) -> usize {
         let first = from.max((data.len() + 1).saturating_sub(self.longest));
         let begins = |at: &usize| {
@@ -253,7 +254,7 @@ mod tests {
         assert!(Redactor::new(&Injected::new(&" \n".into())).is_none());
     }
 
-    /// What replacing in the whole means, by the longest form at the first place.
+    /// The reference: replaces the longest form at the first place, in the whole.
     fn in_the_whole(forms: &[Vec<u8>], mut data: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         while let Some(first) = data.first() {
@@ -272,9 +273,9 @@ mod tests {
         out
     }
 
-    /// Streams the data cut at these places.
+    /// Streams the data, cut at these places.
     fn streamed(forms: &[Vec<u8>], data: &[u8], cuts: &[usize]) -> Vec<u8> {
-        let mut redactor = Redactor::of(forms.to_vec()).unwrap();
+        let mut redactor = Redactor::from_forms(forms.to_vec()).unwrap();
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (data.len() + 1)).collect();
         cuts.extend([0, data.len()]);
         cuts.sort_unstable();
@@ -309,7 +310,7 @@ mod tests {
             which in any::<prop::sample::Index>(),
             cuts in vec(any::<usize>(), 0..8),
         ) {
-            let forms = forms::of([secret.as_str()].into_iter());
+            let forms = forms::all([secret.as_str()].into_iter());
             prop_assume!(!forms.is_empty());
             let form = which.get(&forms);
             let data = [around.as_slice(), form, &around].concat();

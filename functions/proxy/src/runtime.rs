@@ -1,6 +1,6 @@
-//! Lambda's response streaming, with an honest end: a stream that fails ends in the error trailers of
-//! the Runtime API. (lambda_runtime 1.5 polls for invocations here, but would write those trailers into
-//! the body and end it cleanly, so that a client takes half an answer for a whole one.)
+//! Lambda's response streaming. A stream that fails ends in the error trailers of the Runtime API, so that no
+//! client takes half a response for a whole one. (lambda_runtime 1.5 polls for invocations here. Its own
+//! streaming writes those trailers into the body and ends it cleanly.)
 //! Protocol: docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 
 use crate::app::App;
@@ -43,7 +43,7 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invoca
 
 type Frames = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>;
 
-/// Serves invocations until the process ends: a failure when a response could not be handed over.
+/// Serves invocations until the process ends. It ends with a failure when a response could not be handed over.
 pub async fn run(app: App, env: &Env) -> Result<ExitCode, BoxError> {
     let api = runtime_api(env)?;
     let not_taken = Arc::new(Notify::new());
@@ -53,7 +53,7 @@ pub async fn run(app: App, env: &Env) -> Result<ExitCode, BoxError> {
         client: Client::builder(TokioExecutor::new()).build_http(),
         not_taken: Arc::clone(&not_taken),
     };
-    // What answers stands in the layer; the handler inside it is never reached.
+    // The layer answers; the handler inside it is never reached.
     let unused =
         service_fn(async |_: lambda_http::lambda_runtime::LambdaEvent<()>| Ok::<(), BoxError>(()));
     let layer = tower::layer::layer_fn(move |_| streaming.clone());
@@ -65,8 +65,8 @@ pub async fn run(app: App, env: &Env) -> Result<ExitCode, BoxError> {
     }
 }
 
-/// Where the Runtime API is: at a `host:port`, or below a URL, as emulators give it. lambda_runtime, which
-/// polls there, reads the variable the same way, but panics where it is malformed.
+/// The address of the Runtime API: `host:port`, or a URL, as emulators give it. lambda_runtime polls there and
+/// reads the variable the same way, but panics where it is malformed.
 fn runtime_api(env: &Env) -> Result<String, ConfigError> {
     let api = env.required(VARIABLE)?.parse::<Uri>();
     let api = api.map_err(|error| malformed(VARIABLE, error))?;
@@ -91,7 +91,7 @@ struct Streaming {
 /// What became of a response.
 enum Handover {
     Taken,
-    /// When it had begun.
+    /// It broke off after it had begun.
     BrokenOff(BoxError),
     NotTaken(BoxError),
 }
@@ -113,7 +113,7 @@ impl tower::Service<LambdaInvocation> for Streaming {
             let invocation = invocation.parts.headers.get(INVOCATION_ID);
             match own.hand_over(&id, invocation, answer).await {
                 Handover::Taken => {}
-                // As when the client hangs up, where the Runtime API tells; the next invocation is next.
+                // The client may have left. The process goes on to the next invocation.
                 Handover::BrokenOff(cause) => {
                     let cause = with_causes(&*cause);
                     tracing::info!(event = "response_not_taken", request_id = id, cause);
@@ -121,7 +121,7 @@ impl tower::Service<LambdaInvocation> for Streaming {
                 Handover::NotTaken(cause) => {
                     let cause = with_causes(&*cause);
                     tracing::error!(event = "response_not_taken", request_id = id, cause);
-                    // The invocation still waits, so the process may not ask for another: it ends.
+                    // The invocation still waits, so the process must not ask for another one. It ends.
                     own.not_taken.notify_one();
                     std::future::pending::<()>().await;
                 }
@@ -202,17 +202,17 @@ impl Streaming {
     }
 }
 
-/// An error with what it came from.
+/// An error with its causes, in one line.
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let causes: Vec<String> = causes.map(ToString::to_string).collect();
     causes.join(": ")
 }
 
-/// Prelude, separator, the pieces as they come, and the error trailers where they fail.
+/// The prelude, the separator, the pieces as they arrive, and the error trailers where the body fails.
 fn frames(answer: Response) -> Result<Frames, BoxError> {
     let prelude = prelude(&answer.metadata_prelude)?;
-    // A piece each: cargo-lambda's emulator reads the first as the prelude and skips the second.
+    // Separate pieces: cargo-lambda's emulator reads the first as the prelude and skips the second.
     let head = [Bytes::from(prelude), Bytes::from_static(SEPARATOR)];
     let head = stream::iter(head.map(|piece| Ok(Frame::data(piece))));
     let body = stream::unfold(Some(answer.stream), |open| async move {
@@ -225,8 +225,8 @@ fn frames(answer: Response) -> Result<Frames, BoxError> {
     Ok(Box::pin(head.chain(body)))
 }
 
-/// The head of a streamed response. (lambda_runtime's own serialization makes a list of a header that
-/// stands more than once, which API Gateway and Function URLs do not specify.)
+/// The head of a streamed response. (lambda_runtime serializes a repeated header as a list, which API Gateway
+/// and Function URLs do not specify.)
 fn prelude(head: &MetadataPrelude) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -237,7 +237,7 @@ fn prelude(head: &MetadataPrelude) -> serde_json::Result<Vec<u8>> {
     }
     let mut headers: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &head.headers {
-        // JSON has no place for other bytes than text, and HTTP no meaning for other text than ASCII.
+        // JSON holds only text, and HTTP gives text other than ASCII no meaning.
         let Ok(value) = value.to_str() else { continue };
         headers
             .entry(name.as_str())

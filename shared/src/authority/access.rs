@@ -1,5 +1,5 @@
-//! The proxy's decision: may this request spend a credential, and which one. Pure, so that the rules
-//! can be read and tested without a database.
+//! Decides whether a request may use a credential, and which one. Pure, so that the rules can be read and
+//! tested without a database.
 
 use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
@@ -10,40 +10,49 @@ use crate::provider::AuthType;
 use crate::secret::{KeyPermit, SecretNames};
 use serde::Deserialize;
 
-/// What a request shows: its token is verified, its placeholders are not looked up yet.
+/// What a request presents. Its token is verified; its placeholders have not been looked up yet.
 #[derive(Debug)]
 pub struct Request {
+    /// The verified worker token, if one was presented.
     pub worker: Option<VerifiedWorker>,
+    /// The agent that the URL names.
     pub agent: Option<AgentId>,
+    /// The user that the URL names.
     pub user: Option<UserId>,
+    /// The hashes of all placeholders that were presented, each once.
     pub placeholders: Vec<PlaceholderHash>,
+    /// The provider whose credential the request would use.
     pub provider: ProviderId,
 }
 
-/// What the database knows of a request, in one answer. Where a token names the organization, rows of
-/// other organizations are never in it.
+/// What the database knows about a request, in one answer. Where a token names the organization, it never
+/// holds rows of other organizations.
 #[derive(Debug)]
 pub struct Facts {
     /// Whether the agent exists in the organization that the request is scoped by.
     pub agent_exists: bool,
+    /// How the worker token stands; `Good` where there is none.
     pub token: TokenStanding,
+    /// Whether the organization may use the operator's own key for the provider.
     pub system_entitled: bool,
+    /// The rows of the presented placeholders that exist.
     pub placeholders: Vec<PlaceholderRow>,
+    /// The organization's enabled profiles for the provider, for this agent and user or wider.
     pub profiles: Vec<ProfileRow>,
-    /// What the agent is under; the rules that the asker knew are left out.
+    /// The policies that apply to the agent. Rules that the caller already caches are left out.
     pub policies: Vec<PolicyRow>,
-    /// How the provider's host stands for the agent.
+    /// What a person decided about the provider's host for this agent.
     pub grant: Grant,
 }
 
-/// How a verified worker token stands with the database.
+/// Whether a verified worker token still counts, according to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenStanding {
     /// The token is valid, or the request has none.
     Good,
-    /// It, or its deployment after it was issued, was revoked.
+    /// It was revoked, or its deployment was revoked after it was issued.
     Revoked,
-    /// It was issued before its agent was created: it is a namesake's.
+    /// It was issued before its agent was created, so it belongs to an earlier agent of the same name.
     OlderThanItsAgent,
     /// Its agent does not exist.
     NoAgent,
@@ -68,28 +77,41 @@ impl TokenStanding {
 /// A live or expired placeholder that was presented.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PlaceholderRow {
+    /// The organization; `None` for a row from before organizations were recorded.
     pub organization_id: Option<OrganizationId>,
+    /// The agent that holds it.
     pub agent_id: AgentId,
+    /// The user it was minted for, if for one.
     pub user_id: Option<UserId>,
+    /// The name of the placeholder's own secret, if it has one.
     pub secret_ref: Option<String>,
+    /// The deployment it was minted for.
     pub deployment_name: DeploymentName,
+    /// The hosts that its own secret may be sent to; empty in a row from before they were recorded.
     pub allowed_hosts: Vec<String>,
+    /// Whether it has not expired.
     pub live: bool,
 }
 
 /// An enabled credential profile of the request's organization, provider, and tier.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ProfileRow {
+    /// The one agent that may use it; `None` for all of the organization's.
     pub agent_id: Option<AgentId>,
+    /// The one user of that agent for whom it is used; `None` for all.
     pub user_id: Option<UserId>,
+    /// How its credential is presented.
     pub auth_type: AuthType,
+    /// The name of its secret.
     pub secret_ref: String,
 }
 
-/// What the operator decided about placeholders from before organizations were recorded.
+/// The operator's choice about placeholders from before organizations were recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegacyPlaceholders {
+    /// They resolve where no organization is expected, and leave a WARN.
     Warn,
+    /// They never resolve.
     Deny,
 }
 
@@ -107,12 +129,15 @@ impl std::str::FromStr for LegacyPlaceholders {
 /// The operator's rules for every request.
 #[derive(Debug)]
 pub struct Rules {
+    /// `LEGACY_PLACEHOLDERS`.
     pub legacy: LegacyPlaceholders,
+    /// `REQUIRE_WORKER_TOKEN`: a placeholder needs a worker token of the same agent and deployment.
     pub require_worker_token: bool,
+    /// The names of tenants' secrets.
     pub names: SecretNames,
 }
 
-/// A request that is who it says it is. What it may spend it is told when its egress was decided.
+/// An authenticated request. Its credential is released only after the egress decision.
 #[derive(Debug)]
 pub struct Admitted {
     organization: Option<OrganizationId>,
@@ -135,12 +160,14 @@ impl EgressAllowed {
 /// Who is behind a request.
 #[derive(Debug)]
 pub enum Caller {
+    /// An agent of a proven organization.
     Agent(AgentScope),
-    /// A row from before organizations were recorded. No policy is behind it, so it is decided.
+    /// A row from before organizations were recorded. No policy applies to it, so it is allowed.
     NoOrganization(EgressAllowed),
 }
 
 impl Admitted {
+    /// Who is behind the request, for the gate.
     pub fn caller(&self) -> Caller {
         match &self.organization {
             Some(own) => Caller::Agent(AgentScope::new(own.clone(), self.agent.clone())),
@@ -148,10 +175,11 @@ impl Admitted {
         }
     }
 
-    /// The credential that it may spend, now that its egress was decided.
+    /// The credential that the request may use, now that its egress is allowed.
     ///
     /// # Errors
-    /// `no_credentials`; `secret_unavailable` where the row's secret is none of its organization's.
+    /// `no_credentials` where none is configured; `secret_unavailable` where the row names a secret outside
+    /// its organization.
     pub fn spend(self, _decided: EgressAllowed) -> Result<Access, Error> {
         let (permit, auth_type) = self.credential?;
         Ok(Access {
@@ -164,20 +192,24 @@ impl Admitted {
     }
 }
 
-/// A request that passed every check, and the one secret it may spend.
+/// A request that passed every check, and the one secret that it may use.
 #[derive(Debug)]
 pub struct Access {
+    /// The organization; `None` for a legacy placeholder.
     pub organization: Option<OrganizationId>,
+    /// The agent.
     pub agent: AgentId,
+    /// Permission to read the credential's secret.
     pub permit: KeyPermit,
+    /// How the credential is presented.
     pub auth_type: AuthType,
-    /// The request lives on a row from before organizations or hosts were recorded.
+    /// Whether the request relies on a row from before organizations or hosts were recorded.
     pub legacy: bool,
 }
 
-/// Decides who asks, in the contract's order; the first check that fails answers.
+/// Decides who is asking. The checks run in the order of `docs/agents.md`, and the first that fails answers.
 ///
-/// What is admitted may spend nothing before its egress was decided:
+/// An admitted request cannot use its credential before its egress is allowed:
 /// ```compile_fail
 /// fn spend(admitted: postern::authority::access::Admitted) {
 ///     admitted.spend(postern::authority::access::EgressAllowed(()));
@@ -220,9 +252,9 @@ pub fn admit(
     })
 }
 
-/// The token's organization; else, where the URL names an agent, that of the placeholder, which must
-/// have such an agent. Nothing is looked up by the agent's id alone, so nobody can make another's agent
-/// unreachable by taking its id.
+/// The token's organization. Without a token, where the URL names an agent, the placeholder's organization,
+/// which must have that agent. Nothing is looked up by the agent's id alone, so nobody can make another's
+/// agent unreachable by taking its id.
 fn expected_organization(request: &Request, facts: &Facts) -> Result<ExpectedOrganization, Error> {
     if let Some(worker) = &request.worker {
         let organization = worker.agent().organization().clone();
@@ -241,7 +273,7 @@ fn expected_organization(request: &Request, facts: &Facts) -> Result<ExpectedOrg
     }
 }
 
-/// Every presented placeholder resolves; true when a legacy row did.
+/// Checks that every presented placeholder resolves. Returns whether a legacy row did.
 fn resolve(
     rules: &Rules,
     request: &Request,
@@ -338,11 +370,12 @@ enum Credential<'a> {
     Other(KeyPermit, AuthType),
 }
 
-/// The most specific credential there is; never the next tier because one could not be read. A
-/// fault of the credential itself is reported only when it is about to be spent.
+/// The most specific credential there is. One that cannot be read is an error, never a reason to try the next
+/// tier. A fault of the credential itself is reported only when it is about to be used.
 ///
 /// # Errors
-/// `unexpected_credential` where two placeholders have a secret of their own: which is meant is not said.
+/// `unexpected_credential` where two placeholders have a secret of their own: the request does not say which
+/// one it means.
 fn credential<'a>(
     rules: &Rules,
     request: &Request,
@@ -369,7 +402,7 @@ fn tiers<'a>(
     organization: Option<&OrganizationId>,
     placeholder: Option<(&'a PlaceholderRow, &'a String)>,
 ) -> Option<Result<Credential<'a>, Error>> {
-    // A row was written with a ref of its organization's own; one that is not is a forgery.
+    // Control writes only refs inside the organization, so any other ref is a forgery.
     let forged = |error: Error| Code::SecretUnavailable.because(error);
     let tier = |agent: bool, user: bool| {
         let is =
@@ -401,7 +434,7 @@ fn tiers<'a>(
         .or_else(of_system)
 }
 
-/// Whether the placeholder's own secret may go to this host; true when it is a row without hosts.
+/// Checks that the placeholder's own secret may go to this host. Returns whether the row names no hosts.
 fn host_allowed(rules: &Rules, row: &PlaceholderRow, host: &str) -> Result<bool, Error> {
     if row.allowed_hosts.is_empty() {
         return match rules.legacy {

@@ -12,12 +12,16 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
+    /// Slack (docs.slack.dev).
     Slack,
+    /// Telegram (core.telegram.org/bots/api).
     Telegram,
+    /// Discord (docs.discord.com).
     Discord,
 }
 
 impl Platform {
+    /// The name, as the database and the API write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Slack => "slack",
@@ -27,30 +31,33 @@ impl Platform {
     }
 }
 
-/// A connection's row. It was found by its id alone, so it lends no authority until `verified`.
+/// A connection's row. It was found by its id alone, so it lends no authority until a signature is verified.
 #[derive(Debug)]
 pub struct Connection {
     id: ConnectionId,
     organization: OrganizationId,
+    /// The platform it is on.
     pub platform: Platform,
+    /// What the operator configured for it: a JSON object.
     pub config: Value,
     secret_ref: String,
 }
 
 impl Connection {
-    /// Permission to read the connection's secret, which is its own organization's.
+    /// Permission to read the connection's secret, which belongs to its organization.
     ///
     /// # Errors
-    /// `secret_ref_outside_organization` for a row that names another secret.
+    /// `secret_ref_outside_organization` where the row names a secret of another organization or kind.
     pub fn permit(&self, names: &SecretNames) -> Result<ChatPermit, Error> {
         names.chat(&self.organization, &self.secret_ref)
     }
 
+    /// The connection's id.
     pub fn id(&self) -> &ConnectionId {
         &self.id
     }
 
-    /// A row as the store read it. The store alone makes one.
+    /// The connection of a row. Only the store makes one.
     pub(crate) fn of_row(
         id: ConnectionId,
         organization: OrganizationId,
@@ -67,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// The scope of the store's own row, for what the store itself hands out.
+    /// The scope of the row itself, for work that the store hands out to the sweep.
     pub(crate) fn own_scope(&self) -> ConnectionScope {
         self.new_scope()
     }
@@ -76,7 +83,7 @@ impl Connection {
         ConnectionScope::new(self.organization.clone(), self.id.clone())
     }
 
-    /// The scope that the platform's verified signature proves; none from another connection's proof.
+    /// The scope that the platform's verified signature proves; `None` where it proves another connection.
     pub fn scope(&self, proof: &Verified) -> Option<ConnectionScope> {
         (*proof.connection() == self.id).then(|| self.new_scope())
     }

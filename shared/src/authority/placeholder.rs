@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use std::fmt;
 
-/// What every placeholder begins with.
+/// The text that every placeholder begins with.
 pub const MARK: &str = "postern_secret_";
 const UUID_LEN: usize = 36;
 
@@ -15,11 +15,12 @@ pub struct Placeholder(String);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PlaceholderHash([u8; 32]);
 
-/// What stands in a place where a credential is read.
+/// The value in a place where a credential is read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Presented {
+    /// A placeholder, alone or at the end of a longer value.
     Placeholder(Placeholder),
-    /// The mark stands in it, but not as a placeholder at its end.
+    /// It holds the mark, but does not end in a placeholder.
     Misplaced,
     /// Anything else.
     Other,
@@ -31,7 +32,7 @@ impl Placeholder {
         Self(format!("{MARK}{}", uuid::Uuid::new_v4()))
     }
 
-    /// Reads a credential's value: the placeholder stands alone or behind another prefix, at the end.
+    /// Reads a credential's value. The placeholder is the whole value, or its end behind a prefix.
     pub fn read(value: &[u8]) -> Presented {
         let Some(at) = find(value, MARK.as_bytes()) else {
             return Presented::Other;
@@ -48,6 +49,7 @@ impl Placeholder {
         }
     }
 
+    /// The key of its row.
     pub fn hash(&self) -> PlaceholderHash {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref());
@@ -61,12 +63,13 @@ impl Placeholder {
 }
 
 impl PlaceholderHash {
+    /// The 32 bytes, as the database stores them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Whether the mark stands anywhere in these bytes, percent-encoded or not.
+/// Whether the mark occurs anywhere in these bytes, percent-encoded or not.
 pub fn mentions(bytes: &[u8]) -> bool {
     if find(bytes, MARK.as_bytes()).is_some() {
         return true;

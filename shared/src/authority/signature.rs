@@ -1,4 +1,4 @@
-//! Platforms' signatures. Only a verified one leaves the proof that lends a connection's scope.
+//! Platforms' signatures. Only a verified one leaves the proof that a connection's scope needs.
 
 use crate::digest;
 use crate::error::{Code, Error};
@@ -7,7 +7,7 @@ use aws_lc_rs::{constant_time, hmac, signature as keys};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// Most that a signed time may be off, in either direction, in seconds.
+/// How far a signed time may be off, in seconds, in either direction.
 pub const FRESHNESS_SECONDS: i64 = 300;
 
 /// Proof that a platform's signature was verified with the secret of one connection.
@@ -29,13 +29,17 @@ impl Verified {
 /// What Slack signs: `X-Slack-Request-Timestamp`, `X-Slack-Signature`, and the raw body
 /// (docs.slack.dev, "Verifying requests from Slack").
 pub struct SlackRequest<'a> {
+    /// The header `X-Slack-Request-Timestamp`.
     pub timestamp: Option<&'a str>,
+    /// The header `X-Slack-Signature`.
     pub signature: Option<&'a str>,
+    /// The raw body.
     pub body: &'a [u8],
 }
 
 impl SlackRequest<'_> {
-    /// Verifies with any of the connection's signing secrets, so that they can be rotated.
+    /// Verifies with each of the connection's signing secrets, so that they can be rotated. `now` is in Unix
+    /// seconds.
     ///
     /// # Errors
     /// `invalid_signature`: missing, malformed, more than five minutes off, or wrong.
@@ -71,6 +75,7 @@ impl SlackRequest<'_> {
 /// What Telegram sends: the secret given to `setWebhook`, in `X-Telegram-Bot-Api-Secret-Token`
 /// (core.telegram.org/bots/api#setwebhook). It signs neither the body nor a time.
 pub struct TelegramRequest<'a> {
+    /// The header `X-Telegram-Bot-Api-Secret-Token`.
     pub secret_token: Option<&'a str>,
 }
 
@@ -97,15 +102,18 @@ impl TelegramRequest<'_> {
 
 /// What Discord signs with Ed25519: `X-Signature-Timestamp` and the raw body; the signature is in
 /// `X-Signature-Ed25519` (docs.discord.com, "Security and Authorization"). Discord sets no bound on
-/// the time; ours keeps a recorded call from being played for ever.
+/// the time; ours stops a recorded call from being replayed later.
 pub struct DiscordRequest<'a> {
+    /// The header `X-Signature-Timestamp`.
     pub timestamp: Option<&'a str>,
+    /// The header `X-Signature-Ed25519`.
     pub signature: Option<&'a str>,
+    /// The raw body.
     pub body: &'a [u8],
 }
 
 impl DiscordRequest<'_> {
-    /// Verifies with any of the application's public keys, in hexadecimal.
+    /// Verifies with each of the application's public keys, in hexadecimal. `now` is in Unix seconds.
     ///
     /// # Errors
     /// `invalid_signature`: missing, malformed, more than five minutes off, or wrong.
@@ -135,11 +143,14 @@ impl DiscordRequest<'_> {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
+    /// The one value.
     One(SecretString),
+    /// All values that are accepted.
     Many(Vec<SecretString>),
 }
 
 impl OneOrMany {
+    /// All of them.
     pub fn as_slice(&self) -> &[SecretString] {
         match self {
             Self::One(secret) => std::slice::from_ref(secret),

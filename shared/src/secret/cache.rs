@@ -1,6 +1,6 @@
-//! Values of secrets, kept for a while. (AWS's own caching client was used before. It renews an old
-//! value when the secret can still be described, which a secret that is scheduled for deletion can, and
-//! it brings a second HTTP stack.)
+//! Reads secrets, and caches their values for a while. AWS's own caching client is not used: it renews an old
+//! value while the secret can still be described, even when it is scheduled for deletion, and it brings a
+//! second HTTP stack.
 
 use super::name::{Permit, SecretName};
 use crate::error::{Code, Error};
@@ -20,18 +20,18 @@ const CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(1000).expect("1000 is not zer
 /// Bound on one read, retries included; a request then gets 503.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a value may be had.
+/// How old a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// As old as `SECRETS_CACHE_TTL_MS` lets it be.
     Cached,
-    /// Read after it was asked for.
+    /// Read after the call began.
     Fresh,
-    /// The same, unless it was read for this reason within this time: then as it was read.
+    /// Read after the call began, unless a read of this kind happened within this time; then that one's value.
     FreshOnceIn(Duration),
 }
 
-/// A key that its provider refused is read again, but no oftener than this, whatever agents provoke.
+/// For a key that its provider refused: read it again, at most once in ten seconds whatever agents provoke.
 pub const AFTER_A_REFUSAL: Freshness = Freshness::FreshOnceIn(Duration::from_secs(10));
 
 /// Reads secrets from Secrets Manager, each at most once at a time.
@@ -45,8 +45,8 @@ pub struct Secrets {
 #[derive(Default)]
 struct Slot {
     held: Mutex<Option<Held>>,
-    /// Held while the secret is read, so that a burst of requests makes one call; whoever finds a value
-    /// that is young enough never waits for it. In it, when it was last read for `FreshOnceIn`.
+    /// Locked while the secret is read, so that a burst of requests makes one call. A caller that finds a
+    /// young enough value never waits for it. It holds the time of the last read for `FreshOnceIn`.
     reading: tokio::sync::Mutex<Option<Moment>>,
 }
 
@@ -56,7 +56,7 @@ struct Held {
 }
 
 impl Slot {
-    /// The value, if it was read within `age`.
+    /// The value, where it was read less than `age` ago.
     fn value(&self, age: Duration) -> Option<SecretString> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let held = held.as_ref().filter(|held| held.read_at.elapsed() < age)?;
@@ -78,7 +78,7 @@ impl Secrets {
         )
     }
 
-    /// A client of the SDK's configuration, with bounds of our own.
+    /// A client with the SDK's configuration and our own timeouts.
     pub fn from_sdk(sdk: &aws_config::SdkConfig, config: &SecretsConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
@@ -96,10 +96,10 @@ impl Secrets {
         }
     }
 
-    /// The secret's value, or its JSON member where the ref names one, without white space around it.
+    /// The secret's value, or the JSON member that the ref names, without surrounding white space.
     ///
     /// # Errors
-    /// `secret_unavailable`: missing, deleted, refused, slow, or without that member.
+    /// `secret_unavailable` where the secret is missing, deleted, refused or slow, or lacks that member.
     pub async fn read(
         &self,
         permit: &impl Permit,
@@ -123,10 +123,10 @@ impl Secrets {
         {
             return Ok(value);
         }
-        // The bound includes waiting for others' reads, so that a burst fails together.
+        // The timeout includes waiting for another caller's read, so that a burst fails together.
         let read = async {
             let mut read_again = slot.reading.lock().await;
-            // What others have read since it was asked for is fresh.
+            // A value that another caller read after this call began is fresh.
             let age = match freshness {
                 Freshness::Cached => self.ttl.max(asked.elapsed()),
                 Freshness::FreshOnceIn(time)
@@ -167,7 +167,7 @@ impl Secrets {
         let read = Box::pin(self.client.get_secret_value().secret_id(id).send());
         let output = read.await.map_err(|error| describe(&error))?;
         let text = output.secret_string.ok_or("it has no string value")?;
-        // A newline from a pipe is the most common slip.
+        // A trailing newline from a shell pipe is the most common mistake.
         Ok(SecretString::from(text.trim()))
     }
 }
@@ -183,7 +183,7 @@ fn member(value: &SecretString, key: &str) -> Result<SecretString, Error> {
     }
 }
 
-/// The SDK's error with its causes. None of them holds a secret's value: a failed read has none.
+/// The SDK's error with its causes. A failed read has no value, so none of them holds a secret.
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();

@@ -6,13 +6,19 @@ use std::time::Duration;
 
 /// How secrets are named and how long their values may be reused.
 pub struct SecretsConfig {
+    /// `SECRETS_PREFIX`: the beginning of every tenant's secret's name.
     pub prefix: String,
+    /// `SECRETS_CACHE_TTL_MS`; zero turns the cache off.
     pub cache_ttl: Duration,
 }
 
 impl SecretsConfig {
+    /// Reads `SECRETS_PREFIX` and `SECRETS_CACHE_TTL_MS`, and checks `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    ///
+    /// # Errors
+    /// Where one of them is malformed.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        // The AWS SDK passes over one that it cannot read, and would ask AWS itself.
+        // The AWS SDK ignores an address that it cannot read and would call AWS instead.
         env.read_as(
             "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             endpoint,
@@ -21,7 +27,7 @@ impl SecretsConfig {
         let prefix = env.read_as(
             "SECRETS_PREFIX",
             prefix,
-            "must be of what secrets' names are made of: A-Z a-z 0-9 / _ + = . @ -",
+            "must hold only A-Z a-z 0-9 / _ + = . @ -",
         )?;
         Ok(Self {
             prefix: prefix.unwrap_or("postern/").to_owned(),
@@ -30,7 +36,7 @@ impl SecretsConfig {
     }
 }
 
-/// Of Secrets Manager's alphabet, or no secret could be so named.
+/// A prefix in the alphabet of Secrets Manager's names.
 fn prefix(text: &str) -> Option<&str> {
     Some(text).filter(|text| text.bytes().all(in_names))
 }

@@ -13,14 +13,14 @@ use crate::id::{OrganizationId, ProviderId};
 /// Secrets Manager's bound on a name.
 const MAX_NAME: usize = 512;
 
-/// A secret, and the JSON member of it that is meant, if one is.
+/// A secret's name, and the JSON member that a ref picks from it, if it picks one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName {
     pub(super) id: String,
     pub(super) json_key: Option<String>,
 }
 
-/// Permission to read one secret, left behind by the check that granted it.
+/// Permission to read one secret. The check that grants it returns it.
 ///
 /// ```compile_fail
 /// struct Forged;
@@ -51,17 +51,17 @@ macro_rules! permits {
 }
 
 permits! {
-    /// To spend a credential at a provider. No chat secret and no signing key is one:
+    /// Permission to use a credential at a provider. A chat secret or a signing key cannot stand in for one:
     /// ```compile_fail
     /// fn spend(permit: postern::secret::KeyPermit) {}
     /// fn forge(permit: postern::secret::ChatPermit) { spend(permit) }
     /// ```
     KeyPermit;
-    /// To speak for a chat connection.
+    /// Permission to speak for a chat connection.
     ChatPermit;
-    /// To sign an organization's outcomes.
+    /// Permission to sign an organization's outcomes.
     CallbackPermit;
-    /// A secret of the operator's own, named by the environment.
+    /// Permission to read a secret of the operator's, which the environment names.
     OperatorSecret;
 }
 
@@ -69,7 +69,7 @@ impl OperatorSecret {
     /// The secret that a variable names.
     ///
     /// # Errors
-    /// Where the variable is missing, or is no secret's id or ARN.
+    /// Where the variable is missing, or is not a secret's id or ARN.
     pub fn from_env(env: &Env, variable: &'static str) -> Result<Self, ConfigError> {
         SecretName::parse(env.secret_ref(variable)?)
             .map(Self)
@@ -92,13 +92,13 @@ impl SecretName {
         })
     }
 
-    /// A ref whose secret lies under `folder`, which ends in a slash. What is compared is the name that
-    /// will be read.
+    /// Reads a ref whose secret lies under `folder`, which ends in a slash. The name that is compared is the
+    /// name that will be read.
     fn under(folder: &str, secret_ref: &str) -> Result<Self, Error> {
         let outside = || Error::from(Code::SecretRefOutsideOrganization);
         let name = Self::parse(secret_ref).ok_or_else(outside)?;
         let own = name.id.strip_prefix(folder).ok_or_else(outside)?;
-        // Such a name is one flat name to Secrets Manager, but not to every stand-in.
+        // To Secrets Manager such a name is flat text, but not to every implementation of its API.
         if own.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(outside());
         }
@@ -124,7 +124,7 @@ impl SecretNames {
         }
     }
 
-    /// A ref of a credential of this organization's own.
+    /// The permit for a ref to one of this organization's credentials.
     ///
     /// # Errors
     /// `secret_ref_outside_organization` for every other name.
@@ -133,7 +133,7 @@ impl SecretNames {
         named(SecretName::under(&folder, secret_ref), &folder).map(KeyPermit)
     }
 
-    /// A ref of a chat secret of this organization's own.
+    /// The permit for a ref to one of this organization's chat secrets.
     ///
     /// # Errors
     /// `secret_ref_outside_organization` for every other name.
@@ -146,25 +146,25 @@ impl SecretNames {
         named(SecretName::under(&folder, secret_ref), &folder).map(ChatPermit)
     }
 
-    /// The key with which the organization's outcomes are signed.
+    /// The permit for the key that signs the organization's outcomes.
     pub(crate) fn callbacks(&self, organization: &OrganizationId) -> CallbackPermit {
         let id = format!("{}org/{organization}/callback-signing", self.prefix);
         CallbackPermit(SecretName::whole(id))
     }
 
-    /// A ref of a placeholder row that has no organization.
+    /// The permit for the ref of a placeholder row without an organization.
     pub(crate) fn legacy(&self, secret_ref: &str) -> Result<KeyPermit, Error> {
         SecretName::under(&format!("{}legacy/", self.prefix), secret_ref).map(KeyPermit)
     }
 
-    /// The operator's key for a provider, which an organization may be entitled to.
+    /// The permit for the operator's own key for a provider. Whether the organization may use it is checked before.
     pub(crate) fn system(&self, provider: &ProviderId) -> KeyPermit {
         let id = format!("{}system/{provider}", self.prefix);
         KeyPermit(SecretName::whole(id))
     }
 }
 
-/// The refusal says where the secret must be: the folder is the caller's own to know.
+/// Adds to the refusal where the secret must be. The caller may know its own folder.
 fn named(name: Result<SecretName, Error>, folder: &str) -> Result<SecretName, Error> {
     name.map_err(|error| {
         let message = format!(

@@ -15,8 +15,8 @@ pub(super) fn ends_in_a_number(host: &str) -> bool {
         || hex.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Whether an address is global unicast by IANA's special-purpose registries, an IPv4 address inside
-/// an IPv6 form judged as itself.
+/// Whether an address is global unicast by IANA's special-purpose registries. An IPv4 address inside an IPv6
+/// form counts as that IPv4 address.
 pub fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_global_v4(v4),

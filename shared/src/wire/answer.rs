@@ -1,10 +1,10 @@
-//! An error as the outside sees it: the one shape of every function.
+//! Errors as callers see them, in one shape for every function.
 
 use crate::error::Error;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-/// The header that tells Postern's own errors from an upstream's answers.
+/// The header that distinguishes Postern's own errors from an upstream's responses.
 pub const ERROR_HEADER: &str = "x-postern-error";
 
 /// The body of an error.
@@ -35,7 +35,7 @@ pub fn error_response(error: &Error, request_id: &str) -> (StatusCode, HeaderMap
     )
 }
 
-/// One line for a failed request: 5xx at ERROR with the cause, the rest at INFO.
+/// Logs one line for a failed request: 5xx at ERROR, the rest at INFO.
 pub fn log_error(error: &Error, request_id: &str) {
     let cause = error.cause().unwrap_or_default();
     let code = error.code.as_str();

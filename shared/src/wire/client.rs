@@ -1,5 +1,5 @@
-//! The one HTTP client for everything that leaves: https to global addresses only, unless the
-//! operator allows a host. The address that is checked is the address that is connected to.
+//! The one HTTP client for everything that leaves: https to global addresses only, unless the operator allows
+//! a host. The address that is checked is the address that is connected to.
 
 use super::address::is_global;
 use super::hosts::{AllowedPrivate, Route};
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// An HTTP client that cannot be talked into a private address.
+/// An HTTP client that connects to no private address.
 pub struct GuardedClient<B> {
     allowed: AllowedPrivate,
     guarded: Client<HttpsConnector<HttpConnector<GlobalOnly>>, B>,
@@ -70,12 +70,12 @@ where
         })
     }
 
-    /// What the operator allows beyond global addresses.
+    /// The hosts that the operator allows beside global addresses.
     pub fn allowed(&self) -> &AllowedPrivate {
         &self.allowed
     }
 
-    /// Sends a request; redirects are passed back, never followed.
+    /// Sends a request. Redirects are returned, never followed.
     ///
     /// # Errors
     /// `upstream_forbidden` before anything is sent; `upstream_unreachable` with the cause.
@@ -99,12 +99,12 @@ where
     }
 }
 
-/// Why a request got no answer.
+/// Why a request got no response.
 #[derive(Debug)]
 pub enum SendError {
     /// Nothing was sent.
     Refused(Error),
-    /// It may have arrived.
+    /// The request may have arrived.
     Broken(Error),
 }
 
@@ -129,6 +129,7 @@ impl SendError {
         }
     }
 
+    /// The error itself.
     pub fn into_error(self) -> Error {
         match self {
             Self::Refused(error) | Self::Broken(error) => error,
@@ -140,7 +141,7 @@ impl SendError {
 #[error("the host resolves to an address that is not global")]
 struct NotGlobal;
 
-/// The resolver hook: what it returns is what is connected to, so there is no second look-up to trick.
+/// Resolves names. The connector uses exactly what it returns, so there is no second lookup to attack.
 #[derive(Clone)]
 struct GlobalOnly {
     timeout: Duration,

@@ -1,6 +1,6 @@
-//! API Gateway's and Function URLs' events as one request, read leniently: what a gateway would
-//! never send is a 400, not a failed invocation. (lambda_http's own conversion panics on a path that
-//! is no URI, and joins the path, which the proxy forwards byte for byte, to a URL.)
+//! Events of API Gateway and Function URLs as one request. An event that no gateway would send is a 400, not a
+//! failed invocation. (lambda_http's own conversion panics on a path that is not a URI, and joins the path to
+//! a URL; the proxy forwards the path byte for byte.)
 
 use crate::error::{Code, Error};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// RFC 3986's unreserved characters survive; everything else of a decoded pair is encoded.
+/// RFC 3986's unreserved characters stay as they are; everything else in a decoded pair is encoded.
 const PAIR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -60,24 +60,27 @@ struct Identity {
 
 /// A request, whichever gateway it came through.
 pub struct Incoming {
+    /// The HTTP method.
     pub method: Method,
-    /// As the client sent it, not decoded, without the gateway's stage.
+    /// The path as the client sent it, not decoded, without the gateway's stage.
     pub path: String,
-    /// As the client sent it; empty where there is none.
+    /// The query as the client sent it; empty where there is none.
     pub query: String,
+    /// The headers; each value is marked sensitive.
     pub headers: HeaderMap,
+    /// The body, decoded from base64 where the gateway encoded it.
     pub body: Bytes,
-    /// The client's address as the gateway saw it.
+    /// The client's IP address, as the gateway saw it.
     pub source: Option<String>,
 }
 
 impl Incoming {
-    /// The header's only value as text.
+    /// The header's first value, where it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether the body is declared to be of this media type.
+    /// Whether `content-type` declares this media type.
     pub fn is(&self, media_type: &str) -> bool {
         let declared = self.header("content-type").unwrap_or_default();
         declared
@@ -102,7 +105,7 @@ impl TryFrom<HttpEvent> for Incoming {
             .unwrap_or("GET")
             .parse()
             .map_err(|_| Error::from(Code::MethodNotAllowed))?;
-        // Only payload 2.0 puts the stage before the path; a REST API's stage may be named `v1`.
+        // Only payload 2.0 puts the stage before the path. A REST API's stage may be named `v1`.
         let path = match event.raw_path {
             Some(raw) => without_stage(raw, context.stage.as_deref()),
             None => event.path.unwrap_or_default(),

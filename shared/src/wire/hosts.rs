@@ -12,7 +12,7 @@ use std::net::IpAddr;
 pub struct HostList(Vec<(HostName, Option<u16>)>);
 
 impl HostList {
-    /// The list in a variable; empty where it is not set.
+    /// The list in a variable; empty where the variable is not set.
     ///
     /// # Errors
     /// Where an entry is neither a host nor a host and a port.
@@ -20,7 +20,7 @@ impl HostList {
         env.authorities(variable).map(Self)
     }
 
-    /// Whether the list names this host with this port, or with none.
+    /// Whether the list names this host, with this port or without a port.
     pub fn allows(&self, host: &str, port: u16) -> bool {
         if self.0.is_empty() {
             return false;
@@ -40,12 +40,12 @@ impl HostList {
     }
 }
 
-/// Hosts that may be plain http or private. For development.
+/// Hosts that may use plain http or have a private address. For development.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedPrivate(HostList);
 
 impl AllowedPrivate {
-    /// What `ALLOW_PRIVATE_UPSTREAMS` names.
+    /// The hosts that `ALLOW_PRIVATE_UPSTREAMS` names.
     ///
     /// # Errors
     /// Where it is malformed.
@@ -59,10 +59,11 @@ impl AllowedPrivate {
     }
 }
 
-/// What may be connected to, as far as the address itself tells; a name is checked when it is resolved.
 impl AllowedPrivate {
+    /// Checks an address before anything is sent. A name is checked again when it is resolved.
+    ///
     /// # Errors
-    /// `upstream_forbidden`: not https, or not a global address.
+    /// `upstream_forbidden` where it is not https, or not a global address.
     pub fn permit(&self, uri: &Uri) -> Result<(), Error> {
         self.route(uri).map(drop)
     }

@@ -1,9 +1,13 @@
-//! TLS roots: the platform's, or a bundle of the operator's.
+//! TLS roots: the platform's, or a bundle that the operator gives.
 
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use std::path::Path;
 
-/// A TLS client that verifies the server's certificate and name against the roots.
+/// A TLS client that verifies the server's certificate and name against the roots in `ca_file`, or the
+/// platform's.
+///
+/// # Errors
+/// Where the file cannot be read, or there are no roots.
 pub fn client_config(
     ca_file: Option<&Path>,
 ) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {

@@ -1,6 +1,6 @@
-//! Claims against a table of a million questions: latency at 1,000 claims a second, and how many there
-//! are at most. Each claim writes its answer and its delivery, on disk. The load is open: a claim's time counts
-//! from when it was due, so that waiting is part of it.
+//! Claims against a table of a million questions: the latency at 1,000 claims a second, and the highest rate.
+//! Each claim writes its answer and its delivery to disk. The load is open: a claim's time counts from when it
+//! was due, so it includes waiting.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -60,7 +60,7 @@ async fn main() {
     .await
     .unwrap();
     sql.batch_execute("vacuum analyze").await.unwrap();
-    // The load's own writes are none of the claims'.
+    // The writes of loading the table do not count.
     sql.batch_execute("checkpoint").await.unwrap();
     let who = Arc::new(conversation());
     let next = Arc::new(AtomicUsize::new(0));
@@ -121,7 +121,7 @@ async fn at_rate(store: &Arc<Store>, who: &Arc<Conversation>, next: &AtomicUsize
     times
 }
 
-/// Rows far apart, so that neighbours do not share their pages.
+/// Rows that are far apart, so that they share no pages.
 async fn claim(store: &Store, who: &Conversation, n: usize) {
     let row = n * 7_919 % ROWS;
     let id = InteractionId::parse(format!("q-{row}")).unwrap();

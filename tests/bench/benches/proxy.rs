@@ -1,10 +1,10 @@
 //! The proxy's own time per request, warm, beside nginx doing the same header swap in the same run.
 //!
-//! Three ways to the same small upstream, taken in turns: straight, through nginx, through the proxy's
-//! code (event in, stream out, in this process). A hop's own time is its time less the straight way's; of
-//! the proxy's, the time that the same request waited for the database is taken off too. The Runtime API,
-//! which is Lambda's, is not part of it. Two more agents, one under a thousand rules and one under a
-//! judge whose verdict is known, show what egress policies cost.
+//! Requests take three ways to the same small upstream, in turns: direct, through nginx, and through the proxy's
+//! code (event in, stream out, in this process). A hop's own time is its time minus the direct way's. For the
+//! proxy, the time that the same request waited for the database is subtracted too. The Runtime API belongs to
+//! Lambda and is not part of it. Two more agents show what egress policies cost: one under a thousand rules,
+//! and one under a judge with a cached verdict.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -45,11 +45,11 @@ const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","choices":[{"message":{"content":"N
 const VERDICT: &[u8] =
     br#"{"content":[{"type":"text","text":"{\"verdict\":\"allow\",\"reason\":\"\"}"}]}"#;
 
-/// Names the stand-in that the child process's AWS SDK talks to.
+/// The stand-in that the child process's AWS SDK talks to.
 const SECRETS: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
 
-/// Starts what the measured process needs, and then that process: its AWS SDK reads its environment,
-/// which a process cannot safely change of itself.
+/// Starts what the measured process needs, then that process. Its AWS SDK reads the environment, which a
+/// process cannot safely change for itself.
 #[tokio::main]
 async fn main() {
     if std::env::var_os("POSTERN_BENCH").is_some() {
@@ -123,7 +123,7 @@ async fn measure() {
     let (mut database, mut without) = (vec![], vec![]);
     let (mut under_rules, mut under_a_judge) = (vec![], vec![]);
     for round in 0..WARM_UP + ROUNDS {
-        // Each twice, and the second counts: the first finds the caches as the one before left them.
+        // Each runs twice and the second counts: the first finds the caches as the way before left them.
         call(&client, upstream).await;
         let one = call(&client, upstream).await;
         call(&client, swapped).await;
@@ -191,7 +191,7 @@ impl Times {
     }
 }
 
-/// A small answer to everything that brings the real key.
+/// Answers every request that brings the real key with a small body.
 async fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -246,7 +246,7 @@ async fn serve(app: &App, event: &str) -> Duration {
     started.elapsed()
 }
 
-/// Hears of each request how long it waited for the database, from the line that the proxy writes of it.
+/// Collects how long each request waited for the database, from the proxy's log lines.
 struct DatabaseTime;
 
 static DATABASE_NANOSECONDS: AtomicU64 = AtomicU64::new(0);
@@ -308,7 +308,7 @@ fn find_nginx() -> Option<PathBuf> {
         .find(|nginx| nginx.is_file())
 }
 
-/// One nginx worker that puts the real key in the place of what came, over kept-alive connections.
+/// One nginx worker that replaces the credential with the real key, over kept-alive connections.
 async fn start_nginx(
     nginx: &std::path::Path,
     folder: &std::path::Path,

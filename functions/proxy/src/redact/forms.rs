@@ -1,9 +1,9 @@
-//! The forms of a secret that tell it to whoever reads them: as it is, and as usual encoders write it. The
-//! lists are of what servers in the field do; one that obfuscates what it shows is beyond them.
+//! The forms in which a response may reveal a secret: as it is, and as common encoders write it. The lists
+//! follow what servers really do. A server that obfuscates its output is beyond them.
 
 use std::collections::BTreeSet;
 
-/// What percent-encoders leave as it is, beside letters and digits.
+/// What percent-encoders leave unencoded, apart from letters and digits.
 const KEPT: [&str; 7] = [
     "",                              // our own, in a query
     "-._~",                          // RFC 3986's unreserved characters
@@ -11,14 +11,14 @@ const KEPT: [&str; 7] = [
     "-._*",                          // application/x-www-form-urlencoded
     "-._~/",                         // Python's quote
     "-._~!$&'()*+,;=:@/",            // RFC 3986's path
-    "-._~!$&'()*+,;=:@/%?[\\]|^`{}", // what the URL standard lets stand somewhere in an address
+    "-._~!$&'()*+,;=:@/%?[\\]|^`{}", // what the URL standard allows somewhere in an address
 ];
 
-/// What JSON encoders escape as `\u00XX`, so that it can stand in HTML: nothing; Go and Rails; PHP, told
-/// so; Gson; .NET.
+/// What JSON encoders escape as `\u00XX` for use in HTML: nothing; Go and Rails; PHP, with its options; Gson;
+/// .NET.
 const JSON_HEX: [&str; 5] = ["", "<>&", "<>&'\"", "<>&'=", "<>&'\"+`"];
 
-/// How HTML encoders write a quotation mark, an apostrophe, and what some escape beside.
+/// How HTML encoders write a quotation mark, an apostrophe, and other characters that some escape.
 type Html = (&'static str, &'static str, &'static [(char, &'static str)]);
 
 const HTML: [Html; 11] = [
@@ -39,13 +39,13 @@ const HTML: [Html; 11] = [
     ),
 ];
 
-/// Every form of these texts, each once and none empty. White space around a text is no part of it: HTTP
+/// Every form of these texts, each once and none empty. Surrounding white space is not part of a text: HTTP
 /// drops it on the way.
-pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
+pub fn all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
     let mut forms = BTreeSet::new();
     for text in texts.map(str::trim).filter(|text| !text.is_empty()) {
         forms.insert(text.to_owned());
-        // Of the usual key, which only the first of `KEPT` encodes, the rest need not be made.
+        // Only the first of `KEPT` encodes anything in an ordinary key, so the other forms are equal to the key.
         let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if text.bytes().all(usual) {
             forms.extend([Case::Lower, Case::Upper].map(|case| percent(text, "", "", case)));
@@ -65,7 +65,7 @@ pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
     forms.into_iter().map(String::into_bytes).collect()
 }
 
-/// Of hexadecimal digits.
+/// The case of hexadecimal digits.
 #[derive(Clone, Copy)]
 enum Case {
     Lower,
@@ -89,14 +89,15 @@ fn percent(text: &str, kept: &str, space: &str, case: Case) -> String {
     out
 }
 
-/// How JSON is written.
+/// How an encoder writes JSON.
 struct Json {
-    /// Escaped as `\u00XX`, and how.
+    /// The characters that are escaped as `\u00XX`.
     hex: &'static str,
+    /// The case of those escapes.
     case: Case,
     /// Whether `/` is escaped.
     slash: bool,
-    /// How what is not ASCII is escaped, where it is.
+    /// The case of escapes of other than ASCII; `None` where such characters are not escaped.
     beyond: Option<Case>,
 }
 
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     fn forms(text: &str) -> Vec<String> {
-        let forms = of([text].into_iter()).into_iter();
+        let forms = all([text].into_iter()).into_iter();
         forms.map(|form| String::from_utf8(form).unwrap()).collect()
     }
 

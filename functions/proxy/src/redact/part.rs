@@ -1,8 +1,8 @@
-//! Parts of a body (RFC 9110 section 14). A page that shows the secret could be fetched in parts of which
-//! none holds it whole. Nor can a part be judged by itself: whatever is replaced because the secret may
-//! begin or end there tells an agent that it does, and with a file of its own that it fetches in parts
-//! the agent could ask for one letter after another. So more is asked for than the client wants, as much
-//! on either side as shows whether a byte is of the secret, and that is cut off again.
+//! Parts of a body (RFC 9110 section 14). An agent could fetch a page that shows the secret in parts, none of
+//! which holds it whole. A part cannot be redacted by itself either: replacing what may begin or end the secret
+//! tells the agent that it does, and with a file of its own the agent could guess letter by letter. So Postern
+//! asks for more than the client wants, enough on either side to decide whether a byte belongs to the secret,
+//! and cuts the response back.
 
 use super::{Injected, Redactor};
 use bytes::Bytes;
@@ -11,24 +11,24 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use postern::{Code, Error};
 use std::ops::Range;
 
-/// The part that a client wants, and how much is needed on either side.
+/// The part that a client wants, and how many bytes more are needed on either side.
 #[derive(Debug)]
-pub struct AskedRange {
+pub struct RangeRequest {
     wanted: Wanted,
     reach: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    /// From a byte on, up to and with another where that is named.
+    /// From this byte, up to and including the other, or to the end.
     From(u64, Option<u64>),
-    /// So many at the end.
+    /// This many bytes at the end.
     Last(u64),
 }
 
-impl AskedRange {
-    /// None where there is no range, or several, or one of something else than bytes: a server may answer
-    /// any range with the whole.
+impl RangeRequest {
+    /// `None` where there is no range, or several, or a unit other than bytes. The range is then dropped: a
+    /// server may always answer with the whole.
     pub fn new(headers: &HeaderMap, injected: &Injected) -> Option<Self> {
         let mut ranges = headers.get_all(RANGE).iter();
         let (Some(range), None) = (ranges.next(), ranges.next()) else {
@@ -40,7 +40,7 @@ impl AskedRange {
         })
     }
 
-    /// What the upstream is asked for.
+    /// The `range` that is sent upstream.
     pub fn widened(&self) -> HeaderValue {
         let more = |bytes: u64| bytes.saturating_add(self.reach);
         let range = match self.wanted {
@@ -54,19 +54,23 @@ impl AskedRange {
         HeaderValue::try_from(range).expect("letters, digits and signs can stand in a header")
     }
 
-    /// Makes the head that of the client's part of what the upstream sends; how the body is cut to it.
+    /// Rewrites the head of the upstream's response for the client's part, and returns how to cut the body.
     ///
     /// # Errors
-    /// `upstream_unreachable` when the upstream does not say what it sends.
+    /// `upstream_unreachable` where the upstream does not say which part it sends.
     pub fn cut(&self, head: &mut response::Parts) -> Result<Cut, Error> {
-        let told = head.headers.get(CONTENT_RANGE);
-        let told = told.and_then(|told| Told::parse(told.to_str().ok()?));
-        let told =
-            told.ok_or_else(|| Code::UpstreamUnreachable.because("part of a body, and not which"))?;
-        let part = self.part_of(&told);
-        let total = told.total.map_or("*".into(), |total| total.to_string());
+        let content_range = head.headers.get(CONTENT_RANGE);
+        let content_range = content_range
+            .and_then(|content_range| ContentRange::parse(content_range.to_str().ok()?));
+        let content_range = content_range.ok_or_else(|| {
+            Code::UpstreamUnreachable.because("a partial response without a valid content-range")
+        })?;
+        let part = self.part_of(&content_range);
+        let total = content_range
+            .total
+            .map_or("*".into(), |total| total.to_string());
         let range = if part.is_empty() {
-            // What the client wants lies beyond the end, though what was asked for does not.
+            // The client's part lies beyond the end, though the widened one does not.
             head.status = StatusCode::RANGE_NOT_SATISFIABLE;
             format!("bytes */{total}")
         } else {
@@ -78,27 +82,30 @@ impl AskedRange {
             head.headers.insert(CONTENT_RANGE, range);
         }
         Ok(Cut {
-            skip: part.start.saturating_sub(told.sent.start),
+            skip: part.start.saturating_sub(content_range.sent.start),
             left: length,
         })
     }
 
-    /// What the client wants of the bytes of which it is known whether they are of the secret.
-    fn part_of(&self, told: &Told) -> Range<u64> {
-        let Range { start, end } = told.sent;
+    /// The client's part, limited to bytes that are known to belong, or not to belong, to the secret.
+    fn part_of(&self, content_range: &ContentRange) -> Range<u64> {
+        let Range { start, end } = content_range.sent;
         let known_from = if start == 0 {
             0
         } else {
             start.saturating_add(self.reach)
         };
-        let known_to = if told.total == Some(end) {
+        let known_to = if content_range.total == Some(end) {
             end
         } else {
             end.saturating_sub(self.reach)
         };
         let (from, to) = match self.wanted {
             Wanted::From(first, last) => (first, last.map_or(end, |last| last.saturating_add(1))),
-            Wanted::Last(length) => (told.total.unwrap_or(end).saturating_sub(length), end),
+            Wanted::Last(length) => (
+                content_range.total.unwrap_or(end).saturating_sub(length),
+                end,
+            ),
         };
         from.max(known_from)..to.min(known_to)
     }
@@ -118,16 +125,16 @@ impl Wanted {
     }
 }
 
-/// What an upstream says that it sends.
-struct Told {
+/// The `content-range` of a response.
+struct ContentRange {
     sent: Range<u64>,
     total: Option<u64>,
 }
 
-impl Told {
+impl ContentRange {
     fn parse(content_range: &str) -> Option<Self> {
-        let (unit, told) = content_range.trim().split_once(' ')?;
-        let (sent, total) = told.split_once('/')?;
+        let (unit, range) = content_range.trim().split_once(' ')?;
+        let (sent, total) = range.split_once('/')?;
         let (first, last) = sent.split_once('-')?;
         let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         let sent = first..last.checked_add(1)?;
@@ -143,7 +150,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// What of the next piece is the client's.
+    /// The client's share of the next piece.
     pub fn piece(&mut self, mut piece: Bytes) -> Bytes {
         let length = |bytes: u64| {
             usize::try_from(bytes)
@@ -165,8 +172,8 @@ mod tests {
     use super::*;
 
     /// With a reach of 9, as of `sk-real-it` where no encoder writes it otherwise.
-    fn asked(range: &str) -> Option<AskedRange> {
-        Some(AskedRange {
+    fn asked(range: &str) -> Option<RangeRequest> {
+        Some(RangeRequest {
             wanted: Wanted::parse(range)?,
             reach: 9,
         })
