@@ -172,7 +172,7 @@ impl App {
             organization: access.organization.clone(),
             agent: access.agent.clone(),
             provider: provider.slug.clone(),
-            host: provider.host().to_owned(),
+            host: provider.host().to_string(),
             method: incoming.method.to_string(),
             status: 0,
             started,

@@ -1,6 +1,6 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
-use crate::credential::{is_api_key, is_parameter};
+use crate::credential::is_parameter;
 use crate::redact::{Injected, RangeRequest};
 use bytes::Bytes;
 use http::header::{
@@ -81,7 +81,8 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-fn stays(name: &HeaderName) -> bool {
+/// Whether a header is not forwarded.
+fn stays(name: &HeaderName, provider: &Provider) -> bool {
     [
         HOST,
         AUTHORIZATION,
@@ -94,7 +95,7 @@ fn stays(name: &HeaderName) -> bool {
         REQUEST_RANGE,
     ]
     .contains(name)
-        || is_api_key(name)
+        || provider.takes_key_in(name)
         || INTERNAL
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix))
@@ -122,7 +123,11 @@ pub fn build(
 ) -> Result<(Request<Full<Bytes>>, Sent), Error> {
     let mut headers = incoming.headers.clone();
     without_hop_by_hop(&mut headers);
-    let internal: Vec<HeaderName> = headers.keys().filter(|name| stays(name)).cloned().collect();
+    let internal: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| stays(name, provider))
+        .cloned()
+        .collect();
     for name in internal {
         headers.remove(name);
     }
