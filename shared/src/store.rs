@@ -3,7 +3,6 @@
 mod access;
 mod administration;
 mod approval;
-mod card;
 mod claim;
 mod config;
 mod connection;
@@ -14,6 +13,7 @@ mod login;
 mod migration;
 mod policy;
 mod pool;
+mod row;
 mod settle;
 mod sweep;
 mod token;

@@ -1,6 +1,7 @@
 //! What `control` writes. Its caller is the operator, whom IAM has let in.
 
-use super::{Parameter, Store, StoreError, millis};
+use super::row::{Columns, one};
+use super::{Parameter, Store, millis};
 use crate::authority::Platform;
 use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::token::MAX_LIFE;
@@ -102,7 +103,7 @@ with revoked as (
     on conflict (organization_id, deployment_name) do update
     set revoked_at = greatest(d.revoked_at, excluded.revoked_at)
 )
-select count(*) from revoked";
+select count(*) as revoked from revoked";
 
 // Until the longest life that a token can have from now is over, whatever the caller says of its end.
 const TOKEN_REVOKE: &str = "
@@ -171,17 +172,13 @@ impl Store {
         organization: &OrganizationId,
         profile: &NewProfile,
     ) -> Result<(), Error> {
-        let auth_type = match profile.auth_type {
-            AuthType::ApiKey => "api_key",
-            AuthType::OAuth => "oauth",
-        };
         let parameters: [Parameter<'_>; 8] = [
             (&organization.as_str(), Type::TEXT),
             (&profile.id.as_str(), Type::TEXT),
             (&profile.provider_id.as_str(), Type::TEXT),
             (&profile.agent_id.as_ref().map(AgentId::as_str), Type::TEXT),
             (&profile.user_id.as_ref().map(UserId::as_str), Type::TEXT),
-            (&auth_type, Type::TEXT),
+            (&profile.auth_type.as_str(), Type::TEXT),
             (&profile.secret_ref, Type::TEXT),
             (&profile.disabled, Type::BOOL),
         ];
@@ -209,7 +206,7 @@ impl Store {
         let rows = self.query(PLACEHOLDER_MINT, &parameters).await?;
         let row = rows.first().ok_or(Code::UnknownAgent)?;
         Ok(MintedPlaceholder {
-            expires_at: row.try_get(0).map_err(StoreError::from)?,
+            expires_at: row.column("expires_at")?,
         })
     }
 
@@ -231,7 +228,7 @@ impl Store {
         ];
         let rows = self.query(TOKEN_ISSUE_TIME, &parameters).await?;
         let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(row.try_get("issued_at").map_err(StoreError::from)?)
+        Ok(row.column("issued_at")?)
     }
 
     /// Deletes a deployment's placeholders and revokes the worker tokens that it was issued until now; how
@@ -246,9 +243,7 @@ impl Store {
             (&name.as_str(), Type::TEXT),
         ];
         let rows = self.query(DEPLOYMENT_REVOKE, &parameters).await?;
-        rows.first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(|error| StoreError::from(error).into())
+        Ok(one(&rows)?.column("revoked")?)
     }
 
     /// Revokes one token, until it would have ended in any case.

@@ -2,7 +2,8 @@
 
 use super::connection::{connection, via_sql};
 use super::interaction::MAX_OPEN;
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::row::{Columns, one};
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
@@ -97,8 +98,8 @@ impl Store {
             (&MAX_OPEN, Type::INT8),
         ];
         let rows = self.query(APPROVAL_OPEN, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
-        let (opened, crowded) = (row.try_get("opened")?, row.try_get("crowded")?);
+        let row = one(&rows)?;
+        let (opened, crowded) = (row.column("opened")?, row.column("crowded")?);
         Ok(match (connection(row)?, opened, crowded) {
             (None, ..) => Opened::UnknownConnection,
             (Some(connection), true, _) => Opened::New(connection),

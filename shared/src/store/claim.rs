@@ -2,9 +2,11 @@
 
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::row::Columns;
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, Revision};
+use crate::literal::literals;
 use crate::question::{Answered, CardAddress, Choice, ClickKey};
 use std::time::Duration;
 use tokio_postgres::{
@@ -92,6 +94,26 @@ select claimed.agent_id, claimed.entry_payload, claimed.answer,
     delivery.id as delivery_id, delivery.url, delivery.payload
 from claimed left join delivery on true";
 
+/// `Missed` without what it holds: the column `missed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Again,
+    Expired,
+    Withdrawn,
+    Replaced,
+    Nothing,
+}
+
+literals! {
+    Why {
+        Again = "again",
+        Expired = "expired",
+        Withdrawn = "withdrawn",
+        Replaced = "replaced",
+        Nothing = "nothing",
+    }
+}
+
 // Asked only after a click that claimed nothing, and only of the clicker's own.
 const INTERACTION_MISSED: &str = "
 select
@@ -165,24 +187,32 @@ impl Store {
         let Some(row) = rows.first() else {
             return Ok(Missed::Nothing);
         };
-        match row.try_get("missed")? {
-            "again" => answered(row).map(Missed::Again),
-            "expired" => Ok(Missed::Expired),
-            "withdrawn" => Ok(Missed::Withdrawn),
-            "replaced" => Ok(Missed::Replaced),
-            "nothing" => Ok(Missed::Nothing),
-            other => Err(malformed(format_args!("missed {other}"))),
-        }
+        Ok(match row.parsed("missed", str::parse)? {
+            Why::Again => Missed::Again(answered(row)?),
+            Why::Expired => Missed::Expired,
+            Why::Withdrawn => Missed::Withdrawn,
+            Why::Replaced => Missed::Replaced,
+            Why::Nothing => Missed::Nothing,
+        })
     }
 }
 
 /// The columns `agent_id`, `entry_payload` and `answer`.
 pub(super) fn answered(row: &Row) -> Result<Answered, StoreError> {
-    let agent: &str = row.try_get("agent_id")?;
-    let (Json(payload), Json(answer)) = (row.try_get("entry_payload")?, row.try_get("answer")?);
+    let (Json(payload), Json(answer)) = (row.column("entry_payload")?, row.column("answer")?);
     Ok(Answered {
-        agent: AgentId::parse(agent).map_err(malformed)?,
+        agent: row.parsed("agent_id", AgentId::parse)?,
         payload,
         answer,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_click_claimed_nothing_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Why::ALL, Why::as_str);
+    }
 }

@@ -1,6 +1,7 @@
 //! Outcomes on their way to agents' callback addresses. A delivery comes only from the store, so its
 //! organization, whose key signs it, is the row's own.
 
+use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::id::{AgentId, InteractionId, OrganizationId};
 use serde_json::Value;
@@ -70,16 +71,16 @@ impl Delivery {
         agent: &AgentId,
         interaction: &InteractionId,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(id) = row.try_get("delivery_id")? else {
+        let Some(id) = row.column("delivery_id")? else {
             return Ok(None);
         };
-        let Json(payload) = row.try_get("payload")?;
+        let Json(payload) = row.column("payload")?;
         Ok(Some(Self {
             organization: organization.clone(),
             agent: Some(agent.clone()),
             id,
             interaction: interaction.clone(),
-            url: row.try_get("url")?,
+            url: row.column("url")?,
             receiver: None,
             payload,
             attempts: 1,
@@ -88,19 +89,17 @@ impl Delivery {
 
     /// A row that is due.
     fn due(row: &Row) -> Result<Self, StoreError> {
-        let organization: &str = row.try_get("organization_id")?;
-        let agent: Option<&str> = row.try_get("agent_id")?;
-        let interaction: &str = row.try_get("interaction_id")?;
-        let Json(payload) = row.try_get("payload")?;
+        let attempts: i32 = row.column("attempts")?;
+        let Json(payload) = row.column("payload")?;
         Ok(Self {
-            organization: OrganizationId::parse(organization).map_err(malformed)?,
-            agent: agent.map(AgentId::parse).transpose().map_err(malformed)?,
-            id: row.try_get("id")?,
-            interaction: InteractionId::parse(interaction).map_err(malformed)?,
-            url: row.try_get("url")?,
-            receiver: row.try_get("receiver")?,
+            organization: row.parsed("organization_id", OrganizationId::parse)?,
+            agent: row.parsed_or_null("agent_id", AgentId::parse)?,
+            id: row.column("id")?,
+            interaction: row.parsed("interaction_id", InteractionId::parse)?,
+            url: row.column("url")?,
+            receiver: row.column("receiver")?,
             payload,
-            attempts: u32::try_from(row.try_get::<_, i32>("attempts")?).map_err(malformed)?,
+            attempts: u32::try_from(attempts).map_err(malformed)?,
         })
     }
 }

@@ -1,18 +1,16 @@
 //! What people allowed an agent, or denied it.
 
 use super::policy::grant_sql;
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
-use super::{Parameter, Store, StoreError, malformed};
+use super::{Parameter, Store, StoreError};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
 use serde::Deserialize;
 use time::OffsetDateTime;
-use tokio_postgres::{
-    Row,
-    types::{Json, Type},
-};
+use tokio_postgres::{Row, types::Type};
 
 const GRANT_STANDING: &str = concat!(
     "select ",
@@ -30,11 +28,10 @@ pub(super) fn standing(row: &Row) -> Result<Grant, StoreError> {
         #[serde(with = "time::serde::rfc3339::option")]
         expires_at: Option<OffsetDateTime>,
     }
-    let standing: Option<Json<Standing>> = row.try_get("standing")?;
-    Ok(match standing {
+    Ok(match row.json("standing")? {
         None => Grant::None,
-        Some(Json(Standing { denied: true, .. })) => Grant::Denied,
-        Some(Json(Standing { expires_at, .. })) => Grant::Allowed(expires_at),
+        Some(Standing { denied: true, .. }) => Grant::Denied,
+        Some(Standing { expires_at, .. }) => Grant::Allowed(expires_at),
     })
 }
 
@@ -60,7 +57,7 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(GRANT_STANDING, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         Ok((token_standing(row)?, standing(row)?))
     }
 

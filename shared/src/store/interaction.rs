@@ -1,8 +1,8 @@
 //! Pending interactions: stored, noted, read, deleted. Every operation takes the whole scope, so no field
 //! can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
 
-use super::card::card;
 use super::connection::{connection, via_sql};
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
@@ -111,7 +111,7 @@ select ",
     coalesce(stored.created_at, before.created_at) as created_at,
     coalesce(stored.created_at, before.created_at) + $7 * interval '1 millisecond' as expires_at,
     stored.inserted is null and before.claimed_at is not null as claimed, before.answer,
-    before.created_at <= now() - $7 * interval '1 millisecond' as past, stored.inserted, before.card as former_card,
+    coalesce(before.created_at <= now() - $7 * interval '1 millisecond', false) as past, stored.inserted, before.card as former_card,
     crowd.full as crowded,
     before.connection_id = $3 and before.expected_user_id = $4 and before.agent_id = $5 as own,
     before.entry_payload = $6 as same
@@ -196,7 +196,7 @@ impl Store {
                 Err(error) if error.is_orphan() => continue,
                 rows => rows?,
             };
-            let row = rows.first().ok_or_else(|| malformed("no row"))?;
+            let row = one(&rows)?;
             let token = token_standing(row)?;
             if token != TokenStanding::Good {
                 return Ok(Stored::Refused(token));
@@ -204,15 +204,15 @@ impl Store {
             let Some(connection) = connection(row)? else {
                 return Ok(Stored::UnknownConnection);
             };
-            return Ok(match (row.try_get("inserted")?, row.try_get("own")?) {
+            return Ok(match (row.column("inserted")?, row.column("own")?) {
                 (Some(true), _) => Stored::New(status(row)?, connection),
                 (Some(false), _) => {
-                    Stored::Anew(status(row)?, connection, card(row, "former_card")?)
+                    Stored::Anew(status(row)?, connection, row.json("former_card")?)
                 }
                 (None, Some(false)) => Stored::ScopeConflict,
-                (None, Some(true)) if row.try_get("past")? => Stored::Expired,
-                (None, Some(true)) if row.try_get("same")? => Stored::Unchanged(status(row)?),
-                (None, None) if row.try_get("crowded")? => Stored::TooManyOpen,
+                (None, Some(true)) if row.column("past")? => Stored::Expired,
+                (None, Some(true)) if row.column("same")? => Stored::Unchanged(status(row)?),
+                (None, None) if row.column("crowded")? => Stored::TooManyOpen,
                 // What this snapshot saw is not what the insert met.
                 (None, Some(true) | None) => continue,
             });
@@ -276,8 +276,8 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(INTERACTION_STATUS, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
-        Ok(match (token_standing(row)?, row.try_get("stands")?) {
+        let row = one(&rows)?;
+        Ok(match (token_standing(row)?, row.column("stands")?) {
             (TokenStanding::Good, true) => Read::Status(status(row)?),
             (TokenStanding::Good, false) => Read::Unknown,
             (refused, _) => Read::Refused(refused),
@@ -287,16 +287,17 @@ impl Store {
 
 /// The columns `claimed`, `answer`, `past`, `created_at` and `expires_at`.
 fn status(row: &Row) -> Result<Status, StoreError> {
-    let answer: Option<Json<Value>> = row.try_get("answer")?;
-    let past: Option<bool> = row.try_get("past")?;
-    let outcome = match (row.try_get("claimed")?, past) {
-        (true, _) => Outcome::Answered(answer.map(|Json(answer)| answer).unwrap_or_default()),
-        (false, Some(true)) => Outcome::Expired,
-        (false, Some(false) | None) => Outcome::Pending,
+    let outcome = match (row.column("claimed")?, row.column("past")?) {
+        (true, _) => {
+            let Json(answer) = row.column("answer")?;
+            Outcome::Answered(answer)
+        }
+        (false, true) => Outcome::Expired,
+        (false, false) => Outcome::Pending,
     };
     Ok(Status {
         outcome,
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
+        created_at: row.column("created_at")?,
+        expires_at: row.column("expires_at")?,
     })
 }

@@ -1,6 +1,7 @@
 //! Egress policies, and what a decision needs to know beside them, in one statement.
 
 use super::grant::standing;
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
@@ -158,11 +159,11 @@ impl Store {
             (&deployment, Type::TEXT),
         ];
         let rows = self.query(POLICY_FACTS, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         Ok(PolicyFacts {
             policies: policies(row)?,
             grant: standing(row)?,
-            agent_exists: row.try_get("agent_exists")?,
+            agent_exists: row.column("agent_exists")?,
             token: token_standing(row)?,
         })
     }
@@ -179,7 +180,7 @@ impl Store {
             (&hashes(&[]), Type::BYTEA_ARRAY),
         ];
         let rows = self.query(POLICIES, &parameters).await?;
-        policies(rows.first().ok_or_else(|| malformed("no row"))?)
+        policies(one(&rows)?)
     }
 
     /// Writes a policy of an agent, or without one, of all the organization's agents.
@@ -232,7 +233,7 @@ pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
         hash: String,
         rules: Option<Value>,
     }
-    let Json(all): Json<Vec<Written>> = row.try_get("policies")?;
+    let Json(all): Json<Vec<Written>> = row.column("policies")?;
     all.into_iter()
         .map(|written| {
             Ok(PolicyRow {
@@ -243,7 +244,7 @@ pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
                 },
                 observe: written.observe,
                 hash: crate::digest::from_hex(&written.hash)
-                    .ok_or_else(|| malformed("a hash that is none"))?,
+                    .ok_or_else(|| malformed("policies: malformed rules hash"))?,
                 rules: written.rules,
             })
         })

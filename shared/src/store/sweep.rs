@@ -1,8 +1,10 @@
 //! Deleting what is stale, oldest first, a bounded batch at a time.
 
+use super::row::{Columns, one};
 use super::{Store, StoreError, malformed};
+use serde::Deserialize;
 use std::time::Duration;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Json, Type};
 
 /// A table that is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +31,7 @@ pub struct Batch {
 }
 
 /// A delivery that was tried for a day and never arrived.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct GivenUp {
     pub organization_id: String,
     pub interaction_id: String,
@@ -124,15 +126,16 @@ impl Swept {
     from deleted
     where claimed_at is null and callback_url is not null
 )
-select count(*) from deleted"
+select count(*) as deleted, '[]'::jsonb as given_up from deleted"
             }
             Self::Deliveries => {
                 "
     returning organization_id, interaction_id, attempts, delivered_at is null and given_up_at is null as given_up
 )
-select (select count(*) from deleted), lost.*
-from (select) as one
-left join (select organization_id, interaction_id, attempts from deleted where given_up) as lost on true"
+select count(*) as deleted, coalesce(jsonb_agg(jsonb_build_object(
+        'organization_id', organization_id, 'interaction_id', interaction_id, 'attempts', attempts
+    )) filter (where given_up), '[]') as given_up
+from deleted"
             }
             Self::Placeholders
             | Self::Grants
@@ -143,7 +146,7 @@ left join (select organization_id, interaction_id, attempts from deleted where g
                 "
     returning 1
 )
-select count(*) from deleted"
+select count(*) as deleted, '[]'::jsonb as given_up from deleted"
             }
         }
     }
@@ -164,7 +167,7 @@ with deleted as (
 }
 
 const OLDEST_AGE: &str = "
-select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::int8
+select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::int8 as age_ms
 from pending_interactions";
 
 impl Store {
@@ -184,30 +187,18 @@ impl Store {
                 ],
             )
             .await?;
-        let first = rows.first().ok_or_else(|| malformed("no row"))?;
-        let count: i64 = first.try_get(0)?;
-        let mut batch = Batch {
-            deleted: u64::try_from(count).map_err(malformed)?,
-            given_up: Vec::new(),
-        };
-        for row in rows.iter().filter(|row| row.len() > 1) {
-            if let Some(organization_id) = row.try_get(1)? {
-                batch.given_up.push(GivenUp {
-                    organization_id,
-                    interaction_id: row.try_get(2)?,
-                    attempts: row.try_get(3)?,
-                });
-            }
-        }
-        Ok(batch)
+        let row = one(&rows)?;
+        let deleted: i64 = row.column("deleted")?;
+        let Json(given_up) = row.column("given_up")?;
+        Ok(Batch {
+            deleted: u64::try_from(deleted).map_err(malformed)?,
+            given_up,
+        })
     }
 
     /// The age in milliseconds of the oldest pending interaction there is; 0 where there is none.
     pub async fn oldest_age_ms(&self) -> Result<i64, StoreError> {
         let rows = self.query(OLDEST_AGE, &[]).await?;
-        Ok(rows
-            .first()
-            .ok_or_else(|| malformed("no row"))?
-            .try_get(0)?)
+        one(&rows)?.column("age_ms")
     }
 }

@@ -1,11 +1,11 @@
 //! Withdrawing: an agent takes its own question back.
 
-use super::card::card;
 use super::connection::{connection, via_sql};
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{Conversation, VerifiedWorker};
@@ -13,7 +13,7 @@ use crate::id::InteractionId;
 use crate::question::CardAddress;
 use serde_json::Value;
 use std::time::Duration;
-use tokio_postgres::types::{Json, Type};
+use tokio_postgres::types::Type;
 
 /// What withdrawing came to.
 #[derive(Debug)]
@@ -104,23 +104,21 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         let token = token_standing(row)?;
-        let payload: Option<Json<Value>> = row.try_get("entry_payload")?;
-        Ok(match (token, payload, row.try_get("own")?) {
-            (TokenStanding::Good, Some(Json(payload)), _) => {
-                Withdrawal::Withdrawn(Box::new(Withdrawn {
-                    payload,
-                    card: card(row, "card")?,
-                    connection: connection(row)?,
-                    delivery: Delivery::just_written(
-                        row,
-                        scope.organization(),
-                        worker.agent().agent(),
-                        id,
-                    )?,
-                }))
-            }
+        let payload = row.json("entry_payload")?;
+        Ok(match (token, payload, row.column("own")?) {
+            (TokenStanding::Good, Some(payload), _) => Withdrawal::Withdrawn(Box::new(Withdrawn {
+                payload,
+                card: row.json("card")?,
+                connection: connection(row)?,
+                delivery: Delivery::just_written(
+                    row,
+                    scope.organization(),
+                    worker.agent().agent(),
+                    id,
+                )?,
+            })),
             (TokenStanding::Good, None, true) => Withdrawal::Answered,
             (TokenStanding::Good, None, false) => Withdrawal::Unknown,
             (refused, ..) => Withdrawal::Refused(refused),
