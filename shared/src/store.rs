@@ -1,4 +1,8 @@
-//! Postgres. Every statement is one round trip, and nothing outside this module speaks SQL.
+//! Postgres. Nothing outside this module speaks SQL, and every operation is one statement in one round trip.
+//!
+//! A statement is a `const` beside the operation that sends it. What several statements share is written
+//! once, as a macro `.._sql!` in the file of its table, and put in with `concat!`. A column that is read has
+//! a name of its own.
 
 mod access;
 mod administration;
@@ -7,10 +11,12 @@ mod claim;
 mod config;
 mod connection;
 mod delivery;
+mod ended;
 mod grant;
 mod interaction;
 mod login;
 mod migration;
+mod open;
 mod policy;
 mod pool;
 mod row;
@@ -20,7 +26,7 @@ mod token;
 mod verdict;
 mod withdraw;
 
-pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
+pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
 pub use claim::{Missed, NewClaim};
 pub use config::DatabaseConfig;
@@ -87,19 +93,15 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl StoreError {
-    /// The constraint that the statement violated, if that is why it failed.
-    fn violated(&self) -> Option<(&SqlState, &str)> {
+    /// The foreign key that the statement violated, if that is why it failed: what was written names
+    /// something that does not exist.
+    fn orphan(&self) -> Option<&str> {
         let Self::Statement(error) = self else {
             return None;
         };
         let server = error.as_db_error()?;
-        Some((server.code(), server.constraint().unwrap_or_default()))
-    }
-
-    /// Whether what was written names something that does not exist.
-    fn is_orphan(&self) -> bool {
-        self.violated()
-            .is_some_and(|(code, _)| *code == SqlState::FOREIGN_KEY_VIOLATION)
+        let violated = *server.code() == SqlState::FOREIGN_KEY_VIOLATION;
+        violated.then(|| server.constraint().unwrap_or_default())
     }
 }
 

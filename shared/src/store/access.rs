@@ -1,7 +1,7 @@
 //! The hot path: everything that a proxied request needs to know, in one statement.
 
-use super::grant::standing;
-use super::policy::{grant_sql, hashes, policies, policies_sql};
+use super::grant::{grant_sql, standing};
+use super::policy::{hashes, policies, policies_sql};
 use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Store, StoreError};

@@ -1,22 +1,17 @@
 //! What `control` writes. Its caller is the operator, whom IAM has let in.
 
 use super::row::{Columns, one};
-use super::{Parameter, Store, millis};
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Platform;
 use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::token::MAX_LIFE;
-use crate::error::{Code, Error};
 use crate::id::{
     AgentId, ConnectionId, DeploymentName, OrganizationId, ProfileId, ProviderId, TokenId, UserId,
 };
 use crate::provider::AuthType;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio_postgres::{
-    Row,
-    error::SqlState,
-    types::{Json, Type},
-};
+use tokio_postgres::types::{Json, Type};
 
 /// A placeholder to store. Only its hash is known here.
 #[derive(Debug)]
@@ -31,10 +26,18 @@ pub struct NewPlaceholder {
     pub allowed_hosts: Vec<String>,
 }
 
-/// When a placeholder ends, by the database's clock.
-#[derive(Debug)]
-pub struct MintedPlaceholder {
-    pub expires_at: OffsetDateTime,
+/// What writing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It is as it was to be. The same again changes nothing.
+    Done,
+    /// The organization has no such agent.
+    UnknownAgent,
+    /// There is no such organization.
+    UnknownOrganization,
+    /// Another organization has one of this id. Nothing changed.
+    Taken,
 }
 
 /// A credential profile to write.
@@ -65,7 +68,7 @@ values ($1, $2, $3, $4, $5)
 on conflict (id) do update
 set platform = excluded.platform, secret_ref = excluded.secret_ref, config = excluded.config
 where connections.organization_id = excluded.organization_id
-returning id";
+returning 1";
 
 const PROFILE_PUT: &str = "
 insert into auth_profiles as p (organization_id, id, provider_id, agent_id, user_id, auth_type, secret_ref, disabled_at)
@@ -118,7 +121,7 @@ impl Store {
         &self,
         id: &OrganizationId,
         system_providers: Option<&[ProviderId]>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let providers =
             system_providers.map(|all| all.iter().map(ProviderId::as_str).collect::<Vec<_>>());
         self.query(
@@ -133,16 +136,15 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 2] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
         ];
-        self.owned(AGENT_PUT, &parameters).await.map(drop)
+        self.owned(AGENT_PUT, &parameters).await
     }
 
-    /// # Errors
-    /// `scope_conflict` when another organization has a connection of this id.
+    /// Writes a connection; `Taken` where another organization has one of this id.
     pub async fn connection_put(
         &self,
         organization: &OrganizationId,
@@ -150,7 +152,7 @@ impl Store {
         platform: Platform,
         secret_ref: &str,
         config: &Value,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 5] = [
             (&organization.as_str(), Type::TEXT),
             (&id.as_str(), Type::TEXT),
@@ -158,20 +160,18 @@ impl Store {
             (&secret_ref, Type::TEXT),
             (&Json(config), Type::JSONB),
         ];
-        if self.owned(CONNECTION_PUT, &parameters).await?.is_empty() {
-            return Err(Error::new(
-                Code::ScopeConflict,
-                "another organization has a connection of this id; use another id",
-            ));
+        match self.query(CONNECTION_PUT, &parameters).await {
+            Ok(rows) if rows.is_empty() => Ok(Written::Taken),
+            Ok(_) => Ok(Written::Done),
+            Err(error) => unknown_owner(error),
         }
-        Ok(())
     }
 
     pub async fn profile_put(
         &self,
         organization: &OrganizationId,
         profile: &NewProfile,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 8] = [
             (&organization.as_str(), Type::TEXT),
             (&profile.id.as_str(), Type::TEXT),
@@ -182,16 +182,16 @@ impl Store {
             (&profile.secret_ref, Type::TEXT),
             (&profile.disabled, Type::BOOL),
         ];
-        self.owned(PROFILE_PUT, &parameters).await.map(drop)
+        self.owned(PROFILE_PUT, &parameters).await
     }
 
-    /// # Errors
-    /// `unknown_agent` when the organization has no such agent.
+    /// Stores a placeholder. When it ends, by the database's clock; `None` where the organization has no such
+    /// agent.
     pub async fn placeholder_mint(
         &self,
         organization: &OrganizationId,
         new: &NewPlaceholder,
-    ) -> Result<MintedPlaceholder, Error> {
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         let parameters: [Parameter<'_>; 9] = [
             (&organization.as_str(), Type::TEXT),
             (&new.agent_id.as_str(), Type::TEXT),
@@ -204,31 +204,24 @@ impl Store {
             (&new.allowed_hosts, Type::TEXT_ARRAY),
         ];
         let rows = self.query(PLACEHOLDER_MINT, &parameters).await?;
-        let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(MintedPlaceholder {
-            expires_at: row.column("expires_at")?,
-        })
+        rows.first().map(|row| row.column("expires_at")).transpose()
     }
 
     /// When a token of this agent's for this deployment is issued: by the database's clock, and after every
-    /// revocation of the deployment so far.
-    ///
-    /// # Errors
-    /// `unknown_agent` when the organization has no such agent.
+    /// revocation of the deployment so far. `None` where the organization has no such agent.
     pub async fn token_issue_time(
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
         deployment: &DeploymentName,
-    ) -> Result<OffsetDateTime, Error> {
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         let parameters: [Parameter<'_>; 3] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
             (&deployment.as_str(), Type::TEXT),
         ];
         let rows = self.query(TOKEN_ISSUE_TIME, &parameters).await?;
-        let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(row.column("issued_at")?)
+        rows.first().map(|row| row.column("issued_at")).transpose()
     }
 
     /// Deletes a deployment's placeholders and revokes the worker tokens that it was issued until now; how
@@ -237,13 +230,13 @@ impl Store {
         &self,
         organization: &OrganizationId,
         name: &DeploymentName,
-    ) -> Result<i64, Error> {
+    ) -> Result<i64, StoreError> {
         let parameters: [Parameter<'_>; 2] = [
             (&organization.as_str(), Type::TEXT),
             (&name.as_str(), Type::TEXT),
         ];
         let rows = self.query(DEPLOYMENT_REVOKE, &parameters).await?;
-        Ok(one(&rows)?.column("revoked")?)
+        one(&rows)?.column("revoked")
     }
 
     /// Revokes one token, until it would have ended in any case.
@@ -252,7 +245,7 @@ impl Store {
         organization: &OrganizationId,
         token: &TokenId,
         expires_at: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let parameters: [Parameter<'_>; 4] = [
             (&organization.as_str(), Type::TEXT),
             (&token.as_str(), Type::TEXT),
@@ -263,23 +256,25 @@ impl Store {
         Ok(())
     }
 
-    /// A write of something that its organization owns.
+    /// A write of something that its organization or agent owns.
     pub(super) async fn owned(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, Error> {
-        self.query(sql, parameters)
-            .await
-            .map_err(|error| match error.violated() {
-                Some((code, constraint)) if *code == SqlState::FOREIGN_KEY_VIOLATION => {
-                    if constraint.ends_with("_agent") {
-                        Code::UnknownAgent.into()
-                    } else {
-                        Code::UnknownOrganization.into()
-                    }
-                }
-                Some(_) | None => error.into(),
-            })
+    ) -> Result<Written, StoreError> {
+        match self.query(sql, parameters).await {
+            Ok(_) => Ok(Written::Done),
+            Err(error) => unknown_owner(error),
+        }
+    }
+}
+
+/// Which owner does not exist, if that is why a write failed. The foreign keys to agents are named
+/// `{table}_agent`.
+fn unknown_owner(error: StoreError) -> Result<Written, StoreError> {
+    match error.orphan() {
+        Some(key) if key.ends_with("_agent") => Ok(Written::UnknownAgent),
+        Some(_) => Ok(Written::UnknownOrganization),
+        None => Err(error),
     }
 }

@@ -1,6 +1,7 @@
 //! The claim of a pending interaction: one statement, and exactly one click.
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, delivery_sql, timestamp_sql};
+use super::grant::grant_write_sql;
 use super::interaction::{columns, whole};
 use super::row::Columns;
 use super::{Parameter, Store, StoreError, millis};
@@ -44,7 +45,8 @@ pub enum Missed {
 // The revision says what was shown, the card's address where. The answer is made from the stored options;
 // what the click says of its label is ignored. What follows from the answer, the delivery and the grant,
 // stands or falls with it.
-const INTERACTION_CLAIM: &str = "
+const INTERACTION_CLAIM: &str = concat!(
+    "
 with claimed as (
     update pending_interactions
     set claimed_at = now(), claimed_click = $8, card = coalesce(card, $9),
@@ -53,7 +55,9 @@ with claimed as (
             'value', options -> $7::int4,
             'index', $7::int4,
             'user_id', $4::text,
-            'answered_at', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+            'answered_at', ",
+    timestamp_sql!(),
+    ",
             'digest', digest
         ))
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
@@ -62,37 +66,17 @@ with claimed as (
         and revision = $6
         and (card is null or card = $9)
         and options -> $7::int4 is not null
-    returning agent_id, entry_payload, answer, callback_url, grant_pattern
-), delivery as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, $2, callback_url,
-        jsonb_build_object('type', 'interaction.answered', 'timestamp', answer -> 'answered_at',
-            'data', jsonb_build_object('id', $2::text, 'status', 'answered', 'answer', answer)),
-        1, now() + $10 * interval '1 millisecond'
-    from claimed
-    where callback_url is not null
-    returning id, url, payload
-), decided as (
-    -- A denial beats a grant, whichever was given first; a grant does not shorten another.
-    insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
-    select $1, agent_id, grant_pattern, answer ->> 'value' = 'deny',
-        case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
-        $4
-    from claimed
-    where grant_pattern is not null
-    on conflict (organization_id, agent_id, pattern) do update
-    set denied = excluded.denied,
-        expires_at = case
-            when g.denied or g.expires_at <= now() then excluded.expires_at
-            when excluded.expires_at is null or g.expires_at is null then null
-            else greatest(excluded.expires_at, g.expires_at)
-        end,
-        granted_at = excluded.granted_at, granted_by = excluded.granted_by
-    where excluded.denied or not g.denied or g.expires_at <= now()
-)
+    returning organization_id, id, agent_id, expected_user_id, entry_payload, answer, callback_url, grant_pattern,
+        'answered' as status
+), delivery as (",
+    delivery_sql!("claimed", "1", "now() + $10 * interval '1 millisecond'"),
+    "), decided as (",
+    grant_write_sql!("claimed"),
+    ")
 select claimed.agent_id, claimed.entry_payload, claimed.answer,
-    delivery.id as delivery_id, delivery.url, delivery.payload
-from claimed left join delivery on true";
+    delivery.delivery_id, delivery.url, delivery.payload
+from claimed left join delivery on true"
+);
 
 /// `Missed` without what it holds: the column `missed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

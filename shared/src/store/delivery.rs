@@ -104,6 +104,43 @@ impl Delivery {
     }
 }
 
+/// The time of the statement as payloads and answers show it: RFC 3339, UTC, in milliseconds.
+macro_rules! timestamp_sql {
+    () => {
+        "to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    };
+}
+
+/// The insert of the outcomes of the rows of `$ended` that have a callback address. Their `status` is the
+/// outcome; they have the columns of the key, `agent_id` and `answer`. `$attempts` are begun, and the next
+/// is due at `$due`. It returns the columns of `Delivery::just_written`.
+macro_rules! delivery_sql {
+    ($ended:literal, $attempts:literal, $due:literal) => {
+        concat!(
+            "
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
+    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
+        jsonb_build_object('type', 'interaction.' || status, 'timestamp', ",
+            $crate::store::delivery::timestamp_sql!(),
+            ",
+            'data', jsonb_strip_nulls(jsonb_build_object('id', id, 'status', status, 'answer', answer))),
+        ",
+            $attempts,
+            ", ",
+            $due,
+            "
+    from ",
+            $ended,
+            "
+    where callback_url is not null
+    returning id as delivery_id, url, payload
+"
+        )
+    };
+}
+
+pub(super) use {delivery_sql, timestamp_sql};
+
 /// How many deliveries are taken at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Take<'a> {

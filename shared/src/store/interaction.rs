@@ -2,6 +2,7 @@
 //! can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
 
 use super::connection::{connection, via_sql};
+use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
 use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed, millis};
@@ -16,9 +17,6 @@ use tokio_postgres::{
     Row,
     types::{Json, Type},
 };
-
-/// Most interactions of one agent that may be open at once.
-pub(super) const MAX_OPEN: i64 = 1000;
 
 /// An interaction that is to be stored.
 #[derive(Debug)]
@@ -66,42 +64,28 @@ pub enum Read {
     Refused(TokenStanding),
 }
 
-// One statement for all that must hold before a card may be posted. Stored anew is another content, and
-// one of which no post was noted in 30 s: whoever was to post it has died. (A post takes at most 20 s, and
-// its note 2 s.)
+// One statement for all that must hold before a card may be posted. A row is stored again where its content
+// is another, or where nobody posted its card.
 const INTERACTION_STORE: &str = concat!(
     "
 with asker as (
     select ",
-    token_sql!("$1", "$5", "$10", "$11", "$12"),
+    token_sql!("$1", "$5", "$11", "$12", "$13"),
     " as token
-), via as (
-    select * from connections where organization_id = $1 and id = $3
 ), before as (
     select * from pending_interactions where organization_id = $1 and id = $2
-), open as (
-    select from pending_interactions
-    where organization_id = $1 and agent_id = $5 and claimed_at is null
-        and created_at > now() - $7 * interval '1 millisecond'
-    limit $13
-), crowd as (
-    select count(*) >= $13 and not exists (select from before) as full from open
-), stored as (
-    insert into pending_interactions as p
-        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision)
-    select $1, $2, $3, $4, $5, $6, $8, $9
-    from via, asker, crowd
-    where asker.token is null and not crowd.full
-    on conflict (organization_id, id) do update
-    set entry_payload = excluded.entry_payload, digest = excluded.digest, revision = excluded.revision,
-        stored_at = now(), posted_at = null, card = null,
-        claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null
-    where p.connection_id = excluded.connection_id
-        and p.expected_user_id = excluded.expected_user_id
-        and p.agent_id = excluded.agent_id
-        and p.created_at > now() - $7 * interval '1 millisecond'
+), ",
+    before_open_sql!(),
+    ", stored as (",
+    open_sql!(
+        "via, asker, crowd where asker.token is null and not crowd.full",
+        ""
+    ),
+    "p.created_at > now() - $7 * interval '1 millisecond'
         and (p.entry_payload is distinct from excluded.entry_payload
-            or (p.claimed_at is null and p.posted_at is null and p.stored_at <= now() - interval '30 seconds'))
+            or ",
+    unposted_sql!(),
+    ")
     -- A row version that replaced none has no xmax.
     returning p.created_at, p.xmax = 0 as inserted
 )
@@ -183,17 +167,17 @@ impl Store {
             (&(millis(ttl) as f64), Type::FLOAT8),
             (&new.digest, Type::TEXT),
             (&new.revision.as_str(), Type::TEXT),
+            (&MAX_OPEN, Type::INT8),
             (&new.worker.token().as_str(), Type::TEXT),
             (&new.worker.issued_at(), Type::FLOAT8),
             (&new.worker.deployment().as_str(), Type::TEXT),
-            (&MAX_OPEN, Type::INT8),
         ];
         // A row that appears or changes between the statement's snapshot and its insert is seen whole
         // by neither half.
         for _ in 0..3 {
             let rows = match self.query(INTERACTION_STORE, &parameters).await {
                 // So is an agent or a connection that went in between.
-                Err(error) if error.is_orphan() => continue,
+                Err(error) if error.orphan().is_some() => continue,
                 rows => rows?,
             };
             let row = one(&rows)?;

@@ -1,12 +1,12 @@
 //! Egress policies, and what a decision needs to know beside them, in one statement.
 
-use super::grant::standing;
+use super::administration::Written;
+use super::grant::{grant_sql, standing};
 use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
-use crate::error::Error;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
 use serde_json::Value;
@@ -46,27 +46,7 @@ macro_rules! policies_sql {
     };
 }
 
-/// How `$pattern` stands for `$org`'s `$agent`: denied and until when, as JSON.
-macro_rules! grant_sql {
-    ($org:literal, $agent:literal, $pattern:literal) => {
-        concat!(
-            "(
-        select jsonb_build_object('denied', g.denied, 'expires_at', g.expires_at)
-        from grants g
-        where g.organization_id = ",
-            $org,
-            " and g.agent_id = ",
-            $agent,
-            " and g.pattern = ",
-            $pattern,
-            "
-            and (g.expires_at is null or g.expires_at > now())
-    )"
-        )
-    };
-}
-
-pub(super) use {grant_sql, policies_sql};
+pub(super) use policies_sql;
 
 const POLICY_FACTS: &str = concat!(
     "
@@ -190,7 +170,7 @@ impl Store {
         agent: Option<&AgentId>,
         rules: &Value,
         observe: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let sql = if agent.is_some() {
             POLICY_PUT
         } else {
@@ -202,7 +182,7 @@ impl Store {
             (&Json(rules), Type::JSONB),
             (&observe, Type::BOOL),
         ];
-        self.owned(sql, &parameters).await.map(drop)
+        self.owned(sql, &parameters).await
     }
 
     /// Removes it; how many there were.

@@ -1,5 +1,7 @@
 //! Deleting what is stale, oldest first, a bounded batch at a time.
 
+use super::delivery::delivery_sql;
+use super::ended::ended_sql;
 use super::row::{Columns, one};
 use super::{Store, StoreError, malformed};
 use serde::Deserialize;
@@ -107,26 +109,18 @@ impl Swept {
         match self {
             // A question that nobody answered ends as expired, which a late click is told.
             Self::PendingInteractions => {
-                "
-    returning organization_id, id, agent_id, connection_id, expected_user_id, callback_url, claimed_at
-), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
-    select organization_id, id, connection_id, expected_user_id, true
-    from deleted
-    where claimed_at is null
-    on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
-        expired = true
+                concat!(
+                    "
+    returning organization_id, id, agent_id, connection_id, expected_user_id, callback_url, claimed_at, answer
 ), expired as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload)
-    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
-        jsonb_build_object('type', 'interaction.expired',
-            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-            'data', jsonb_build_object('id', id, 'status', 'expired'))
-    from deleted
-    where claimed_at is null and callback_url is not null
-)
+    select *, 'expired' as status from deleted where claimed_at is null
+), remembered as (",
+                    ended_sql!("expired"),
+                    "), delivery as (",
+                    delivery_sql!("expired", "0", "now()"),
+                    ")
 select count(*) as deleted, '[]'::jsonb as given_up from deleted"
+                )
             }
             Self::Deliveries => {
                 "

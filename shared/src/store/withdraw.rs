@@ -1,7 +1,8 @@
 //! Withdrawing: an agent takes its own question back.
 
 use super::connection::{connection, via_sql};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, delivery_sql};
+use super::ended::ended_sql;
 use super::interaction::{columns, whole};
 use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
@@ -49,29 +50,17 @@ with asker as (
     delete from pending_interactions
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
         and claimed_at is null and (select token from asker) is null
-    returning entry_payload, card, callback_url,
+    returning organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, card, callback_url, answer,
         case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
-), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
-    select $1, $2, $3, $4, status = 'expired' from withdrawn
-    on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id,
-        ended_at = now(), expired = excluded.expired
-), delivery as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $5, $2, callback_url,
-        jsonb_build_object('type', 'interaction.' || status,
-            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-            'data', jsonb_build_object('id', $2::text, 'status', status)),
-        1, now() + $7 * interval '1 millisecond'
-    from withdrawn
-    where callback_url is not null
-    returning id, url, payload
-)
+), remembered as (",
+    ended_sql!("withdrawn"),
+    "), delivery as (",
+    delivery_sql!("withdrawn", "1", "now() + $7 * interval '1 millisecond'"),
+    ")
 select ",
     via_sql!("via"),
     ", asker.token, exists (select from own) as own, withdrawn.entry_payload, withdrawn.card,
-    delivery.id as delivery_id, delivery.url, delivery.payload
+    delivery.delivery_id, delivery.url, delivery.payload
 from asker
 left join withdrawn on true
 left join delivery on true
