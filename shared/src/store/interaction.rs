@@ -227,8 +227,9 @@ impl Store {
         self.query(INTERACTION_POSTED, &parameters).await.map(drop)
     }
 
-    /// Deletes an interaction for good; true when a row went. With a revision only while that stands
-    /// there unanswered.
+    /// Deletes an interaction for good; true when a row went. With a revision only while that revision stands
+    /// there unanswered, which is how a post that failed is undone. Without one, whatever stands there: the
+    /// plain operation, which nothing in production calls and the tests hold to its scope.
     pub async fn interaction_delete(
         &self,
         scope: &PersonScope,

@@ -4,12 +4,13 @@ use super::delivery::delivery_sql;
 use super::ended::ended_sql;
 use super::row::{Columns, one};
 use super::{Store, StoreError, malformed};
+use crate::literal::literals;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 
 /// A table that is swept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
     PendingInteractions,
     Placeholders,
@@ -22,6 +23,20 @@ pub enum Swept {
     EndedInteractions,
     /// What the judge said of requests.
     EgressVerdicts,
+}
+
+// The tables' names, and the order in which they are swept.
+literals! {
+    Swept {
+        PendingInteractions = "pending_interactions",
+        Placeholders = "placeholders",
+        Grants = "grants",
+        Deliveries = "deliveries",
+        RevokedTokens = "revoked_tokens",
+        DeploymentRevocations = "deployment_revocations",
+        EndedInteractions = "ended_interactions",
+        EgressVerdicts = "egress_verdicts",
+    }
 }
 
 /// What one batch took.
@@ -41,8 +56,7 @@ pub struct GivenUp {
 }
 
 impl Swept {
-    /// Whether the contract's report names it: what is ours alone is told of only where there is
-    /// something to tell.
+    /// Whether the report names the table also where nothing was deleted.
     pub const fn always_reported(self) -> bool {
         match self {
             Self::PendingInteractions
@@ -51,30 +65,6 @@ impl Swept {
             | Self::Deliveries
             | Self::RevokedTokens => true,
             Self::DeploymentRevocations | Self::EndedInteractions | Self::EgressVerdicts => false,
-        }
-    }
-
-    pub const ALL: [Self; 8] = [
-        Self::PendingInteractions,
-        Self::Placeholders,
-        Self::Grants,
-        Self::Deliveries,
-        Self::RevokedTokens,
-        Self::DeploymentRevocations,
-        Self::EndedInteractions,
-        Self::EgressVerdicts,
-    ];
-
-    pub const fn table(self) -> &'static str {
-        match self {
-            Self::PendingInteractions => "pending_interactions",
-            Self::Placeholders => "placeholders",
-            Self::Grants => "grants",
-            Self::Deliveries => "deliveries",
-            Self::RevokedTokens => "revoked_tokens",
-            Self::DeploymentRevocations => "deployment_revocations",
-            Self::EndedInteractions => "ended_interactions",
-            Self::EgressVerdicts => "egress_verdicts",
         }
     }
 
@@ -148,7 +138,7 @@ select count(*) as deleted, '[]'::jsonb as given_up from deleted"
     /// Takes at most $1 rows. `= any (array(...))` takes the limit literally, where `in (select ...
     /// limit n)` may run as a join that takes more; a row that another run holds is that run's.
     fn statement(self) -> String {
-        let (table, (stale, age), tail) = (self.table(), self.stale(), self.tail());
+        let (table, (stale, age), tail) = (self.as_str(), self.stale(), self.tail());
         format!(
             "
 with deleted as (
@@ -194,5 +184,15 @@ impl Store {
     pub async fn oldest_age_ms(&self) -> Result<i64, StoreError> {
         let rows = self.query(OLDEST_AGE, &[]).await?;
         one(&rows)?.column("age_ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swept_table_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Swept::ALL, Swept::as_str);
     }
 }
