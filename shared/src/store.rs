@@ -52,6 +52,9 @@ use tokio_postgres::{
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The database, through at most `DATABASE_POOL_MAX` connections that are opened when first needed.
+///
+/// Each operation returns `StoreError` where the database cannot be asked or answers what is not expected;
+/// what the caller must tell apart is a named outcome.
 pub struct Store {
     connections: Pool<Connections>,
     timeout: Duration,
@@ -60,14 +63,19 @@ pub struct Store {
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// No connection within its time: no credentials, no server, or a pool that is full.
     #[error("no database connection: {0}")]
     Connect(String),
+    /// No answer within `DATABASE_TIMEOUT_MS`. The server was asked to give up.
     #[error("the statement took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
+    /// The server refused it, or the connection broke.
     #[error("statement failed: {}", describe(.0))]
     Statement(tokio_postgres::Error),
+    /// The schema could not be brought to this version.
     #[error("the migration failed: {0}")]
     Migration(String),
+    /// A column is missing, has another type, or holds an id or a name that is invalid.
     #[error("a row is not of the expected form: {0}")]
     Row(String),
 }

@@ -16,13 +16,21 @@ use tokio_postgres::types::{Json, Type};
 /// A placeholder to store. Only its hash is known here.
 #[derive(Debug)]
 pub struct NewPlaceholder {
+    /// The key of the row.
     pub hash: PlaceholderHash,
+    /// The agent that holds it.
     pub agent_id: AgentId,
+    /// The one user for whom it counts; `None` for all of the agent's.
     pub user_id: Option<UserId>,
+    /// The variable in which the agent finds it. It is kept for the operator alone.
     pub env_var_name: String,
+    /// The deployment with which it is revoked.
     pub deployment_name: DeploymentName,
+    /// How long it lives, in seconds.
     pub ttl_seconds: u32,
+    /// The name of the secret it stands for, if it has one of its own.
     pub secret_ref: Option<String>,
+    /// The hosts that its own secret may be sent to.
     pub allowed_hosts: Vec<String>,
 }
 
@@ -43,12 +51,19 @@ pub enum Written {
 /// A credential profile to write.
 #[derive(Debug)]
 pub struct NewProfile {
+    /// Its id, unique within the organization.
     pub id: ProfileId,
+    /// The provider whose credential it is.
     pub provider_id: ProviderId,
+    /// The one agent that may use it; `None` for all of the organization's.
     pub agent_id: Option<AgentId>,
+    /// The one user of that agent for whom it is used; `None` for all.
     pub user_id: Option<UserId>,
+    /// How the credential is presented.
     pub auth_type: AuthType,
+    /// The name of its secret.
     pub secret_ref: String,
+    /// Whether it is kept but not used.
     pub disabled: bool,
 }
 
@@ -132,6 +147,7 @@ impl Store {
         Ok(())
     }
 
+    /// Creates an agent.
     pub async fn agent_put(
         &self,
         organization: &OrganizationId,
@@ -167,6 +183,7 @@ impl Store {
         }
     }
 
+    /// Creates or replaces a credential profile.
     pub async fn profile_put(
         &self,
         organization: &OrganizationId,

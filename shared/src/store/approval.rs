@@ -14,11 +14,15 @@ use tokio_postgres::types::{Json, Type};
 /// An approval that is to be open.
 #[derive(Debug)]
 pub struct NewApproval<'a> {
+    /// The person who is asked.
     pub scope: &'a PersonScope,
+    /// The agent whose request it is about.
     pub agent: &'a AgentScope,
     /// Made from what it is about, so that all who ask for it mean the same row.
     pub id: &'a InteractionId,
+    /// What is asked: the body of an approval, as JSON.
     pub payload: &'a Value,
+    /// SHA-256 of what the approval shows, in hexadecimal.
     pub digest: &'a str,
     /// Of the card that is posted if this is new.
     pub revision: &'a Revision,

@@ -20,10 +20,13 @@ use tokio_postgres::{
 pub struct NewClaim<'a> {
     /// Of the card that was clicked.
     pub revision: &'a Revision,
+    /// The option that was clicked.
     pub choice: Choice,
+    /// Which click this is. The platform may deliver it again.
     pub click: &'a ClickKey,
     /// Where the clicked card is.
     pub card: Option<&'a CardAddress>,
+    /// How long a question can be answered.
     pub ttl: Duration,
     /// For how long settling and delivering are the claimer's own; then they are the sweep's.
     pub lease: Duration,
@@ -34,7 +37,9 @@ pub struct NewClaim<'a> {
 pub enum Missed {
     /// This click claimed it before, and is delivered again.
     Again(Answered),
+    /// It expired before the click.
     Expired,
+    /// The agent took it back before the click.
     Withdrawn,
     /// The card is of what stood under the id before.
     Replaced,

@@ -28,10 +28,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The organization, whose key signs it.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The agent whose egress policy the address must obey, beside the organization's.
     pub fn agent(&self) -> Option<&AgentId> {
         self.agent.as_ref()
     }
@@ -41,6 +43,7 @@ impl Delivery {
         &self.id
     }
 
+    /// The interaction whose outcome it is.
     pub fn interaction(&self) -> &InteractionId {
         &self.interaction
     }
@@ -50,15 +53,17 @@ impl Delivery {
         &self.url
     }
 
-    /// Whose it is to take: host and port.
+    /// Who takes it: host and port. Empty where the store did not say.
     pub fn receiver(&self) -> &str {
         self.receiver.as_deref().unwrap_or_default()
     }
 
+    /// The body: what became of the interaction.
     pub fn payload(&self) -> &Value {
         &self.payload
     }
 
+    /// Attempts begun, this one included.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }

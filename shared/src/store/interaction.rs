@@ -21,10 +21,13 @@ use tokio_postgres::{
 /// An interaction that is to be stored.
 #[derive(Debug)]
 pub struct NewInteraction<'a> {
+    /// The person who is asked.
     pub scope: &'a PersonScope,
     /// Who asks; its token must still count.
     pub worker: &'a VerifiedWorker,
+    /// The id that the agent chose.
     pub id: &'a InteractionId,
+    /// What is asked: the body as it came.
     pub payload: &'a Value,
     /// Of what an approval shows.
     pub digest: Option<&'a str>,
@@ -37,8 +40,8 @@ pub struct NewInteraction<'a> {
 pub enum Stored {
     /// The row is new.
     New(Status, Connection),
-    /// Another content stood there, or one whose card nobody is known to have posted: it is stored anew
-    /// and can be claimed again. Its former card, if it is known.
+    /// A row stood there with other content, or with a card that nobody is known to have posted. It is stored
+    /// again and can be claimed again. Holds the former card's address, if it is known.
     Anew(Status, Connection, Option<CardAddress>),
     /// Nothing in it changed; this is how it stands.
     Unchanged(Status),
@@ -57,6 +60,7 @@ pub enum Stored {
 /// What reading came to.
 #[derive(Debug)]
 pub enum Read {
+    /// How it stands.
     Status(Status),
     /// The agent has no interaction of this id.
     Unknown,

@@ -18,9 +18,13 @@ use tokio_postgres::{
 /// What the database knows of an agent's egress.
 #[derive(Debug)]
 pub struct PolicyFacts {
+    /// The policies that apply to the agent. Rules that the caller already caches are left out.
     pub policies: Vec<PolicyRow>,
+    /// What a person decided about the pattern for this agent.
     pub grant: Grant,
+    /// Whether the organization has the agent.
     pub agent_exists: bool,
+    /// How the worker token stands; `Good` where there is none.
     pub token: TokenStanding,
 }
 

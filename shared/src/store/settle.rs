@@ -15,11 +15,17 @@ use tokio_postgres::types::Type;
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]
 pub struct Unsettled {
+    /// The person who answered.
     pub scope: PersonScope,
+    /// The interaction's id.
     pub id: InteractionId,
+    /// The connection that its card is on.
     pub connection: Connection,
+    /// The question and its answer.
     pub answered: Answered,
+    /// Where its card is.
     pub card: CardAddress,
+    /// What is still to be done.
     pub owed: Vec<Owed>,
 }
 

@@ -12,10 +12,15 @@ use tokio_postgres::types::{Json, Type};
 /// A table that is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
+    /// Questions and approvals past their time.
     PendingInteractions,
+    /// Placeholders that expired.
     Placeholders,
+    /// Grants and denials that expired.
     Grants,
+    /// Outcomes older than a day, delivered or not.
     Deliveries,
+    /// Revoked worker tokens that would have expired by now.
     RevokedTokens,
     /// Until when a deployment's worker tokens are revoked.
     DeploymentRevocations,
@@ -42,6 +47,7 @@ literals! {
 /// What one batch took.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Rows deleted.
     pub deleted: u64,
     /// Deliveries among them that never arrived.
     pub given_up: Vec<GivenUp>,
@@ -50,8 +56,11 @@ pub struct Batch {
 /// A delivery that was tried for a day and never arrived.
 #[derive(Debug, Deserialize)]
 pub struct GivenUp {
+    /// Whose it was. This and the next are only logged, so they are not parsed.
     pub organization_id: String,
+    /// The interaction whose outcome it was.
     pub interaction_id: String,
+    /// Attempts that were begun.
     pub attempts: i32,
 }
 

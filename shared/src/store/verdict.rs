@@ -26,7 +26,9 @@ pub enum VerdictClaim {
 /// How somebody's call stands.
 #[derive(Debug)]
 pub enum Flight {
+    /// It has ended.
     Landed(StoredVerdict),
+    /// It is still waited for.
     UnderWay,
     /// Its caller died.
     Lost,
@@ -35,9 +37,13 @@ pub enum Flight {
 /// How a call of the judge's ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JudgeOutcome {
+    /// The judge allowed the request.
     Allow,
+    /// The judge denied it.
     Deny,
+    /// The judge did not answer in time.
     Timeout,
+    /// The judge could not be asked, or gave no verdict.
     Unavailable,
 }
 
@@ -53,13 +59,14 @@ literals! {
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredVerdict {
+    /// How the call ended.
     pub outcome: JudgeOutcome,
-    /// For how long it may be reused: not at all, a failure.
+    /// For how long it may be reused. A failure is not reused, so zero.
     pub life: Duration,
 }
 
-// A row whose time is over is as if absent: an outcome that is old or that failed, or a call whose
-// caller died. What the snapshot still shows of one that another has just begun anew counts no more.
+// A row whose time is over counts as absent: an outcome that is old or that failed, or a call whose caller
+// died. Where the row is ours now, the version that the snapshot still shows no longer counts.
 const VERDICT_CLAIM: &str = "
 with ours as (
     insert into egress_verdicts as v (organization_id, key, flight, expires_at)

@@ -19,8 +19,11 @@ use tokio_postgres::types::Type;
 /// What withdrawing came to.
 #[derive(Debug)]
 pub enum Withdrawal {
+    /// It is gone. A late click is told.
     Withdrawn(Box<Withdrawn>),
+    /// It was answered before. Nothing changed.
     Answered,
+    /// The agent has no such interaction under this scope.
     Unknown,
     /// The token that withdraws does not count.
     Refused(TokenStanding),
@@ -29,9 +32,13 @@ pub enum Withdrawal {
 /// What was withdrawn, so that its card can be told.
 #[derive(Debug)]
 pub struct Withdrawn {
+    /// What was asked.
     pub payload: Value,
+    /// Where its card is, if that is known.
     pub card: Option<CardAddress>,
+    /// The connection that its card is on.
     pub connection: Option<Connection>,
+    /// Its outcome on its way, where it had a callback address.
     pub delivery: Option<Delivery>,
 }
 
