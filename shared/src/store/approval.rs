@@ -41,8 +41,8 @@ pub enum Opened {
     TooManyOpen,
 }
 
-// An open approval makes room in three cases: it expired; it was answered over 10 s ago, so whoever asks has
-// read that its grant or denial is over; or nobody posted its card.
+// A row that stands already makes room in three cases: it expired; it was answered over 10 s ago, so whoever
+// asks has read that its grant or denial is over; or nobody posted its card.
 const APPROVAL_OPEN: &str = concat!(
     "
 with ",
