@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::error::{Code, Error};
 use crate::host::HostName;
 use crate::id::ProviderId;
+use crate::literal::literals;
 use crate::policy::Target;
 use http::{HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
@@ -46,14 +47,20 @@ fn chat_path() -> String {
 }
 
 /// How a credential is presented to its provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum AuthType {
     /// As an API key.
     ApiKey,
     /// As an OAuth access token.
-    #[serde(rename = "oauth")]
     OAuth,
+}
+
+literals! {
+    AuthType {
+        ApiKey = "api_key",
+        OAuth = "oauth",
+    }
 }
 
 /// Where a credential goes in a request.
@@ -238,6 +245,11 @@ impl Providers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_to_present_a_credential_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&AuthType::ALL, AuthType::as_str);
+    }
 
     #[test]
     fn the_built_in_list_is_sound_and_https() {
