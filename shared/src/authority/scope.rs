@@ -1,6 +1,9 @@
 //! Who is asking. A scope is proof, so only this module makes one, and only from a verified credential.
 
-use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
+use crate::id::{
+    AgentId, ChannelId, ConnectionId, ConversationId, DeploymentName, OrganizationId, TeamId,
+    TokenId, UserId,
+};
 
 /// What a verified worker token or a resolved placeholder proves: an agent of an organization.
 ///
@@ -124,9 +127,9 @@ impl PersonScope {
 pub struct Conversation {
     pub(super) agent: AgentScope,
     pub(super) scope: PersonScope,
-    pub(super) channel: String,
-    pub(super) conversation: String,
-    pub(super) team: Option<String>,
+    pub(super) channel: ChannelId,
+    pub(super) conversation: ConversationId,
+    pub(super) team: Option<TeamId>,
 }
 
 impl Conversation {
@@ -138,16 +141,16 @@ impl Conversation {
         &self.scope
     }
 
-    pub fn channel(&self) -> &str {
+    pub fn channel(&self) -> &ChannelId {
         &self.channel
     }
 
-    pub fn conversation(&self) -> &str {
+    pub fn conversation(&self) -> &ConversationId {
         &self.conversation
     }
 
-    pub fn team(&self) -> Option<&str> {
-        self.team.as_deref()
+    pub fn team(&self) -> Option<&TeamId> {
+        self.team.as_ref()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::authority::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
 use crate::error::{Code, Error};
-use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
+use crate::id::{
+    AgentId, ChannelId, ConnectionId, ConversationId, DeploymentName, OrganizationId, TeamId,
+    TokenId, UserId,
+};
 use crate::secret::{Freshness, OperatorSecret, Secrets};
 use crate::wire::event::Incoming;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,11 +38,11 @@ pub struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<ConversationId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team_id: Option<String>,
+    pub team_id: Option<TeamId>,
 }
 
 /// A NumericDate (RFC 7519 section 2): seconds since the epoch, which may have a fraction.
@@ -67,9 +70,9 @@ pub struct NewToken {
     pub expires_at: i64,
     pub connection_id: Option<ConnectionId>,
     pub user_id: Option<UserId>,
-    pub channel_id: Option<String>,
-    pub conversation_id: Option<String>,
-    pub team_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
+    pub conversation_id: Option<ConversationId>,
+    pub team_id: Option<TeamId>,
 }
 
 /// Whether these bytes have a compact JWS's shape: three base64url parts.
@@ -376,6 +379,9 @@ mod tests {
             ("aud", "other"),
             ("org", ""),
             ("sub", "a b"),
+            ("channel_id", "a b"),
+            ("conversation_id", ""),
+            ("team_id", "a\n"),
         ] {
             let mut wrong = whole.clone();
             wrong[claim] = value.into();

@@ -5,7 +5,7 @@ use crate::authority::scope::AgentScope;
 use crate::chat::Card;
 use crate::digest;
 use crate::error::{Code, Error};
-use crate::id::{InteractionId, Revision};
+use crate::id::{ConversationId, InteractionId, Revision};
 use crate::policy::{Approver, Target};
 use crate::question::approval;
 use crate::store::{NewApproval, Opened};
@@ -38,7 +38,7 @@ impl Interactions {
         let payload = json!({
             "id": id, "kind": "approval", "tool": tool, "args": args,
             "channel_id": approver.channel_id,
-            "conversation_id": approver.conversation_id.as_ref().unwrap_or(&approver.channel_id),
+            "conversation_id": approver.conversation_id.clone().unwrap_or_else(|| approver.channel_id.clone().into()),
         });
         let revision = Revision::new();
         let new = NewApproval {
@@ -77,8 +77,11 @@ fn id(agent: &AgentScope, approver: &Approver, target: &Target) -> Result<Intera
         target.host.as_str(),
         approver.connection_id.as_str(),
         approver.user_id.as_str(),
-        &approver.channel_id,
-        approver.conversation_id.as_deref().unwrap_or_default(),
+        approver.channel_id.as_str(),
+        approver
+            .conversation_id
+            .as_ref()
+            .map_or("", ConversationId::as_str),
     ]);
     let hash = crate::digest::to_hex(&hash);
     let id = format!("{}{}", approval::OWN_IDS, &hash[..40]);

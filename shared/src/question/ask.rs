@@ -102,10 +102,10 @@ impl Ask {
         if let Some(callback) = callback {
             payload["callback_url"] = callback.as_str().into();
         }
-        payload["channel_id"] = conversation.channel().into();
-        payload["conversation_id"] = conversation.conversation().into();
+        payload["channel_id"] = conversation.channel().as_str().into();
+        payload["conversation_id"] = conversation.conversation().as_str().into();
         if let Some(team) = conversation.team() {
-            payload["team_id"] = team.into();
+            payload["team_id"] = team.as_str().into();
         }
         payload
     }
