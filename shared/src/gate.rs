@@ -1,5 +1,5 @@
-//! May this be sent? Rules decide first, a model where they say so, a person where they say so; what
-//! goes wrong on the way is a denial.
+//! Decides whether a request may be sent: by rules, and where they say so, by a model or a person. Any failure
+//! on the way is a denial.
 
 use crate::authority::access::EgressAllowed;
 use crate::authority::scope::AgentScope;
@@ -8,50 +8,61 @@ use crate::id::InteractionId;
 use crate::interactions::Interactions;
 use crate::judge::{Judge, JudgeError, Provenance, Question};
 use crate::policy::{
-    Approver, DecidedBy, Grant, Judged, Mode, Policies, Ruled, Ruling, Sees, Target,
+    self, Approver, Basis, DecidedBy, Grant, Judged, Judgement, Mode, Policies, Sees, Target,
 };
 use crate::telemetry::EGRESS;
 use metrics::counter;
 
-/// What is to be decided.
+/// A request on which the gate decides.
 #[derive(Debug, Clone, Copy)]
 pub struct EgressRequest<'a> {
+    /// The agent that sends it.
     pub agent: &'a AgentScope,
+    /// The policies that apply to the agent.
     pub policies: &'a Policies,
-    /// How the target's host stands for the agent.
+    /// What a person decided about the target's host for this agent.
     pub grant: Grant,
+    /// Where it goes, as it will be sent.
     pub target: &'a Target,
+    /// Its body, for a judge that sees bodies.
     pub body: Body<'a>,
-    /// Whether the host is a provider's own, which is allowed where there is no policy.
+    /// Whether the host belongs to a configured provider, which is allowed where there is no policy.
     pub of_provider: bool,
 }
 
 /// The body of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
+    /// The whole body.
     Known(&'a [u8]),
-    /// A tunnel hides it.
+    /// A tunnel hides the body.
     Hidden,
 }
 
-/// What was decided, by what, and why.
+/// What was decided, on what ground, and why.
 #[derive(Debug)]
 pub struct Decision {
+    /// What happens to the request.
     pub verdict: Verdict,
+    /// What decided.
     pub source: Source,
+    /// A sentence for the agent. The judge's own words may quote the request.
     pub reason: String,
 }
 
+/// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
+    /// It may be sent.
     Allow,
-    /// With the error's code.
+    /// It may not be sent; the error's code.
     Deny(Code),
-    /// A person is asked in this interaction.
+    /// A person is asked, in this interaction.
     Ask(InteractionId),
 }
 
 impl Verdict {
+    /// The verdict as answers and logs write it.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -61,17 +72,25 @@ impl Verdict {
     }
 }
 
+/// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
+    /// A rule, or the absence of policies.
     Rule,
+    /// The judge, just now.
     Judge,
+    /// A verdict of the judge that is still valid.
     Cache,
+    /// Nothing: the judge has failed too often and is not asked for a while.
     CircuitOpen,
+    /// Nothing: the judge failed.
     JudgeError,
+    /// A person's grant or denial.
     Grant,
 }
 
 impl Source {
+    /// The source as answers and logs write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rule => "rule",
@@ -93,7 +112,7 @@ impl Decision {
         }
     }
 
-    /// Leave to send.
+    /// The proof that the request may be sent.
     ///
     /// # Errors
     /// 403 with the code of the denial, or `approval_required` with the interaction to wait for.
@@ -103,10 +122,11 @@ impl Decision {
             Verdict::Allow => Ok(EgressAllowed::by_gate()),
             Verdict::Deny(code) => {
                 let message = format!("{}: {}", Error::from(code).message(), self.reason);
-                Err(match code {
-                    // The judge's own words may quote the request.
-                    Code::JudgeDenied => Error::private(code, message),
-                    _ => Error::new(code, message),
+                // The judge's own words may quote the request.
+                Err(if code == Code::JudgeDenied {
+                    Error::private(code, message)
+                } else {
+                    Error::new(code, message)
                 })
             }
             Verdict::Ask(id) => {
@@ -119,13 +139,14 @@ impl Decision {
     }
 }
 
-/// Decides, with the model and the people it may ask.
+/// Decides on egress. It holds the ways to the judge and to people.
 pub struct Gate {
     judge: Judge,
     interactions: Interactions,
 }
 
 impl Gate {
+    /// A gate that may ask this judge, and people through these interactions.
     pub fn new(judge: Judge, interactions: Interactions) -> Self {
         Self {
             judge,
@@ -133,58 +154,59 @@ impl Gate {
         }
     }
 
-    /// Decides; what a policy that only observes would have decided is told besides.
-    pub async fn decide(&self, matter: EgressRequest<'_>) -> Decision {
-        if matter.policies.is_empty() {
-            return if matter.of_provider {
-                Decision::new(Verdict::Allow, Source::Rule, DecidedBy::NoPolicy)
-            } else {
-                let why = "no policy is set, and the host is no provider's own";
-                Decision::new(Verdict::Deny(Code::EgressDenied), Source::Rule, why)
-            };
-        }
-        let ruling = matter.policies.ruling(matter.target, Mode::Enforced);
-        let decision = match self.told(&matter, ruling).await {
-            Told::Decided(decision) => decision,
-            Told::AskAPerson(asked) => self.asked(&matter, asked, ruling.by).await,
+    /// Decides, and logs what policies that only observe would have decided.
+    pub async fn decide(&self, request: EgressRequest<'_>) -> Decision {
+        let judgement = request.judge(Mode::Enforced);
+        let by = judgement.by;
+        let decision = match self.resolve(&request, judgement).await {
+            Resolved::Decided(decision) => decision,
+            Resolved::NeedsPerson(approver) => self.ask(&request, approver, by).await,
         };
-        tell(
+        if request.policies.is_empty() {
+            return decision;
+        }
+        record(
             "egress",
-            &matter,
-            ruling.by,
+            &request,
+            by,
             decision.verdict.as_str(),
             decision.source,
         );
-        if matter.policies.observes() {
-            let ruling = matter.policies.ruling(matter.target, Mode::Observed);
-            let (verdict, source) = match self.told(&matter, ruling).await {
-                Told::Decided(would) => (would.verdict.as_str(), would.source),
-                Told::AskAPerson(_) => ("ask", Source::Rule),
+        if request.policies.observes() {
+            let judgement = request.judge(Mode::Observed);
+            let by = judgement.by;
+            let (verdict, source) = match self.resolve(&request, judgement).await {
+                Resolved::Decided(decision) => (decision.verdict.as_str(), decision.source),
+                Resolved::NeedsPerson(_) => ("ask", Source::Rule),
             };
-            tell("egress_observed", &matter, ruling.by, verdict, source);
+            record("egress_observed", &request, by, verdict, source);
         }
         decision
     }
 
-    /// What the ruling comes to, short of asking a person.
-    async fn told<'a>(&self, matter: &EgressRequest<'_>, ruling: Ruling<'a>) -> Told<'a> {
-        let denied = Verdict::Deny(Code::EgressDenied);
-        Told::Decided(match ruling.ruled {
-            Ruled::Allow => Decision::new(Verdict::Allow, Source::Rule, ruling.by),
-            Ruled::Deny => Decision::new(denied, Source::Rule, ruling.by),
-            Ruled::Judge(judged) => self.judged(matter, judged).await,
-            Ruled::Ask(asked) => match matter.grant {
-                Grant::Denied => Decision::new(denied, Source::Grant, "a person denied this host"),
-                Grant::Allowed(_) => {
-                    Decision::new(Verdict::Allow, Source::Grant, "a person allowed this host")
-                }
-                Grant::None => return Told::AskAPerson(asked),
-            },
+    /// Resolves a judgement without asking a person.
+    async fn resolve<'a>(
+        &self,
+        request: &EgressRequest<'_>,
+        judgement: Judgement<'a>,
+    ) -> Resolved<'a> {
+        let source = match judgement.basis {
+            Basis::Rule => Source::Rule,
+            Basis::Grant => Source::Grant,
+        };
+        Resolved::Decided(match judgement.verdict {
+            policy::Verdict::Allow => Decision::new(Verdict::Allow, source, judgement.reason),
+            policy::Verdict::Deny => {
+                let denied = Verdict::Deny(Code::EgressDenied);
+                Decision::new(denied, source, judgement.reason)
+            }
+            policy::Verdict::Model(judged) => self.ask_judge(request, judged).await,
+            policy::Verdict::Person(approver) => return Resolved::NeedsPerson(approver),
         })
     }
 
-    async fn judged(&self, matter: &EgressRequest<'_>, judged: &Judged) -> Decision {
-        let body = match (judged.sees, matter.body) {
+    async fn ask_judge(&self, request: &EgressRequest<'_>, judged: &Judged) -> Decision {
+        let body = match (judged.sees, request.body) {
             (Sees::Request, _) => None,
             (Sees::Body, Body::Known(body)) => Some(body),
             (Sees::Body, Body::Hidden) => {
@@ -192,20 +214,20 @@ impl Gate {
                 return Decision::new(Verdict::Deny(Code::JudgeDenied), Source::Rule, why);
             }
         };
-        let asked = Question {
-            agent: matter.agent,
+        let question = Question {
+            agent: request.agent,
             policy: &judged.policy,
-            target: matter.target,
+            target: request.target,
             body,
         };
-        match self.judge.opinion(asked).await {
-            Ok((opinion, heard)) => {
+        match self.judge.opinion(question).await {
+            Ok((opinion, provenance)) => {
                 let verdict = if opinion.allow {
                     Verdict::Allow
                 } else {
                     Verdict::Deny(Code::JudgeDenied)
                 };
-                let source = match heard {
+                let source = match provenance {
                     Provenance::Now => Source::Judge,
                     Provenance::Before => Source::Cache,
                 };
@@ -217,7 +239,7 @@ impl Gate {
                     JudgeError::Unavailable(_) => (Code::JudgeUnavailable, Source::JudgeError),
                     JudgeError::CircuitOpen => (Code::JudgeUnavailable, Source::CircuitOpen),
                 };
-                // The cause is the operator's to read, in the log.
+                // The cause is for the operator, in the log.
                 let reason = match error {
                     JudgeError::Unavailable(_) => "the judge could not be asked".into(),
                     JudgeError::Timeout | JudgeError::CircuitOpen => error.to_string(),
@@ -227,17 +249,22 @@ impl Gate {
         }
     }
 
-    async fn asked(&self, matter: &EgressRequest<'_>, asked: &Approver, by: DecidedBy) -> Decision {
+    async fn ask(
+        &self,
+        request: &EgressRequest<'_>,
+        approver: &Approver,
+        by: DecidedBy,
+    ) -> Decision {
         let approve = self
             .interactions
-            .approve(matter.agent, asked, matter.target);
+            .approve(request.agent, approver, request.target);
         match Box::pin(approve).await {
             Ok(id) => Decision::new(Verdict::Ask(id), Source::Rule, by),
             Err(error) => {
                 tracing::error!(
                     event = "approval_not_requested",
-                    organization_id = matter.agent.organization().as_str(),
-                    connection_id = asked.connection_id.as_str(),
+                    organization_id = request.agent.organization().as_str(),
+                    connection_id = approver.connection_id.as_str(),
                     code = error.code.as_str(),
                     cause = error.cause().unwrap_or_default()
                 );
@@ -248,26 +275,34 @@ impl Gate {
     }
 }
 
-enum Told<'a> {
+/// A judgement after the model has decided, where it had to.
+enum Resolved<'a> {
     Decided(Decision),
-    AskAPerson(&'a Approver),
+    NeedsPerson(&'a Approver),
 }
 
-/// One line and one count for a decision. The path may hold secrets, so it is in neither.
-fn tell(
+impl<'a> EgressRequest<'a> {
+    fn judge(&self, mode: Mode) -> Judgement<'a> {
+        let (policies, target) = (self.policies, self.target);
+        policies.judge(target, self.grant, self.of_provider, mode)
+    }
+}
+
+/// Logs and counts a decision. A path may hold secrets, so neither has it.
+fn record(
     event: &'static str,
-    matter: &EgressRequest<'_>,
+    request: &EgressRequest<'_>,
     by: DecidedBy,
     verdict: &'static str,
     source: Source,
 ) {
     tracing::info!(
         event,
-        organization_id = matter.agent.organization().as_str(),
-        agent_id = matter.agent.agent().as_str(),
-        host = matter.target.host.as_str(),
-        port = matter.target.port,
-        method = matter.target.method(),
+        organization_id = request.agent.organization().as_str(),
+        agent_id = request.agent.agent().as_str(),
+        host = request.target.host.as_str(),
+        port = request.target.port,
+        method = request.target.method(),
         verdict,
         source = source.as_str(),
         by = %by

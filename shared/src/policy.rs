@@ -1,10 +1,12 @@
 //! Egress policies: where an organization's agents may spend its secrets. What rules decide is pure;
 //! what they leave to a model or to a person is `gate`'s.
 
+mod judgement;
 mod rule;
 mod ruleset;
 mod target;
 
+pub use judgement::{Basis, Judgement, Verdict};
 pub use rule::{Approver, InvalidRule, Judged, Sees};
 pub use ruleset::{InvalidRules, MAX_RULES, RuleSet, RulesHash};
 pub use target::{Scheme, Target};
@@ -87,6 +89,8 @@ pub enum Ruled<'a> {
 pub enum DecidedBy {
     /// There is no policy.
     NoPolicy,
+    /// All policies only observe.
+    NotEnforced,
     Rule(Owner, usize),
     /// No rule is for the request.
     NoRule,
@@ -100,6 +104,9 @@ impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPolicy => f.write_str("no policy is set"),
+            Self::NotEnforced => {
+                f.write_str("no policy is enforced; those that are set only observe")
+            }
             Self::Rule(owner, index) => write!(f, "rule {index} of the {}'s policy", owner.as_str()),
             Self::NoRule => f.write_str("no rule of the policy is for this request"),
             Self::Ambiguous => f.write_str(
@@ -168,9 +175,14 @@ impl Policies {
     pub fn ruling<'a>(&'a self, target: &Target, mode: Mode) -> Ruling<'a> {
         let counts = |policy: &&Policy| mode == Mode::Observed || !policy.observe;
         if !self.0.iter().any(|policy| counts(&policy)) {
+            let by = if self.is_empty() {
+                DecidedBy::NoPolicy
+            } else {
+                DecidedBy::NotEnforced
+            };
             return Ruling {
                 ruled: Ruled::Allow,
-                by: DecidedBy::NoPolicy,
+                by,
             };
         }
         let ambiguous = Ruling {

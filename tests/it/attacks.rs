@@ -1,4 +1,4 @@
-//! What an attacker tried, each attack as it would come from outside, through the built functions.
+//! Attacks, each made from outside against the built functions.
 
 mod callbacks;
 mod clicks;

@@ -165,7 +165,7 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
 async fn every_function_stops_at_every_malformed_variable_that_it_reads_without_repeating_it() {
     let cases = MALFORMED.iter().flat_map(|(variable, functions, values)| {
         let first = functions[0];
-        // One function shows that a value is malformed, the others that they read it.
+        // The first function gets all values. The others get one, which shows that they read it.
         functions.iter().flat_map(move |function| {
             let values = values.concat();
             let count = if *function == first { values.len() } else { 1 };

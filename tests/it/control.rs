@@ -1,4 +1,4 @@
-//! Control's commands, each twice where again must change nothing.
+//! Control's commands. Where repeating one must change nothing, it is sent twice.
 
 use crate::world::{World, merged};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn migrating_again_and_by_two_at_once_is_safe() {
 }
 
 #[tokio::test]
-async fn a_put_again_changes_nothing() {
+async fn putting_the_same_again_changes_nothing() {
     let world = World::new().await;
     world.tenants().await;
     let profile = json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai",
@@ -41,7 +41,7 @@ async fn a_put_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_names_another_organization_or_nothing_is_refused() {
+async fn a_command_that_names_something_foreign_or_unknown_is_refused() {
     let world = World::new().await;
     world.tenants().await;
     let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": "agent-a", "env_var_name": "K", "deployment_name": "d"});

@@ -1,4 +1,4 @@
-//! Between the functions and Postgres: poolers, failovers, outages and locks.
+//! What may happen between the functions and Postgres: poolers, failovers, outages and locks.
 
 mod connecting;
 mod failovers;
@@ -12,11 +12,11 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// The functions' sessions in this database.
 const SESSIONS: &str =
     "from pg_stat_activity where datname = current_database() and application_name like 'postern%'";
-/// Those that wait for a lock.
+/// How many sessions wait for a lock.
 const WAITING: &str = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
 const DATABASE: &str = "own";
 
-/// A world over a server of its own, which may go away.
+/// A world with a database server of its own, which a test may stop.
 async fn own_server(env: &[(&str, &str)]) -> (World, Postgres) {
     let (world, postgres) = tokio::join!(World::with_env(env), Postgres::start());
     let postgres = postgres.unwrap();

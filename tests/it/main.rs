@@ -1,5 +1,5 @@
-//! What crosses a boundary: the real function binaries over the Runtime API, a real Postgres, the
-//! real AWS SDK over HTTP, real sockets for upstreams and chat.
+//! Tests across real boundaries: the function binaries over the Runtime API, a real Postgres, the real AWS
+//! SDK over HTTP, and real sockets for upstreams and chat.
 
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 

@@ -13,7 +13,7 @@ use std::{
 use tokio::{process::Command, sync::OnceCell};
 
 pub const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
-/// What an installation is made of; it is made anew when one of these has changed.
+/// The files that an installation is made from. When one of them changes, it is made again.
 const MADE_OF: [&str; 3] = ["requirements.txt", "package.json", "package-lock.json"];
 const INSTALLING: Duration = Duration::from_secs(600);
 pub const RUNNING: Duration = Duration::from_secs(300);
@@ -43,12 +43,12 @@ async fn installed() -> Result<Sdks> {
     let folder = target.with_file_name("sdk");
     fs::create_dir_all(target)?;
     let lock = File::create(target.join("sdk.lock"))?;
-    // Another process may be installing; the lock ends with the file.
+    // Another process may be installing. Closing the file releases the lock.
     let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     if let Some(sdks) = found(&folder).await {
         return Ok(sdks);
     }
-    // Under another name until it is whole, for an installation may be interrupted.
+    // It gets its name when it is whole, since an installation may be interrupted.
     let partial = target.with_file_name("sdk.partial");
     remove(&partial)?;
     fs::create_dir_all(&partial)?;
@@ -66,7 +66,7 @@ fn remove(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// An installation that is whole, made of what is asked for now, and whose Python is still there.
+/// A whole installation, if it is made from the present files and its Python still exists.
 async fn found(folder: &Path) -> Option<Sdks> {
     for name in MADE_OF {
         let asked = fs::read(Path::new(SUITES).join(name)).ok()?;
@@ -115,7 +115,10 @@ async fn install(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end; all that it said if that is not a good one.
+/// Runs a command to its end.
+///
+/// # Errors
+/// With all that the command wrote, if it fails.
 pub async fn done(command: &mut Command, within: Duration) -> Result<Output> {
     let shown: Vec<_> = std::iter::once(command.as_std().get_program())
         .chain(command.as_std().get_args())
@@ -125,7 +128,7 @@ pub async fn done(command: &mut Command, within: Duration) -> Result<Output> {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = match tokio::time::timeout(within, running).await {
         Ok(output) => output.map_err(|error| format!("{shown}: {error}"))?,
-        Err(_) => return Err(format!("{shown}: not done after {within:?}").into()),
+        Err(_) => return Err(format!("{shown}: not finished after {within:?}").into()),
     };
     if output.status.success() {
         return Ok(output);
@@ -134,8 +137,8 @@ pub async fn done(command: &mut Command, within: Duration) -> Result<Output> {
     Err(format!("{shown}: {}\n{}{}", output.status, said[0], said[1]).into())
 }
 
-/// A world whose organization has the real key for this provider, the only key that the sample
-/// accepts; and a placeholder of its agent.
+/// A world whose organization has the only key that the sample provider accepts, and a placeholder of its
+/// agent.
 async fn tenant(provider: &str) -> (World, String) {
     let world = World::new().await;
     world.tenants().await;
@@ -155,7 +158,7 @@ async fn run(provider: &str, program: &Path, script: &Path) {
     let (world, placeholder) = tenant(provider).await;
     let front = world.front().await;
     let mut suite = Command::new(program);
-    // The machine's own keys and proxies are none of the suite's business.
+    // The suite must not see the machine's own keys and proxies.
     suite
         .env_clear()
         .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -1,11 +1,11 @@
-//! Of the stand-in for Lambda itself: what a process was killed at, and when a function's log is whole.
+//! The stand-in for Lambda: what happens to a killed process's invocation, and when a log is complete.
 
 use crate::world::{World, through, until};
 use futures_util::future::join_all;
 use postern_stack::{Function, HttpRequest};
 use std::time::Duration;
 
-/// What a killed process had asked for is not given to it.
+/// The invocation that a killed process had asked for goes to its successor.
 #[tokio::test]
 async fn an_invocation_after_a_kill_goes_to_the_next_process() {
     let world = World::new().await;

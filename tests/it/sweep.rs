@@ -1,4 +1,4 @@
-//! The sweep: bounded, oldest first, and two at once share the work.
+//! The sweep: it is bounded, it takes the oldest first, and two sweeps at once share the work.
 
 use crate::questions::platforms::EVERYWHERE;
 use crate::world::{ANYWHERE, CALLBACK_KEY, World, question, until};
@@ -87,7 +87,7 @@ async fn two_sweeps_at_once_share_the_work_without_waiting_on_each_other() {
         )
         .await
         .unwrap();
-    // Had it waited, it would have failed: the other goes on until it has ended.
+    // A sweep that waited would fail, since the other run ends only after it.
     let report = world
         .sweep(json!({"limit": 1000, "max_batches": 1}))
         .await
@@ -214,7 +214,7 @@ async fn a_receiver_that_hangs_gets_its_pause_and_delays_nobody_elses_delivery()
             other.url()
         ))
         .await;
-    // Of the one that hangs the lease still runs when the other is delivered.
+    // The lease of the one that hangs still runs when the other is delivered.
     let both = "select concat_ws(' ', other.delivered_at is not null,
             hanging.next_attempt_at > now() + interval '40 seconds')
         from deliveries other, deliveries hanging where other.id = 'msg_2' and hanging.id = 'msg_1'";
@@ -231,7 +231,7 @@ async fn a_receiver_that_hangs_gets_its_pause_and_delays_nobody_elses_delivery()
     assert_eq!(report.unwrap()["delivered"], 1);
     assert_eq!((hanging.received().len(), other.received().len()), (1, 1));
     assert_eq!(found, "t t", "it waited for the one that hangs");
-    // The second pause is 25 s, give or take a half; of the lease of 60 s some 50 s would be left.
+    // The second pause is 25 s, give or take a half. Of the 60 s lease about 50 s would be left.
     let left = "select round(extract(epoch from next_attempt_at - now()))::text from deliveries where id = 'msg_1'";
     let left: i32 = world.value(left).await.parse().unwrap();
     assert!((1..=38).contains(&left), "{left}");
@@ -247,7 +247,7 @@ async fn a_receiver_that_hangs_gets_its_pause_and_delays_nobody_elses_delivery()
 }
 
 #[tokio::test]
-async fn a_click_after_the_sweep_is_told_that_the_question_expired_and_a_strangers_is_not() {
+async fn a_click_after_the_sweep_learns_that_the_question_expired_and_a_strangers_does_not() {
     let world = World::new().await;
     world.tenants().await;
     for on in EVERYWHERE {
@@ -277,7 +277,7 @@ async fn a_click_after_the_sweep_is_told_that_the_question_expired_and_a_strange
 }
 
 #[tokio::test]
-async fn what_was_tried_least_is_taken_first_and_of_that_the_longest_due() {
+async fn deliveries_with_the_fewest_attempts_are_taken_first_and_among_them_the_longest_due() {
     let world = World::new().await;
     world
         .sql(

@@ -1,4 +1,4 @@
-//! What the store holds of one organization is that organization's alone.
+//! What the store holds of an organization belongs to that organization alone.
 
 mod isolation;
 mod model;

@@ -1,4 +1,4 @@
-//! A world per test: a fresh database, its own stand-ins, and functions that start when first used.
+//! Each test has a world: a fresh database, stand-ins of its own, and functions that start when first used.
 
 mod answer;
 mod calls;
@@ -26,7 +26,7 @@ use postern_stack::{Discord, Postgres, SampleJudge, SecretsManager, Slack, Teleg
 use serde_json::{Value, json};
 use tenants::{PRIVATE_KEY, PUBLIC_KEYS};
 
-/// An address of loopback whose every port the functions may call.
+/// An address of loopback. The functions may call each of its ports.
 pub const ANYWHERE: [u8; 4] = [127, 0, 0, 2];
 /// The operator's own key for the judge.
 pub const JUDGE_KEY: &str = "sk-judge-of-the-operator";

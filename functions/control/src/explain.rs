@@ -1,7 +1,8 @@
-//! `explain`: which rule decides a request, and why, without asking anybody.
+//! `explain`: which rule decides a request, and why. It shows the judgement that the proxy enforces, and asks
+//! nobody.
 
 use http::Uri;
-use postern::policy::{DecidedBy, Grant, Mode, Policies, PolicyRow, Ruled, Target};
+use postern::policy::{DecidedBy, Mode, Policies, PolicyRow, Target};
 use postern::provider::Providers;
 use postern::store::PolicyFacts;
 use postern::{Code, Error};
@@ -20,6 +21,8 @@ pub fn target(method: &str, url: &str) -> Result<Target, Error> {
     Target::from_uri(&uri, method).ok_or_else(|| Error::field("url", rule))
 }
 
+/// What the policies say of a request, as the operator reads it.
+///
 /// # Errors
 /// `unknown_agent`.
 pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Result<Value, Error> {
@@ -33,6 +36,7 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
             Some(json!({"policy": owner.as_str(), "index": index, "rule": rule}))
         }
         DecidedBy::NoPolicy
+        | DecidedBy::NotEnforced
         | DecidedBy::NoRule
         | DecidedBy::Ambiguous
         | DecidedBy::Unreadable(_) => None,
@@ -40,55 +44,20 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
     let rows = facts.policies.clone();
     let policies = Policies::resolve(facts.policies, &[]);
     let of_provider = providers.all().any(|provider| provider.is_at(target));
-    let told = |mode| {
-        let ruling = policies.ruling(target, mode);
-        let (verdict, reason) = match ruling.by {
-            DecidedBy::NoPolicy => unruled(policies.is_empty(), of_provider),
-            by => verdict(ruling.ruled, by, facts.grant),
-        };
-        let mut told = json!({"verdict": verdict, "reason": reason});
-        if let Some(by) = written(ruling.by, &rows) {
-            told["by"] = by;
+    let explained = |mode| {
+        let judgement = policies.judge(target, facts.grant, of_provider, mode);
+        let mut explained =
+            json!({"verdict": judgement.verdict.as_str(), "reason": judgement.reason});
+        if let Some(by) = written(judgement.by, &rows) {
+            explained["by"] = by;
         }
-        told
+        explained
     };
-    let mut answer = told(Mode::Enforced);
+    let mut answer = explained(Mode::Enforced);
     if policies.observes() {
-        answer["observed"] = told(Mode::Observed);
+        answer["observed"] = explained(Mode::Observed);
     }
     Ok(answer)
-}
-
-/// What holds where no rule counts.
-fn unruled(no_policy: bool, of_provider: bool) -> (&'static str, String) {
-    let (verdict, reason) = match (no_policy, of_provider) {
-        (true, true) => (
-            "allow",
-            "no policy is set, and the host is a provider's own",
-        ),
-        (true, false) => (
-            "deny",
-            "no policy is set, and the host is no provider's own",
-        ),
-        (false, _) => (
-            "allow",
-            "no policy is enforced: what there is only observes",
-        ),
-    };
-    (verdict, reason.into())
-}
-
-fn verdict(ruled: Ruled<'_>, by: DecidedBy, grant: Grant) -> (&'static str, String) {
-    match (ruled, grant) {
-        (Ruled::Allow, _) => ("allow", by.to_string()),
-        (Ruled::Deny, _) => ("deny", by.to_string()),
-        (Ruled::Judge(_), _) => ("judge", format!("{by}: a model decides by its text")),
-        (Ruled::Ask(_), Grant::Denied) => ("deny", format!("{by}: a person denied this host")),
-        (Ruled::Ask(_), Grant::Allowed(_)) => {
-            ("allow", format!("{by}: a person allowed this host"))
-        }
-        (Ruled::Ask(_), Grant::None) => ("ask", format!("{by}: a person is asked")),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! No callback is a way round a policy, and nobody's receivers take others' turns.
+//! A callback cannot get round a policy, and nobody's receivers take others' turns.
 
 use crate::questions::callbacks::with_callback;
 use crate::world::{ANYWHERE, CALLBACK_KEY, World, press, question};
@@ -6,7 +6,7 @@ use postern_stack::{Receiver, ReceiverMode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Where the receivers of these tests are, as rules name it.
+/// The receivers' host, as rules name it.
 const HOST: &str = "127.0.0.2";
 
 async fn world() -> (World, Receiver, String) {
@@ -45,7 +45,7 @@ async fn a_callback_that_the_policy_does_not_allow_by_a_rule_is_refused_when_it_
     assert!(world.slack.calls().is_empty() && world.judge.judged().is_empty());
     let rows = "select count(*) from pending_interactions";
     assert_eq!(world.value(rows).await, "0");
-    // A question without a callback is nobody's way out.
+    // A question without a callback sends nothing, so the policy does not stop it.
     assert_eq!(world.ask(&token, &question("q-2")).await.status, 201);
     assert_eq!(world.withdraw(&token, "q-2").await.status, 204);
     assert!(receiver.received().is_empty());
@@ -128,7 +128,7 @@ async fn one_tenants_receivers_that_hang_take_nobody_elses_turn() {
             other.url()
         ))
         .await;
-    // In its time the run can try 64 of the thousand that hang, so b's would not be reached behind them.
+    // A run has time to try 64 of the thousand that hang, so it would not reach b's behind them.
     let sweep = world.sweep_function().await;
     let started = Instant::now();
     let run = sweep.invoke(json!({}), Duration::from_secs(45)).await;
@@ -140,7 +140,7 @@ async fn one_tenants_receivers_that_hang_take_nobody_elses_turn() {
         "{run:?} {:?}",
         sweep.logs().await
     );
-    // Each hangs for 10 s, and four may at once.
+    // Each hangs for 10 s, and at most four run at once.
     let rounds = usize::try_from(started.elapsed().as_secs() / 10).unwrap() + 1;
     let tried = hanging.received().len();
     assert!(
@@ -150,7 +150,7 @@ async fn one_tenants_receivers_that_hang_take_nobody_elses_turn() {
 }
 
 #[tokio::test]
-async fn nor_do_one_tenants_cards_take_anothers() {
+async fn one_tenants_cards_take_nobody_elses_turn() {
     let (world, _, token) = world().await;
     let other = world.conversing("b", "U1").await;
     for (token, connection) in [(&token, "slack-a"), (&other, "slack-b")] {

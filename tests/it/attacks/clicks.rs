@@ -1,4 +1,4 @@
-//! A click answers what was shown, where it was shown.
+//! A click answers only what was shown, where it was shown.
 
 use crate::questions::approvals::grant;
 use crate::questions::platforms::{EVERYWHERE, On};
@@ -26,7 +26,7 @@ async fn the_same_button_on_another_message_of_the_same_bot_decides_nothing() {
         let token = on.token(&world).await;
         assert_eq!(world.ask(&token, &approval()).await.status, 201);
         let posted = on.last_card(&world);
-        // The agent posts "Lunch at noon?" with a button of the same id, and the asked person presses it.
+        // The agent could post "Lunch at noon?" with a button of the same id for the person to press.
         let button = on.posted(&world).pop().unwrap().button(2);
         let forged = on.press(&world, on.asked(), "424242", &button, "c1");
         let told = on.told(&world, &world.call_webhooks(forged).await);
@@ -63,7 +63,7 @@ async fn a_button_without_the_rows_own_revision_answers_nothing() {
             "{button}"
         );
     }
-    // Nor does any button answer a row that has no revision, as plain SQL writes one.
+    // No button answers a row without a revision, such as plain SQL may write.
     world
         .sql("update pending_interactions set revision = null, card = null")
         .await;
@@ -72,7 +72,7 @@ async fn a_button_without_the_rows_own_revision_answers_nothing() {
 }
 
 #[tokio::test]
-async fn a_click_on_a_card_of_another_content_is_told_to_answer_the_new_one() {
+async fn a_click_on_a_card_of_another_content_is_pointed_to_the_new_one() {
     let world = World::new().await;
     world.tenants().await;
     for on in EVERYWHERE {
@@ -85,7 +85,7 @@ async fn a_click_on_a_card_of_another_content_is_told_to_answer_the_new_one() {
             body["question"] = text.into();
             assert_eq!(world.ask(&token, &body).await.status, 200);
         }
-        // The question reads as it did at first; its first card is another card all the same.
+        // The question reads as it did at first, but its first card is still another card.
         let late = on.press(&world, on.asked(), &first, &format!("{id}:0"), "c1");
         let told = on.told(&world, &world.call_webhooks(late).await);
         assert!(told.contains("answer the new one"), "{on:?}: {told}");

@@ -1,4 +1,4 @@
-//! Nothing is lost at the edges, and nothing grows without bound.
+//! Edges: a function that is killed, an answer at the last second, bodies and numbers at their bounds.
 
 use crate::questions::platforms::EVERYWHERE;
 use crate::world::{World, press, question, through, until};
@@ -6,7 +6,7 @@ use postern_stack::{ChatMode, HttpRequest};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-/// Begins to ask, and kills the function when `at` holds.
+/// Begins to ask, and kills the function once `at` holds.
 async fn killed_when(world: &Arc<World>, token: &str, what: &str, at: impl AsyncFnMut() -> bool) {
     let asking = {
         let world = Arc::clone(world);
@@ -24,7 +24,8 @@ async fn killed_when(world: &Arc<World>, token: &str, what: &str, at: impl Async
 }
 
 #[tokio::test]
-async fn killed_between_storing_and_posting_the_same_request_posts_the_card_after_30_seconds() {
+async fn after_a_kill_between_storing_and_posting_the_same_request_posts_the_card_after_30_seconds()
+{
     let world = Arc::new(World::new().await);
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -42,15 +43,15 @@ async fn killed_between_storing_and_posting_the_same_request_posts_the_card_afte
     let late = world.ask(&token, &question("q-1")).await;
     assert_eq!(late.status, 200, "{late:?}");
     let cards = world.slack.cards();
-    assert_eq!(cards.len(), 2, "nobody was asked");
+    assert_eq!(cards.len(), 2, "the card was not posted again");
     assert_ne!(cards[0].button(0), cards[1].button(0), "a new revision");
     assert_eq!(
         world.ask(&token, &question("q-1")).await.status,
         200,
-        "and then it is not posted again"
+        "after that it is not posted again"
     );
     assert_eq!(world.slack.cards().len(), 2);
-    // The first was posted after all. Its click answers nothing; the new card's does.
+    // The first card was posted after all. A click on it answers nothing; one on the new card does.
     for (message, status) in [
         (&cards[0].message, "pending"),
         (&cards[1].message, "answered"),
@@ -63,7 +64,7 @@ async fn killed_between_storing_and_posting_the_same_request_posts_the_card_afte
 }
 
 #[tokio::test]
-async fn killed_before_anything_was_posted_nothing_is_lost_either() {
+async fn nothing_is_lost_when_the_function_is_killed_before_it_posts() {
     let world = Arc::new(World::new().await);
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -90,12 +91,12 @@ async fn killed_before_anything_was_posted_nothing_is_lost_either() {
 }
 
 #[tokio::test]
-async fn killed_between_posting_and_noting_the_posted_card_answers_until_it_is_asked_again() {
+async fn after_a_kill_between_posting_and_noting_the_posted_card_answers_until_it_is_asked_again() {
     let world = Arc::new(World::new().await);
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
-    // As if the note had not been written.
+    // This is the state when the note was not written.
     world
         .sql("update pending_interactions set posted_at = null, card = null")
         .await;
@@ -107,7 +108,7 @@ async fn killed_between_posting_and_noting_the_posted_card_answers_until_it_is_a
 }
 
 #[tokio::test]
-async fn an_answer_of_the_last_second_is_read_for_another_hour() {
+async fn an_answer_in_the_last_second_can_be_read_for_another_hour() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -173,7 +174,7 @@ async fn an_agent_has_at_most_a_thousand_open_questions_and_its_neighbour_its_ow
     );
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(world.slack.cards().len(), 1, "it was not posted");
-    // What is there already is not one more, nor is a colleague's.
+    // Neither a question that is already open nor a colleague's counts as one more.
     let mut changed = question("q-1");
     changed["question"] = "Deploy now?".into();
     assert_eq!(world.ask(&token, &changed).await.status, 200);
@@ -203,7 +204,7 @@ async fn a_connection_posts_only_where_the_operator_lets_it() {
     assert_eq!(refused["error"]["code"], "invalid_request", "{refused}");
     let said = refused["error"]["message"].as_str().unwrap();
     assert!(said.contains("config.api_base_url"), "{said}");
-    // Nor is a row believed that says so.
+    // A row that names another host is not believed either.
     for on in EVERYWHERE {
         let connection = format!("{}-a", on.name());
         world

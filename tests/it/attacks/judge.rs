@@ -1,4 +1,4 @@
-//! The judge is shown what its verdict's key holds, and nothing else.
+//! The judge sees what its verdict's key holds, and nothing else.
 
 use crate::world::{World, through};
 use postern_stack::HttpRequest;
@@ -42,7 +42,11 @@ async fn where_it_sees_the_body_another_body_is_another_question() {
         outcome(&world, call(&placeholder, "harmless")).await,
         "sent"
     );
-    assert_eq!(world.judge.judged().len(), 1, "the same is not asked again");
+    assert_eq!(
+        world.judge.judged().len(),
+        1,
+        "the same request is not judged again"
+    );
     world.judge.say(DENY);
     let other = outcome(&world, call(&placeholder, "delete everything")).await;
     assert_eq!(other, "judge_denied");
@@ -53,7 +57,7 @@ async fn where_it_sees_the_body_another_body_is_another_question() {
         .map(|asked| asked.request()["body"].clone())
         .collect();
     assert_eq!(shown, [json!("harmless"), json!("delete everything")]);
-    // At once, too: each is asked about its own.
+    // Two at once are also judged each by its own body.
     world.judge.say(ALLOW);
     let (a, b) = (call(&placeholder, "a"), call(&placeholder, "b"));
     tokio::join!(outcome(&world, a), outcome(&world, b));
@@ -61,7 +65,7 @@ async fn where_it_sees_the_body_another_body_is_another_question() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_shown_whole_is_denied_unasked() {
+async fn a_body_that_cannot_be_shown_whole_is_denied_without_asking() {
     let (world, placeholder) = world(Some("body")).await;
     world.judge.say(ALLOW);
     let largest = call(&placeholder, vec![b'x'; 32 * 1024]);
@@ -69,13 +73,13 @@ async fn a_body_that_cannot_be_shown_whole_is_denied_unasked() {
     let larger = call(&placeholder, vec![b'x'; 32 * 1024 + 1]);
     assert_eq!(outcome(&world, larger).await, "judge_denied");
     assert_eq!(world.judge.judged().len(), 1);
-    // What is no text is shown whole in base64.
+    // A body that is not text is shown whole, in base64.
     assert_eq!(outcome(&world, call(&placeholder, [0, 255])).await, "sent");
     assert_eq!(world.judge.judged()[1].request()["body_base64"], "AP8=");
 }
 
 #[tokio::test]
-async fn without_leave_it_sees_no_body_and_another_query_is_another_question() {
+async fn without_permission_it_sees_no_body_and_another_query_is_another_question() {
     for sees in [None, Some("request")] {
         let (world, placeholder) = world(sees).await;
         world.judge.say(ALLOW);
@@ -147,7 +151,7 @@ async fn a_person_who_allowed_a_host_does_not_spare_the_judge() {
 }
 
 #[tokio::test]
-async fn what_a_judge_sees_is_said_in_a_judge_rule_alone() {
+async fn only_a_judge_rule_says_what_the_judge_sees() {
     let world = World::new().await;
     world.tenants().await;
     for rule in [

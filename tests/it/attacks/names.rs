@@ -1,5 +1,5 @@
-//! Names that reach into another tenant: ids of organizations, and refs of secrets. In every refusal
-//! nothing was sent, and no secret was asked for.
+//! Names that reach into another tenant: ids of organizations, and refs of secrets. When one is refused,
+//! nothing is sent and no secret is read.
 
 use super::{connection, placeholder, profile};
 use crate::world::checks::{refused, refused_by_control, spends};
@@ -7,7 +7,7 @@ use crate::world::{SIGNING_SECRET, World, press, question, signed, through, unix
 use serde_json::json;
 use tokio_postgres::error::SqlState;
 
-/// What no organization may be called.
+/// Ids that no organization may have.
 fn bad_ids() -> [String; 9] {
     [
         "t/u",
@@ -23,7 +23,8 @@ fn bad_ids() -> [String; 9] {
     .map(str::to_owned)
 }
 
-/// Refs that are none of organization t's own, of a kind whose folder is `own`; `other` is another kind's.
+/// Refs that organization t may not use for secrets in the folder `own`; `other` is the folder of another
+/// kind.
 fn foreign_refs(own: &str, other: &str) -> Vec<String> {
     [
         &format!("postern/org/u/{own}/main"),
@@ -39,7 +40,7 @@ fn foreign_refs(own: &str, other: &str) -> Vec<String> {
         &format!("postern/org/t/{own}/../{other}/main"),
         &format!("postern/org/t/{own}/./main"),
         &format!("postern/org/t/{own}//main"),
-        // What stands behind the `#` is no part of the name.
+        // The text after the `#` is not part of the name.
         &format!("postern/org/u/{own}/main#/../../t/{own}/main"),
         &format!("postern/org/u/{own}/main#postern/org/t/{own}/main"),
         &format!("postern/org/t#/{own}/main"),
@@ -84,7 +85,7 @@ async fn put_organization(world: &World, id: &str) {
     }
 }
 
-/// A secret that would be worth reading under the very name of each ref, so that only the check stops it.
+/// Stores a valuable secret under each ref's name, so that only the check stops it from being read.
 fn bait(world: &World, refs: &[String]) {
     let value = json!({"bot_token": "xoxb-of-another", "signing_secret": SIGNING_SECRET, "main": "m",
         "member": "sk-of-another"});
@@ -260,7 +261,7 @@ async fn a_connection_that_sql_pointed_at_a_foreign_secret_posts_nothing_and_ver
             "{secret_ref}"
         );
         assert!(world.slack.calls().is_empty(), "{secret_ref}");
-        // Signed with the secret that is not the connection's to name.
+        // The click is signed with the foreign secret.
         let body = press("U1", "q-1:0").body("forged", &[]).into_bytes();
         let clicked = world
             .call_webhooks(signed("forged", body, SIGNING_SECRET, unix_now()))

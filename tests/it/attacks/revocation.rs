@@ -1,5 +1,5 @@
-//! Worker tokens that outlive what they were minted for: their agent, their organization, their
-//! deployment, their own revocation.
+//! Worker tokens that are used after their agent, organization or deployment is gone, or after they were
+//! revoked.
 
 use crate::world::{Answer, REAL_KEY, World, claims_of, jti, merged, question, talk, through};
 use postern_stack::HttpRequest;
@@ -44,7 +44,7 @@ async fn granted(world: &World, token: &str) -> Answer {
         .await
 }
 
-/// Takes a token to every route that there is for one. On a question of this id.
+/// Calls every route that takes a worker token; questions have this id.
 async fn everywhere(world: &World, token: &str, id: &str) -> [(&'static str, Answer); 6] {
     [
         ("a proxied request", proxied(world, token).await),
@@ -79,7 +79,7 @@ pub(super) async fn counts_everywhere(world: &World, token: &str) {
     world.upstream.clear();
 }
 
-/// Nothing is sent, posted or stored for it.
+/// Every route refuses the token with this status and code, and nothing is sent, posted or stored for it.
 pub(super) async fn refused_everywhere(world: &World, token: &str, status: u64, code: &str) {
     let posted = world.slack.calls().len();
     for (route, answer) in everywhere(world, token, "q-refused").await {
@@ -96,7 +96,7 @@ pub(super) async fn refused_everywhere(world: &World, token: &str, status: u64, 
     assert_eq!(world.value(stored).await, "0");
 }
 
-/// A token like those of `conversing`, of another deployment.
+/// A token like those of `conversing`, but of another deployment.
 async fn token_of_d2(world: &World) -> String {
     let d2 = merged(talk("a", "U1"), json!({"deployment_name": "d2"}));
     world.token("a", "agent-a", d2).await
@@ -117,13 +117,13 @@ async fn revoke_token(world: &World, token: &str, expires_at: &str) {
         .await;
 }
 
-/// Organization a is deleted, and somebody else takes its name, and its agents' names.
+/// Deletes organization a; then somebody else takes its name and its agents' names.
 async fn succeed(world: &World) {
     world.sql("delete from organizations where id = 'a'").await;
     put_tenants(world).await;
 }
 
-/// Makes agent-a as if it was created so long after the token was issued.
+/// Dates agent-a's creation this long after the token was issued.
 async fn created_after(world: &World, token: &str, seconds: u32) {
     let issued_at = issued_at(token);
     world
@@ -142,7 +142,7 @@ async fn a_token_of_a_deleted_organization_is_not_one_of_its_successors() {
     succeed(&world).await;
     created_after(&world, &token, 31).await;
     refused_everywhere(&world, &token, 401, "invalid_worker_token").await;
-    // Nothing but its age was wrong.
+    // Only its age was wrong.
     created_after(&world, &token, 0).await;
     counts_everywhere(&world, &token).await;
 }
@@ -174,7 +174,7 @@ async fn a_token_that_was_revoked_before_its_organization_was_deleted_stays_revo
     succeed(&world).await;
     created_after(&world, &token, 0).await;
     refused_everywhere(&world, &token, 401, "invalid_worker_token").await;
-    // Of the same age, so it is the revocation that was kept.
+    // The other token has the same age, so what refuses the first is the revocation.
     counts_everywhere(&world, &other).await;
 }
 

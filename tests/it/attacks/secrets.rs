@@ -1,4 +1,4 @@
-//! Secrets: their kinds, their time in the cache, and what reading them costs others.
+//! Secrets: their kinds, their time in the cache, and that reading one delays nobody else.
 
 use super::{connection, placeholder, profile};
 use crate::world::checks::{refused, refused_by_control, spends};
@@ -23,8 +23,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 const KEY: &str = "postern/org/a/keys/openai";
 const PATH: &str = "openai/a/agent-a/v1/chat/completions";
 
-/// Secrets Manager, except that one secret is scheduled for deletion once this is told so: it is
-/// described as before, and its value is refused.
+/// Secrets Manager, except that a test can schedule one secret for deletion. That secret can still be
+/// described, and its value is refused.
 struct Deleting {
     url: String,
     deleted: Arc<Mutex<Option<String>>>,
@@ -99,7 +99,7 @@ async fn pass(
     Response::from_parts(parts, body.into())
 }
 
-/// A world whose secrets can be scheduled for deletion, and a placeholder of agent-a's.
+/// A world whose secrets can be scheduled for deletion, and a placeholder of agent-a.
 async fn deleting(ttl_ms: &str) -> (World, Deleting, String) {
     let world = World::new().await;
     let between = Deleting::before(world.secrets.url()).await;
@@ -238,7 +238,7 @@ async fn a_secret_that_is_scheduled_for_deletion_is_spent_while_its_time_in_the_
     between.delete(KEY);
     spends(&world, through(PATH, &placeholder), REAL_KEY).await;
     assert_eq!(world.secrets.calls(KEY), 1);
-    // An environment that has not read it never does.
+    // An environment that has not read the secret never spends it.
     let cold = world.environments("proxy", 1).await;
     let answer = World::call_on(&cold, through(PATH, &placeholder).v2()).await;
     assert_eq!(
@@ -259,10 +259,10 @@ async fn ten_refusals_by_the_upstream_cost_two_reads_of_the_secret() {
         assert_eq!(answer.status, 401);
         assert!(
             !answer.headers.contains_key("x-postern-error") && answer.text().contains("Incorrect"),
-            "it is the upstream's: {answer:?}"
+            "the upstream's own answer should come back: {answer:?}"
         );
     }
-    // The first read, and one read again for each 10 s that this took.
+    // One first read, and one for each 10 s that this took.
     let most = 2 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();
     let calls = world.secrets.calls(KEY);
     assert!((2..=most).contains(&calls), "{calls}");
@@ -334,7 +334,7 @@ async fn while_one_tenants_secret_hangs_another_tenants_cached_secret_is_spent_a
         }
     };
     tokio::pin!(hanging);
-    // All of them are answered before the slow read's bound of 3 s is over.
+    // All others are answered before the slow read ends at its bound of 3 s.
     tokio::select! {
         answer = &mut hanging => panic!("the others waited for it: {answer:?}"),
         () = others => {}

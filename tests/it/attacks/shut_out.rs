@@ -1,5 +1,5 @@
-//! Shutting others out: by taking their ids, by failing in their name or from their address, and by
-//! asking without credentials.
+//! Attempts to shut others out: by taking their ids, by failing in their name or from their address, and
+//! by asking without credentials.
 
 use crate::world::checks::{refused, spends};
 use crate::world::{Answer, REAL_KEY, World, question, through};
@@ -28,7 +28,7 @@ async fn tenants() -> World {
     world
 }
 
-/// Twenty failures of a stranger at this address, in the name of agent-a.
+/// A stranger at this address fails twenty times in the name of agent-a.
 async fn twenty_failures(world: &World, address: &str) {
     for _ in 0..20 {
         let request = from(address, through(VICTIM, &invented()));
@@ -59,7 +59,7 @@ async fn an_agent_id_that_another_organization_takes_later_stays_reachable() {
         .ok(json!({"command": "put_agent", "organization_id": "b", "agent_id": "agent-a"}))
         .await;
     spends(&world, through(VICTIM, &placeholder), REAL_KEY).await;
-    // Nor in an environment that did not know it before.
+    // It is also reachable in an environment that did not know it before.
     let cold = world.environments("proxy", 1).await;
     let answer = World::call_on(&cold, through(VICTIM, &placeholder).v2()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -85,7 +85,7 @@ async fn a_token_of_the_other_organization_with_an_agent_of_that_id_is_unauthori
 }
 
 #[tokio::test]
-async fn after_twenty_failures_an_address_is_told_so_instead_of_unauthorized() {
+async fn after_twenty_failures_an_address_gets_too_many_failures_instead_of_unauthorized() {
     let world = tenants().await;
     let address = "198.51.100.7";
     twenty_failures(&world, address).await;
@@ -139,7 +139,7 @@ async fn a_live_placeholder_of_an_agent_in_whose_name_a_stranger_failed_is_spent
 }
 
 #[tokio::test]
-async fn a_live_placeholder_from_the_address_that_failed_is_spent_whosever_it_is() {
+async fn a_live_placeholder_from_an_address_that_failed_is_spent_whoever_owns_it() {
     let world = tenants().await;
     let address = "198.51.100.7";
     let of_a = world.placeholder("a", "agent-a").await;
@@ -170,12 +170,12 @@ async fn a_live_placeholder_from_the_address_that_failed_is_spent_whosever_it_is
         KEY_OF_B,
     )
     .await;
-    // And no success clears the count.
+    // A success does not clear the count.
     again().await;
 }
 
 #[tokio::test]
-async fn another_address_is_not_told_of_the_failures_of_the_first() {
+async fn another_address_does_not_learn_of_the_failures_of_the_first() {
     let world = tenants().await;
     twenty_failures(&world, "198.51.100.7").await;
     for address in ["198.51.100.8", "2001:db8::7"] {
@@ -235,7 +235,7 @@ async fn without_a_credential_the_proxy_refuses_and_never_asks_the_database() {
         }
     }
     assert_eq!(world.secrets.calls("postern/database"), 0);
-    // With one it would.
+    // With a credential it asks the database.
     let asked = through(VICTIM, &invented());
     refused(&world, asked, 503, "agent_org_unresolved").await;
     assert!(world.secrets.calls("postern/database") > 0);

@@ -1,4 +1,4 @@
-//! Worker tokens of keys that no key set holds, and tokens that were signed for longer than a day.
+//! Worker tokens that are signed with an unknown key, or for longer than a day.
 
 use super::revocation::{counts_everywhere, proxied, refused_everywhere, tenants};
 use crate::world::{merged, talk, unbase64url, unix_now};
@@ -16,7 +16,7 @@ const K1: Key = Key {
     public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 };
 
-/// One that is added to the key set (test 2 of the same section).
+/// A key that is added to the key set later (test 2 of the same section).
 const K2: Key = Key {
     kid: "k2",
     seed: "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs",
@@ -25,13 +25,13 @@ const K2: Key = Key {
 
 struct Key {
     kid: &'static str,
-    /// Both as base64url, as a JWK has them.
+    /// Both keys are in base64url, as a JWK writes them.
     seed: &'static str,
     public: &'static str,
 }
 
 impl Key {
-    /// The claims as a worker token under this key's name.
+    /// A worker token with these claims, under this key's name.
     fn sign(&self, claims: &Value) -> String {
         self.sign_as(self.kid, claims)
     }
@@ -40,7 +40,7 @@ impl Key {
         let header = json!({"typ": "JWT", "alg": "EdDSA", "kid": kid});
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", part(&header), part(claims));
-        // RFC 8410 section 7: what stands before the seed in a PKCS #8 key.
+        // What precedes the seed in a PKCS #8 key (RFC 8410 section 7).
         let pkcs8: [u8; 16] = [
             0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
         ];
@@ -57,7 +57,7 @@ fn key_set(keys: &[&Key]) -> String {
     json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()}).to_string()
 }
 
-/// The claims of a token of agent-a's in a conversation, that is issued now and lives this long.
+/// The claims of a token of agent-a in a conversation. It is issued now and lives this many seconds.
 fn claims(life: i64) -> Value {
     let now = unix_now();
     let claims = json!({"iss": "postern", "aud": "postern", "sub": "agent-a", "org": "a", "dep": "d1",
@@ -73,7 +73,7 @@ async fn a_key_that_was_added_to_the_key_set_a_moment_ago_verifies_at_once() {
     world.secrets.put(JWKS, key_set(&[&K1, &K2]));
     counts_everywhere(&world, &K2.sign(&claims(600))).await;
     counts_everywhere(&world, &old).await;
-    // In each of the two functions, the first read and the one for the new key.
+    // Each of the two functions reads first, and again for the new key.
     assert_eq!(world.secrets.calls(JWKS), 4);
 }
 
@@ -102,7 +102,7 @@ async fn tokens_of_unknown_keys_cost_one_read_of_the_key_set_a_minute() {
         );
         assert_eq!(proxied(&world, &good).await.status, 200);
     }
-    // The first read, and one for each minute that this took.
+    // One first read, and one for each minute that this took.
     let most = 2 + usize::try_from(started.elapsed().as_secs() / 60).unwrap();
     let calls = world.secrets.calls(JWKS);
     assert!((2..=most).contains(&calls), "{calls}");

@@ -15,10 +15,10 @@ async fn everything_works_behind_a_pooler_that_shares_its_sessions() {
     let world = World::new().await;
     let bouncer = PgBouncer::start(&world.secrets_database()).await.unwrap();
     let port = bouncer.port().to_string();
-    // The secret goes on naming the database itself, as one that RDS rotates does.
+    // The secret still names the database itself, like one that RDS rotates.
     let world =
         world.restarted_with(&[("DATABASE_HOST", bouncer.host()), ("DATABASE_PORT", &port)]);
-    // A password that was rotated is read again though the pooler does not say what it refused.
+    // A rotated password is read again, though the pooler does not say what it refused.
     let secret = world.secrets_database();
     let mut former: Value = serde_json::from_str(&secret).unwrap();
     former["password"] = "former".into();
@@ -102,7 +102,7 @@ async fn the_database_secret_may_hold_as_little_as_rds_writes_and_what_is_missin
     ];
     let world = world.restarted_with(&elsewhere);
     world.ok(put.clone()).await;
-    // What the secret says otherwise does not count.
+    // Where the secret disagrees with a variable, it does not count.
     rotated["host"] = "db.invalid".into();
     rotated["port"] = "1".into();
     rotated["dbname"] = "elsewhere".into();
@@ -112,7 +112,7 @@ async fn the_database_secret_may_hold_as_little_as_rds_writes_and_what_is_missin
     world.ok(put).await;
 }
 
-/// Has a server speak TLS as well, with a certificate for `localhost`, which is returned.
+/// Makes a server speak TLS as well; returns its certificate, which is for `localhost`.
 async fn with_tls(operator: &Client) -> String {
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let data = column(operator, "show data_directory").await;
@@ -151,13 +151,13 @@ async fn the_databases_certificate_is_verified_with_the_operators_roots() {
     ]);
     let put = json!({"command": "put_organization", "id": "a"});
     world.ok(put.clone()).await;
-    // It was read at cold start, and serves every later connection.
+    // The file is read at cold start, for every later connection too.
     std::fs::remove_file(&roots).unwrap();
     assert_eq!(terminate_sessions(&operator).await, 1);
     world.ok(put.clone()).await;
     let secured = format!("select ssl from pg_stat_ssl where pid in (select pid {SESSIONS})");
     assert_eq!(column(&operator, &secured).await, ["t"]);
-    // What takes too long is cancelled over a connection that is as safe.
+    // A statement that takes too long is cancelled over TLS as well.
     let holder = postgres.connect(DATABASE).await.unwrap();
     let lock = "begin; lock table organizations in access exclusive mode";
     holder.batch_execute(lock).await.unwrap();

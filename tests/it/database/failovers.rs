@@ -60,7 +60,7 @@ async fn a_session_whose_server_became_read_only_is_not_used_again_and_stale_rea
         fresh.iter().any(|pid| !before.contains(pid)),
         "the session was used again: {before:?} {fresh:?}"
     );
-    // A request that only reads must not be answered from a replica that may have fallen behind.
+    // A request that only reads must not be answered by a replica that may lag behind.
     assert_eq!(world.call_proxy(proxied(&placeholder)).await.status, 200);
     read_only("on").await;
     tokio::time::sleep(Duration::from_millis(5200)).await;
@@ -146,8 +146,8 @@ async fn a_session_that_was_ended_while_the_environment_was_frozen_costs_no_erro
         assert!(kill.unwrap().success());
     };
     for round in 0..20 {
-        // Lambda freezes an environment between invocations; what happened meanwhile and the next
-        // invocation then come to it at once.
+        // Lambda freezes an environment between invocations. After the thaw it sees what happened
+        // meanwhile together with the next invocation.
         signal("-STOP");
         assert_eq!(terminate_sessions(&operator).await, 1);
         let body = question(&format!("q-{round}"));

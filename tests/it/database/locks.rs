@@ -29,7 +29,7 @@ async fn a_statement_that_took_too_long_is_cancelled_and_not_applied_when_its_lo
     assert_eq!(world.click("slack-a", &click).await.status, 200);
 }
 
-/// A session that keeps everybody from the table that every migration reads first.
+/// A session that locks everybody out of the table that every migration reads first.
 async fn in_the_way(world: &World) -> Client {
     let holder = world.client().await;
     let history = "select oid::regclass from pg_class where relname = 'refinery_schema_history'";
@@ -64,7 +64,7 @@ async fn a_migration_waits_for_a_lock_in_short_pieces_and_succeeds_when_it_is_fr
     };
     let (answer, longest) = tokio::join!(world.command(json!({"command": "migrate"})), released);
     assert_eq!(answer, json!({"ok": true}));
-    // Whoever asks for the table meanwhile stands behind the one that waits.
+    // Others that need the table queue behind the one that waits.
     assert!(longest > 0.5, "it never waited");
     assert!(longest < 2.7, "it waited for {longest} s at a stretch");
 }
@@ -76,7 +76,7 @@ async fn a_migration_that_takes_too_long_is_given_up_on_the_server_too() {
     let store = world.store().await;
     let migrated = store.migrate_within(Duration::from_millis(500)).await;
     assert!(migrated.is_err());
-    // Less than its lock's own time-out has left.
+    // This is less than what is left of the lock's own time-out.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let left = format!(
         "{WAITING} or (datname = current_database() and query like '%advisory_lock%' and pid <> pg_backend_pid())"

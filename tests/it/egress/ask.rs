@@ -1,4 +1,4 @@
-//! What nobody should decide alone goes to a person, in chat, once.
+//! An `ask` rule asks a person in chat, once, and the person's decision stands.
 
 use crate::world::{Answer, World, press, through};
 use futures_util::future::join_all;
@@ -26,7 +26,7 @@ async fn call(world: &World, placeholder: &str) -> Answer {
         .await
 }
 
-/// The interaction that the agent is told to wait for.
+/// The interaction that the agent must wait for.
 fn waits_for(answer: &Answer) -> String {
     assert_eq!(
         (answer.status, answer.code()),
@@ -81,7 +81,7 @@ async fn the_first_request_asks_the_person_and_a_click_lets_the_retry_pass_until
     assert_eq!(
         waits_for(&call(&world, &placeholder).await),
         id,
-        "it is asked for already"
+        "the person is already asked"
     );
     click(&world, "U2", &id, 2, "1").await;
     assert_eq!(
@@ -206,7 +206,7 @@ async fn a_decision_is_that_agents_and_that_organizations_alone() {
 }
 
 #[tokio::test]
-async fn nobody_can_be_asked_is_a_denial() {
+async fn a_request_is_denied_when_nobody_can_be_asked() {
     let (world, placeholder) = world().await;
     let denied = async || {
         let answer = call(&world, &placeholder).await;
@@ -219,7 +219,7 @@ async fn nobody_can_be_asked_is_a_denial() {
             .unwrap()
             .to_owned()
     };
-    // Another organization's connection is as if there were none.
+    // Another organization's connection counts as unknown.
     world.policy("a", ask_of("slack-b", "U1")).await;
     assert!(denied().await.contains("no connection of this id"));
     world.policy("a", ask_of("slack-a", "U1")).await;
@@ -240,7 +240,7 @@ async fn nobody_can_be_asked_is_a_denial() {
     assert_eq!(
         cards(&world),
         3,
-        "what may have been posted is not posted again"
+        "a card that may have been posted is not posted again"
     );
     assert!(world.upstream.seen().is_empty());
 }
@@ -261,7 +261,7 @@ async fn an_agent_cannot_make_an_approval_of_a_host_nor_take_its_place() {
             .await;
         assert_eq!(asked.code(), "invalid_request", "{id} {tool}");
     }
-    // A question may hold what it likes: no grant comes of it.
+    // A question makes no grant, whatever it holds.
     let question = json!({"id": "q-1", "kind": "question", "question": "?", "options": ["a", "b", "always"], "tool": "host:127.0.0.1"});
     assert_eq!(world.ask(&token, &question).await.status, 201);
     click(&world, "U1", "q-1", 2, "9").await;
@@ -269,7 +269,7 @@ async fn an_agent_cannot_make_an_approval_of_a_host_nor_take_its_place() {
 }
 
 #[tokio::test]
-async fn an_approval_that_expired_is_asked_for_anew() {
+async fn an_expired_approval_is_asked_for_again() {
     let (world, placeholder) = world().await;
     let id = waits_for(&call(&world, &placeholder).await);
     world
@@ -283,7 +283,7 @@ async fn an_approval_that_expired_is_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_told_to_wait_and_then_what_the_person_said() {
+async fn a_tunnel_waits_and_then_gets_what_the_person_decided() {
     let (world, _) = world().await;
     let token = world.token("a", "agent-a", json!({})).await;
     let tunnel = json!({"scheme": "https", "host": HOST, "port": 443});
@@ -317,7 +317,7 @@ async fn a_tunnel_is_told_to_wait_and_then_what_the_person_said() {
 async fn an_approval_whose_card_was_never_posted_is_posted_by_whoever_asks_next() {
     let (world, placeholder) = world().await;
     let id = waits_for(&call(&world, &placeholder).await);
-    // As if the function had died before it posted.
+    // This is the state after a function died before it posted.
     world
         .sql("update pending_interactions set posted_at = null, card = null")
         .await;
@@ -328,7 +328,7 @@ async fn an_approval_whose_card_was_never_posted_is_posted_by_whoever_asks_next(
         .await;
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(cards(&world), 2);
-    // The first was posted after all: its card is not the one that is answered now.
+    // The first card was posted after all, but it is not the one that answers now.
     let first = world.slack.cards().remove(0);
     click_on(&world, &first, "U1", &id, 2, "1").await;
     let token = world.token("a", "agent-a", json!({})).await;

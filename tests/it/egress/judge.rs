@@ -1,5 +1,4 @@
-//! The judge: asked once for all that ask the same, never across organizations; whatever goes wrong
-//! with it is a denial.
+//! The judge: what it is shown, and that whatever goes wrong with it is a denial.
 
 use crate::world::{JUDGE_KEY, World, through};
 use postern_stack::{HttpRequest, JudgeMode};
@@ -35,7 +34,7 @@ pub(super) fn call(org: &str, rest: &str, placeholder: &str) -> HttpRequest {
     through(&format!("openai/a/agent-{org}/{rest}"), placeholder)
 }
 
-/// The status, or the code where it is refused.
+/// `sent`, or the code of the refusal.
 pub(super) async fn outcome(world: &World, request: HttpRequest) -> String {
     let answer = world.call_proxy(request).await;
     match answer.headers.get("x-postern-error") {
@@ -98,7 +97,7 @@ async fn it_is_asked_with_the_operators_key_and_shown_the_request_as_data() {
                 &json!("which=query")
             )
         );
-        // What its verdict's key does not hold is not shown.
+        // It sees only what the verdict's key holds.
         let whole = asked.body.to_string();
         assert!(!whole.contains("messages\\\":[]") && !whole.contains(&placeholder));
         assert!(shown.get("body").is_none(), "{shown}");
@@ -219,7 +218,7 @@ async fn five_failures_in_a_row_spare_the_judge_for_half_a_minute_and_no_other_o
 }
 
 #[tokio::test]
-async fn a_tunnel_is_told_where_a_verdict_comes_from() {
+async fn a_tunnels_decision_names_where_its_verdict_comes_from() {
     let (world, _) = world(&[]).await;
     let token = world.token("a", "agent-a", json!({})).await;
     world.judge.say(DENY);
@@ -327,7 +326,7 @@ async fn a_rotated_key_is_read_again_and_no_organizations_key_ever_pays() {
 }
 
 #[tokio::test]
-async fn what_it_says_and_where_to_is_in_no_log() {
+async fn neither_its_words_nor_the_requests_path_are_in_a_log() {
     let (world, [placeholder, _]) = world(&[]).await;
     world
         .judge

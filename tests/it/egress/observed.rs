@@ -1,10 +1,10 @@
-//! What an operator learns of a policy before it counts: it only observes, or it is explained.
+//! What an operator learns about a policy before it counts: from observing, and from `explain`.
 
 use super::rules::{HOST, outcome};
 use crate::world::{World, through};
 use serde_json::{Value, json};
 
-/// The `egress_observed` lines, of the log or of the metrics.
+/// The `egress_observed` lines of the log, or those of the metrics.
 async fn observed(world: &World, metrics: bool) -> Vec<Value> {
     let lines = world.proxy().await.logs().await;
     let lines = lines
@@ -17,7 +17,7 @@ async fn observed(world: &World, metrics: bool) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_would_have_said() {
+async fn a_policy_that_only_observes_lets_everything_pass_and_logs_what_it_would_have_decided() {
     let world = World::new().await;
     world.tenants().await;
     world.judge.say(r#"{"verdict": "deny", "reason": "no"}"#);
@@ -52,7 +52,7 @@ async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_woul
     }
     assert!(
         world.slack.calls().is_empty(),
-        "nobody is asked for what only observes"
+        "a policy that only observes asks nobody"
     );
     let counted = observed(&world, true).await;
     let verdicts: Vec<_> = counted
@@ -67,7 +67,7 @@ async fn a_policy_that_only_observes_lets_everything_pass_and_tells_what_it_woul
 }
 
 #[tokio::test]
-async fn the_operator_is_told_which_rule_decides() {
+async fn explain_names_the_rule_that_decides() {
     let world = World::new().await;
     world.tenants().await;
     let explain = async |method: &str, url: &str| {
@@ -142,7 +142,7 @@ async fn the_operator_is_told_which_rule_decides() {
 }
 
 #[tokio::test]
-async fn what_observes_neither_allows_nor_denies_beside_what_is_enforced_and_goes_live_at_once() {
+async fn an_observing_policy_decides_nothing_beside_an_enforced_one_and_goes_live_at_once() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "agent-a").await;

@@ -1,4 +1,4 @@
-//! Rules: which requests leave, evaluated on exactly what would be sent.
+//! Rules decide which requests leave. They are evaluated on exactly what would be sent.
 
 use crate::world::{World, through};
 use postern_stack::HttpRequest;
@@ -11,7 +11,7 @@ fn call(method: &str, rest: &str, bearer: &str) -> HttpRequest {
         .header("authorization", &format!("Bearer {bearer}"))
 }
 
-/// The status, or the code where it is refused; a refusal never reaches the provider.
+/// `sent`, or the code of the refusal; a refused request never reaches the provider.
 pub(super) async fn outcome(world: &World, request: HttpRequest) -> String {
     let before = world.upstream.seen().len();
     let answer = world.call_proxy(request).await;
@@ -39,7 +39,7 @@ async fn without_a_policy_a_providers_own_host_is_allowed_and_under_one_what_no_
     assert_eq!(outcome(&world, chat()).await, "egress_denied");
     world.policy("a", json!([])).await;
     assert_eq!(outcome(&world, chat()).await, "egress_denied");
-    // The other organization is under none.
+    // The other organization has no policy.
     world.secrets.put("postern/org/b/keys/openai", "sk-b");
     let theirs = world.placeholder("b", "agent-b").await;
     assert_eq!(
@@ -120,7 +120,7 @@ async fn the_agents_own_policy_comes_first_and_an_edit_counts_at_once() {
     assert_eq!(
         outcome(&world, through("openai/a/second-a/v1/x", &second)).await,
         "sent",
-        "another agent is not under it"
+        "another agent is not under this policy"
     );
     world
         .ok(own(json!([{"host": "other.example", "action": "deny"}])))
@@ -128,7 +128,7 @@ async fn the_agents_own_policy_comes_first_and_an_edit_counts_at_once() {
     assert_eq!(
         outcome(&world, chat()).await,
         "sent",
-        "what it does not name is the organization's"
+        "the organization's policy decides what the agent's does not name"
     );
     let updated = "select updated_at from egress_policies where agent_id = 'agent-a'";
     let before = world.value(updated).await;
@@ -138,7 +138,7 @@ async fn the_agents_own_policy_comes_first_and_an_edit_counts_at_once() {
     assert_eq!(
         world.value(updated).await,
         before,
-        "the same again changes nothing"
+        "putting the same again changes nothing"
     );
 }
 
@@ -174,7 +174,7 @@ async fn the_policy_decides_before_a_credential_is_looked_for_and_after_the_aske
     world
         .policy("a", json!([{"host": "other.example", "action": "allow"}]))
         .await;
-    // No credential is configured for it at all.
+    // This placeholder has no credential at all.
     let bare = world.minted("a", "agent-a", json!({})).await;
     assert_eq!(
         outcome(&world, through("openai/a/agent-a/v1/x", &bare)).await,
@@ -239,7 +239,7 @@ async fn a_policy_holds_however_the_agent_is_proven_and_whichever_gateway_the_ev
         let path = request.path.clone();
         assert_eq!(outcome(&world, request).await, said, "{path}");
     }
-    // A REST API's event carries a path that was decoded once.
+    // The path in a REST API's event was decoded once.
     for (path, said) in [
         ("v1/files", "egress_denied"),
         ("v1/%66iles", "egress_denied"),

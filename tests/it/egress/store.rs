@@ -1,4 +1,5 @@
-//! What the store knows of egress is one organization's alone, and its calls of the judge's are one for all.
+//! Egress in the store: each row belongs to one organization, and identical requests share one call of the
+//! judge.
 
 use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
@@ -19,7 +20,7 @@ fn verdict(outcome: JudgeOutcome, life: u64) -> StoredVerdict {
 }
 
 #[tokio::test]
-async fn a_verdict_under_the_same_key_is_another_in_another_organization() {
+async fn two_organizations_each_have_a_verdict_of_their_own_under_the_same_key() {
     let world = World::new().await;
     world.tenants().await;
     let db = world.store().await;
@@ -29,15 +30,15 @@ async fn a_verdict_under_the_same_key_is_another_in_another_organization() {
     );
     let (a, b) = (ours.agent(), theirs.agent());
     let VerdictClaim::Ours(flight) = db.verdict_claim(a, &KEY, LEASE).await.unwrap() else {
-        panic!("the first to ask asks");
+        panic!("the first to ask makes the call");
     };
     assert!(
         matches!(db.verdict_claim(a, &KEY, LEASE).await.unwrap(), VerdictClaim::Theirs(own) if own == flight)
     );
     let VerdictClaim::Ours(other) = db.verdict_claim(b, &KEY, LEASE).await.unwrap() else {
-        panic!("another organization waits for nobody's call but its own");
+        panic!("an organization waits only for its own calls");
     };
-    // With the other's scope nothing of a call is seen or settled.
+    // The other organization's scope neither sees nor settles the call.
     assert!(matches!(
         db.verdict_of_flight(b, &KEY, flight).await.unwrap(),
         Flight::Lost
@@ -75,7 +76,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
     let mut flights = Vec::new();
     for _ in 0..3 {
         let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {
-            panic!("nobody asks any more");
+            panic!("nobody makes the call any more");
         };
         assert!(!flights.contains(&flight));
         if flights.is_empty() {
@@ -87,7 +88,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
                     db.verdict_of_flight(agent, &KEY, flight).await.unwrap(),
                     Flight::Landed(_)
                 ),
-                "who waited hears it"
+                "who waited learns of the failure"
             );
         } else {
             world
@@ -107,11 +108,11 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
         .into_iter()
         .filter(|claim| matches!(claim, Ok(VerdictClaim::Ours(_))))
         .count();
-    assert_eq!(ours, 1, "of many at once one asks");
+    assert_eq!(ours, 1, "only one of many at once asks");
 }
 
 #[tokio::test]
-async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own_scope() {
+async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_its_own_scope() {
     let world = World::new().await;
     world.tenants().await;
     let db = world.store().await;
@@ -164,7 +165,7 @@ async fn an_approval_is_opened_on_an_own_connection_alone_and_stands_for_its_own
     assert_eq!(
         world.value(row).await,
         "sharedU1slack-a",
-        "what is over makes room for its own scope alone"
+        "an approval that is over makes room only for its own scope"
     );
 }
 
@@ -219,7 +220,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
         .unwrap();
     assert!(
         again.policies.iter().all(|row| row.rules.is_none()),
-        "what is known is not sent again"
+        "rules that are known are not sent again"
     );
     assert_eq!(
         db.policy_explain(&b, &shared, "host:a.example")
@@ -243,17 +244,17 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     );
 }
 
-/// Two ask at once where an old outcome stands: the second waits for the first's row, and its snapshot
-/// still shows the outcome.
+/// Two ask at once while an old outcome is stored. The second waits for the first's row, and its snapshot
+/// still shows the old outcome.
 #[tokio::test]
-async fn an_outcome_that_is_too_old_is_nobodys_answer_whoever_is_first_to_ask_anew() {
+async fn an_outcome_that_is_too_old_answers_nobody_whoever_asks_first() {
     let world = World::new().await;
     world.tenants().await;
     let db = world.store().await;
     let worker = world.worker("a", "shared").await;
     let agent = worker.agent();
     let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {
-        panic!("the first to ask asks");
+        panic!("the first to ask makes the call");
     };
     let allow = verdict(JudgeOutcome::Allow, 300);
     db.verdict_settle(agent, &KEY, flight, allow).await.unwrap();
@@ -271,13 +272,13 @@ async fn an_outcome_that_is_too_old_is_nobodys_answer_whoever_is_first_to_ask_an
     let second = db.verdict_claim(agent, &KEY, LEASE);
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
-    let begin_anew = async {
+    let begin_again = async {
         until("the second waits", async || {
             world.value(waiting).await != "0"
         })
         .await;
         first.batch_execute("commit").await.unwrap();
     };
-    let (second, ()) = tokio::join!(second, begin_anew);
+    let (second, ()) = tokio::join!(second, begin_again);
     assert!(matches!(second.unwrap(), VerdictClaim::Theirs(_)));
 }

@@ -1,4 +1,4 @@
-//! Decisions for a CONNECT proxy: what a tunnel hides must not matter.
+//! Decisions for a CONNECT proxy: a rule that depends on what the tunnel hides does not allow it.
 
 use crate::world::{World, through};
 use postern_stack::HttpRequest;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const HOST: &str = "127.0.0.1";
 
 #[tokio::test]
-async fn a_tunnel_is_told_what_the_rules_say_of_the_host() {
+async fn a_tunnels_decision_is_what_the_rules_say_of_the_host() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.token("a", "agent-a", json!({})).await;
@@ -56,7 +56,7 @@ async fn a_tunnel_is_told_what_the_rules_say_of_the_host() {
     assert_eq!(
         said(&seen).await,
         is("allow", "rule"),
-        "whatever the path, it is allowed"
+        "it is allowed whatever the path is"
     );
     seen["path"] = "/v1/x?y=1".into();
     seen["method"] = "GET".into();
@@ -76,7 +76,7 @@ async fn a_tunnel_is_told_what_the_rules_say_of_the_host() {
 }
 
 #[tokio::test]
-async fn a_tunnels_bad_questions_are_named() {
+async fn the_bad_fields_of_a_tunnels_question_are_named() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.token("a", "agent-a", json!({})).await;
@@ -153,7 +153,7 @@ async fn a_tunnel_gets_503_where_nothing_can_be_decided_and_401_with_a_revoked_t
         .await;
     assert_eq!(
         answer.status, 503,
-        "a policy that cannot be read is no policy: {answer:?}"
+        "a policy that cannot be read must not count as absent: {answer:?}"
     );
     assert!(world.upstream.seen().is_empty());
 }

@@ -66,12 +66,16 @@ async fn a_verdict_is_reused_for_exactly_the_same_and_misses_when_anything_is_ed
         .policy("a", judged("Only chats about the weather!"))
         .await;
     outcome(&world, call("a", "v1/x", &placeholder)).await;
-    assert_eq!(asked(), 4, "an edited policy misses");
+    assert_eq!(asked(), 4, "an edited policy asks again");
     world
         .policy("a", judged("Only chats about the weather."))
         .await;
     outcome(&world, call("a", "v1/x", &placeholder)).await;
-    assert_eq!(asked(), 4, "the former words are still known");
+    assert_eq!(
+        asked(),
+        4,
+        "the verdict under the former words is still known"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +123,7 @@ async fn identical_requests_at_once_share_one_call_in_one_environment_and_over_s
             .set_mode(JudgeMode::Slowly(Duration::from_millis(700), ALLOW.into()));
         let proxy = world.environments("proxy", environments).await;
         let asks = (0..12).map(|n| {
-            // A third of them are the other organization's.
+            // A third of them come from the other organization.
             let (org, placeholder) = if n % 3 == 0 {
                 ("b", &theirs)
             } else {
@@ -140,7 +144,7 @@ async fn identical_requests_at_once_share_one_call_in_one_environment_and_over_s
 async fn requests_that_wait_for_a_call_that_fails_fail_with_it() {
     let (world, [placeholder, _]) = world(&[
         ("AWS_LAMBDA_MAX_CONCURRENCY", "4"),
-        // Within it all three environments start.
+        // Long enough for all three environments to start.
         ("JUDGE_TIMEOUT_MS", "6000"),
     ])
     .await;

@@ -1,4 +1,4 @@
-//! Who may spend which credential. In every refusal the upstream saw nothing.
+//! Who may spend which credential. When a request is refused, the upstream sees nothing.
 
 use crate::world::checks::{refused, spends};
 use crate::world::{REAL_KEY, World, through};
@@ -47,7 +47,7 @@ async fn the_placeholder_becomes_the_real_key_at_the_provider() {
     );
 }
 
-/// A placeholder row from before organizations were recorded.
+/// A placeholder whose row was written before organizations were recorded.
 async fn legacy(world: &World) -> String {
     let placeholder = format!("postern_secret_{}", uuid::Uuid::new_v4());
     world.secrets.put("postern/legacy/key", REAL_KEY);
@@ -61,7 +61,7 @@ async fn legacy(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_row_without_organization_never_resolves_under_an_expected_one() {
+async fn a_row_without_an_organization_never_resolves_under_an_expected_one() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = legacy(&world).await;
@@ -82,7 +82,7 @@ async fn a_row_without_organization_never_resolves_under_an_expected_one() {
 }
 
 #[tokio::test]
-async fn with_nobody_expected_a_legacy_row_resolves_with_one_warning_or_not_at_all() {
+async fn with_no_expected_organization_a_legacy_row_resolves_with_one_warning_or_not_at_all() {
     let world = World::new().await;
     world.tenants().await;
     passes(
@@ -219,7 +219,7 @@ async fn an_unknown_agent_never_reaches_a_system_key() {
         "agent_mismatch",
     )
     .await;
-    // Not entitled: the other organization does not spend the operator's key.
+    // The other organization is not entitled to the operator's key.
     let other = world.minted("b", "agent-b", json!({})).await;
     refused(
         &world,
@@ -301,7 +301,7 @@ async fn where_a_worker_token_is_required_a_placeholder_alone_or_of_another_depl
 }
 
 #[tokio::test]
-async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_then_one_too_many() {
+async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_until_there_are_too_many() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "agent-a").await;
@@ -314,7 +314,7 @@ async fn an_expired_revoked_or_invented_placeholder_is_unauthorized_and_then_one
     refused(&world, through(path, &placeholder), 401, "unauthorized").await;
     let invented = || format!("postern_secret_{}", uuid::Uuid::new_v4());
     for n in 2..20 {
-        // Whatever agent it names.
+        // They count whatever agent they name.
         let path = format!("openai/a/agent-{n}/v1/x");
         refused(&world, through(&path, &invented()), 401, "unauthorized").await;
     }
@@ -365,7 +365,7 @@ async fn a_user_in_the_url_is_the_tokens_or_the_placeholders_and_picks_that_user
 }
 
 #[tokio::test]
-async fn an_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_names() {
+async fn a_placeholders_own_secret_goes_only_to_its_hosts_and_only_from_its_organizations_names() {
     let world = World::new().await;
     world.tenants().await;
     let elsewhere = world

@@ -1,4 +1,4 @@
-//! What is forwarded, and what comes back.
+//! What is forwarded to the upstream, and what comes back.
 
 use crate::world::{Answer, REAL_KEY, World, through, until};
 use postern_stack::{HttpRequest, SecretsMode, StreamingInvocation};
@@ -158,7 +158,7 @@ async fn a_stream_arrives_piece_by_piece() {
             .unwrap()
             .starts_with("text/event-stream")
     );
-    // The first arrives while the provider has not sent the second.
+    // The first piece arrives before the provider has sent the second.
     let first = body.next().await.unwrap().unwrap();
     let (mut pieces, mut text) = (1, String::from_utf8(first.to_vec()).unwrap());
     world.upstream.hold_streams(false);
@@ -247,12 +247,12 @@ async fn a_late_or_broken_upstream_is_an_error_and_not_a_clean_end() {
         let broken = get(&world, &placeholder, rest).await;
         assert!(broken.status == 200 && broken.broken, "{rest}: {broken:?}");
     }
-    // The environment goes on.
+    // The environment still serves.
     assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_rotated_secret_is_read_afresh_and_the_request_sent_once_more() {
+async fn a_rotated_secret_is_read_again_and_the_request_is_sent_once_more() {
     let (world, placeholder) = ready().await;
     assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
     world
@@ -338,7 +338,7 @@ async fn a_burst_is_503_within_the_timeout_of_one_read() {
     world
         .sql("update placeholders set secret_ref = 'postern/org/a/keys/slow'")
         .await;
-    // The database's own secret is read before the store turns slow.
+    // The database's own secret is read before Secrets Manager turns slow.
     assert_eq!(
         world
             .call_proxy(through(

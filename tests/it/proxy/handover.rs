@@ -1,4 +1,4 @@
-//! Where the Runtime API is, and what becomes of a response that it does not take.
+//! The Runtime API: its address, and what happens when it does not take a response.
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -24,13 +24,13 @@ const SOON: Duration = Duration::from_secs(20);
 enum OnResponse {
     Taken,
     Refused,
-    /// Broken off when it has begun.
+    /// The connection breaks after the response has begun.
     BrokenOff,
-    /// Nobody listens any more.
+    /// Nobody listens at the address any more.
     Unreachable,
 }
 
-/// A Runtime API of one function, below a path of its own, with an invocation of `/health` after another.
+/// A Runtime API of one function, below a path of its own, that hands out invocations of `/health`.
 struct RuntimeApi {
     address: String,
     state: Arc<State>,
@@ -115,7 +115,7 @@ fn status(status: u16) -> Response<Full<Bytes>> {
     response
 }
 
-/// Two invocations, and then none.
+/// Hands out two invocations, and then none.
 async fn next(state: &State) -> Result<Response<Full<Bytes>>, &'static str> {
     let number = {
         let mut given = state.given.lock().unwrap();
@@ -171,14 +171,14 @@ fn proxy(api: &str) -> Child {
         .unwrap()
 }
 
-/// How the process ended, by itself.
+/// Waits until the process ends by itself: whether it succeeded, and all that it wrote.
 async fn ended(proxy: Child) -> (bool, String) {
     let output = tokio::time::timeout(SOON, proxy.wait_with_output());
     let Output {
         status,
         stdout,
         stderr,
-    } = output.await.expect("it goes on").unwrap();
+    } = output.await.expect("the process does not end").unwrap();
     let said = [stdout, stderr].concat();
     (status.success(), String::from_utf8(said).unwrap())
 }
@@ -213,7 +213,7 @@ async fn a_runtime_api_may_be_a_host_or_a_url_with_a_path() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_stops_the_cold_start_by_name() {
+async fn a_malformed_address_stops_the_cold_start_and_its_variable_is_named() {
     for malformed in [
         "http://",
         "/only/a/path",

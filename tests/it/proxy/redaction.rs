@@ -1,12 +1,12 @@
-//! The injected secret comes back in no form that tells it, whatever the upstream shows of the request.
+//! The injected secret does not come back in any readable form, whatever the upstream shows of the request.
 
 use crate::world::{Answer, World};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 
-/// What a header may hold, and something that each encoder escapes.
+/// A key that a header may hold, with characters that each encoder escapes.
 const HEADER_KEY: &str = "sk-real_key/+&<x";
-/// A query takes any text.
+/// A key for a query, which may hold any text.
 const QUERY_KEY: &str = "sk-real key/+\u{fc}&<'x";
 
 const OPENAI: &str = "/api/proxy/openai/a/agent-a/v1/";
@@ -44,7 +44,7 @@ fn by_query(placeholder: &str, rest: &str) -> HttpRequest {
     request
 }
 
-/// What a reader who knows nothing makes of a text, and what follows from that.
+/// A text and what decoding makes of it, up to twice, without knowing how it was encoded.
 fn readings(text: &str) -> Vec<String> {
     let mut all = vec![text.to_owned()];
     for _ in 0..2 {
@@ -75,7 +75,7 @@ fn named(text: &str) -> String {
     text.replace("&amp;", "&")
 }
 
-/// Without escapes of this form: a mark, so many hexadecimal digits, an end.
+/// Decodes escapes of this form: a mark, this many hexadecimal digits, an end.
 fn unescaped(text: &str, mark: &str, digits: usize, end: &str) -> String {
     let (mut out, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find(mark) {
@@ -88,7 +88,7 @@ fn unescaped(text: &str, mark: &str, digits: usize, end: &str) -> String {
         let code = code.and_then(|hex| u32::from_str_radix(hex, 16).ok());
         out.extend_from_slice(&rest.as_bytes()[..at]);
         match code {
-            // Percent-encoding is of bytes, the others of characters.
+            // Percent-encoding escapes bytes, the others escape characters.
             Some(byte) if mark == "%" => out.push(u8::try_from(byte).unwrap()),
             Some(code) => {
                 let char = char::from_u32(code).unwrap_or('\u{fffd}');
@@ -106,7 +106,7 @@ fn unescaped(text: &str, mark: &str, digits: usize, end: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Neither prelude nor body tells the key, and something stands in its place.
+/// Neither headers nor body reveal the key, and the mark is in its place.
 fn assert_redacted(answer: &Answer, key: &str, what: &str) {
     let all = format!("{}\n{}", headers(answer), answer.text());
     for reading in readings(&all) {
@@ -123,7 +123,7 @@ fn headers(answer: &Answer) -> String {
     lines.join("\n")
 }
 
-/// As the last request stood on the wire.
+/// The key as the last request's query carried it.
 fn sent_query(world: &World) -> String {
     let seen = world.upstream.seen();
     let last = seen.last().unwrap();
@@ -190,7 +190,7 @@ async fn white_space_around_a_key_is_no_part_of_it() {
     for key in ["  sk-real_key/+&<x   ", "\tsk-real_key/+&<x\t"] {
         let (world, placeholder) = spending(key).await;
         for rest in ["echo", "reflect-key", "reflect-html"] {
-            // The body of `reflect-key` is shorter than what the store holds.
+            // The body of `reflect-key` is shorter than the stored text.
             let answer = world.call_proxy(by_header(&placeholder, rest)).await;
             assert_redacted(&answer, HEADER_KEY, rest);
         }
@@ -211,7 +211,7 @@ async fn a_key_that_was_tried_first_does_not_come_back_either() {
     world
         .upstream
         .set_expected_key(Some("sk-present_key".into()));
-    // What the client itself knows of the first is not shown again by whoever is asked twice.
+    // The upstream is asked twice. Its second answer shows the former key, which the client sent itself.
     let request = by_header(&placeholder, "reflect-html").header("x-guess", "sk-former_key");
     let answer = world.call_proxy(request).await;
     assert_eq!(world.upstream.seen().len(), 3);
@@ -220,7 +220,7 @@ async fn a_key_that_was_tried_first_does_not_come_back_either() {
 }
 
 #[tokio::test]
-async fn a_length_is_told_where_no_body_comes() {
+async fn a_content_length_is_sent_where_there_is_no_body() {
     let (world, placeholder) = spending(HEADER_KEY).await;
     let mut request = by_header(&placeholder, "reflect-key");
     let got = world.call_proxy(request.clone()).await;
@@ -233,7 +233,7 @@ async fn a_length_is_told_where_no_body_comes() {
     );
 }
 
-/// The parts of a page, so many bytes each, put together again.
+/// Fetches a page in parts of this many bytes and puts them together.
 async fn in_parts(world: &World, request: &HttpRequest, length: usize) -> Vec<u8> {
     let mut page = Vec::new();
     loop {
@@ -258,7 +258,7 @@ async fn in_parts(world: &World, request: &HttpRequest, length: usize) -> Vec<u8
 #[tokio::test]
 async fn parts_of_a_body_put_together_do_not_make_the_key() {
     let (world, placeholder) = spending(HEADER_KEY).await;
-    // A beginning of the key that the client wrote itself is not the key.
+    // The client writes the beginning of the key itself, which is not redacted.
     let request = by_header(&placeholder, "reflect-range").header("x-own", "sk-real_ke");
     let whole = world.call_proxy(request.clone()).await;
     assert_eq!(whole.status, 200);
@@ -275,7 +275,7 @@ async fn parts_of_a_body_put_together_do_not_make_the_key() {
 }
 
 #[tokio::test]
-async fn an_end_of_a_body_and_one_that_is_not_there_are_as_they_would_be() {
+async fn the_end_of_a_body_and_a_range_beyond_it_are_answered_as_without_redaction() {
     let (world, placeholder) = spending(HEADER_KEY).await;
     let request = by_header(&placeholder, "reflect-range");
     let part = async |range: &str| {
@@ -310,7 +310,7 @@ async fn an_end_of_a_body_and_one_that_is_not_there_are_as_they_would_be() {
         ),
         (416, format!("bytes */{total}").as_str(), 0)
     );
-    // A server may always answer with the whole, and then the whole is looked at.
+    // A server may always answer with the whole body, and then all of it is redacted.
     for several in ["bytes=0-1,5-9", "bytes=0-1, -4", "lines=1-2", "bytes=x"] {
         let whole = part(several).await;
         assert_eq!(whole.status, 200, "{several}");

@@ -1,4 +1,4 @@
-//! What is refused whoever asks: an improper request, and one whose database, secret or upstream fails.
+//! Requests that are refused whoever asks: improper ones, and those whose database, secret or upstream fails.
 
 use super::access::passes;
 use crate::world::checks::refused;
@@ -136,7 +136,7 @@ async fn a_secret_that_cannot_be_read_is_503_within_its_timeout_and_never_the_ne
 }
 
 #[tokio::test]
-async fn what_is_no_proper_request_is_refused() {
+async fn an_improper_request_is_refused() {
     let world = World::new().await;
     world.tenants().await;
     let placeholder = world.placeholder("a", "agent-a").await;

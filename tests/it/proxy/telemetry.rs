@@ -1,4 +1,4 @@
-//! What an operator sees of a request: one `proxied` line, metrics, and memory that does not grow.
+//! What an operator sees of a request: one `proxied` line and metrics. Memory does not grow with its size.
 
 use crate::world::{Answer, World, through};
 use postern_stack::{HttpRequest, StreamingInvocation};
@@ -26,7 +26,7 @@ async fn log(world: &World) -> Vec<Value> {
         .collect()
 }
 
-/// What the log's metric lines add up to under exactly these dimensions.
+/// The sum of a metric in the log under exactly these dimensions, and its unit.
 fn metric(lines: &[Value], name: &str, dimensions: &[(&str, &str)]) -> (f64, String) {
     let mut sum = 0.0;
     let mut unit = String::new();
@@ -158,7 +158,7 @@ async fn a_200_mb_download_moves_in_constant_memory() {
         }
         length
     };
-    // What the first megabytes need is no growth.
+    // The memory for the first megabytes does not count as growth.
     let warm = 4 << 20;
     assert_eq!(read(&format!("large/{warm}")).await, warm);
     let before = world.proxy().await.peak_memory_kib().unwrap();
@@ -171,7 +171,7 @@ async fn a_200_mb_download_moves_in_constant_memory() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_4_mb_upload_needs_no_more_than_the_event_and_its_body() {
-    // Lambda takes events of 6 MB, of which base64 leaves 4.5 MB.
+    // Lambda accepts events of 6 MB, which hold 4.5 MB in base64.
     const SIZE: usize = 4 << 20;
     let (world, placeholder) = ready(&[]).await;
     let send = async |size: usize| {
@@ -189,6 +189,6 @@ async fn a_4_mb_upload_needs_no_more_than_the_event_and_its_body() {
     }
     let grown = world.proxy().await.peak_memory_kib().unwrap() - before;
     println!("five uploads of {SIZE} bytes; peak memory grew by {grown} KiB from {before} KiB");
-    // The event's text, its body in base64 and decoded: a buffer that doubles may hold twice the text.
+    // The event's text, and its body in base64 and decoded. A buffer that doubles may hold twice the text.
     assert!(grown < 32 << 10, "{grown} KiB");
 }

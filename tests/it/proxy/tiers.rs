@@ -4,7 +4,7 @@ use crate::world::{World, merged, through};
 use postern_stack::HttpRequest;
 use serde_json::{Value, json};
 
-/// A profile of organization `a` whose secret is its own id; `disabled` may come later.
+/// Puts a profile of organization `a`, whose key holds the profile's id.
 async fn profile(world: &World, id: &str, auth_type: &str, owner: &Value, disabled: bool) {
     world.secrets.put(
         &format!("postern/org/a/keys/{id}"),
@@ -15,7 +15,7 @@ async fn profile(world: &World, id: &str, auth_type: &str, owner: &Value, disabl
     world.ok(merged(put, owner.clone())).await;
 }
 
-/// The key that the upstream was sent last.
+/// The credential that the upstream receives for this request.
 async fn spent(world: &World, request: HttpRequest, header: &str) -> String {
     let answer = world.call_proxy(request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -49,7 +49,7 @@ async fn the_most_specific_enabled_credential_is_spent() {
     assert_eq!(key().await, "Bearer sk-agent-0123456789");
     profile(&world, "user", "api_key", &user, false).await;
     assert_eq!(key().await, "Bearer sk-user-0123456789");
-    // Without the user in the URL that user's key is nobody's; another agent's key is its own.
+    // A user's key needs the user in the URL, and an agent's key is that agent's alone.
     let without = spent(
         &world,
         through("openai/a/agent-a/v1/models", &caller),
@@ -63,7 +63,7 @@ async fn the_most_specific_enabled_credential_is_spent() {
         spent(&world, request, "authorization").await,
         "Bearer sk-organization-0123456789"
     );
-    // A placeholder's own secret stands between the user's profile and the agent's.
+    // A placeholder's own secret comes after the user's profile and before the agent's.
     let own = json!({"user_id": "u-1", "secret_ref": "postern/org/a/keys/openai", "allowed_hosts": ["127.0.0.1"]});
     let own = world.minted("a", "agent-a", own).await;
     let request = through("openai/a/agent-a/v1/models", &own);

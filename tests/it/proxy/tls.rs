@@ -1,4 +1,4 @@
-//! TLS to the upstream: HTTP/2 where it is offered, and no certificate that does not verify.
+//! TLS to the upstream: HTTP/2 where the upstream offers it, and only with a certificate that verifies.
 
 use crate::world::{Answer, World, through};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
-/// An https upstream on loopback that answers with the HTTP version it was spoken to in.
+/// An https upstream on loopback that answers with the request's HTTP version.
 struct Https {
     port: u16,
     certificate: PathBuf,
@@ -51,7 +51,7 @@ impl Https {
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    // A client that does not trust the certificate goes away.
+                    // A client that does not trust the certificate hangs up.
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
@@ -76,7 +76,8 @@ impl Https {
         }
     }
 
-    /// What the proxy answers when this is its provider; `trusted` says whether its roots hold the certificate.
+    /// What the proxy answers when this is its provider; `trusted` says whether its roots include the
+    /// certificate.
     async fn called(&self, host: &str, trusted: bool) -> Answer {
         let providers =
             json!([{"slug": "tls", "provider_id": "openai", "auth": {"header": "x-api-key"},

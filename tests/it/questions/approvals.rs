@@ -10,7 +10,7 @@ fn approval(id: &str) -> Value {
     json!({"id": id, "kind": "approval", "tool": "git/push", "args": {"branch": "main", "note": "<!channel> *x*"}})
 }
 
-/// What is decided of a pattern.
+/// The decision about a pattern.
 pub async fn grant(world: &World, token: &str, pattern: &str) -> Answer {
     let mut request = HttpRequest::get("/v1/grants").header("x-postern-worker-token", token);
     request.query = format!("pattern={pattern}");
@@ -21,7 +21,7 @@ async fn status(world: &World, token: &str) -> Value {
     grant(world, token, PATTERN).await.json()["status"].clone()
 }
 
-/// Asks under this id and clicks; the answer.
+/// Asks under this id and clicks; returns the answer.
 async fn decide(world: &World, token: &str, id: &str, choice: u8) -> Value {
     assert_eq!(world.ask(token, &approval(id)).await.status, 201);
     let button = format!("{id}:{choice}");
@@ -30,7 +30,7 @@ async fn decide(world: &World, token: &str, id: &str, choice: u8) -> Value {
 }
 
 #[tokio::test]
-async fn each_decision_is_a_grant_with_its_end_or_a_denial_without() {
+async fn each_decision_is_a_grant_with_an_end_or_a_denial_without_one() {
     let ends = [
         ("1h", 0, "3600"),
         ("24h", 1, "86400"),
@@ -58,7 +58,7 @@ async fn each_decision_is_a_grant_with_its_end_or_a_denial_without() {
         );
         let row = "select extract(epoch from expires_at - granted_at)::int from grants";
         assert_eq!(world.value(row).await, end);
-        // Another agent of the organization, and the same agent id of another, have none.
+        // Another agent of the organization has no grant, nor has the same agent id in another one.
         let second = world.token("a", "second-a", json!({})).await;
         assert_eq!(status(&world, &second).await, "none");
         world
@@ -126,7 +126,7 @@ async fn a_denial_beats_a_grant_whichever_came_first_and_an_operator_takes_it_ba
 }
 
 #[tokio::test]
-async fn a_denial_ends_a_running_grant_for_good_and_is_the_deniers() {
+async fn a_denial_ends_a_running_grant_for_good_and_names_who_denied() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -140,7 +140,7 @@ async fn a_denial_ends_a_running_grant_for_good_and_is_the_deniers() {
 }
 
 #[tokio::test]
-async fn a_denial_that_is_over_stops_no_later_grant() {
+async fn an_expired_denial_does_not_stop_a_later_grant() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -176,7 +176,7 @@ async fn a_grant_lengthens_another_and_never_shortens_it() {
 }
 
 #[tokio::test]
-async fn a_grant_that_is_over_is_none_and_is_swept() {
+async fn an_expired_grant_does_not_count_and_is_swept() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;

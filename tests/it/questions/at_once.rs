@@ -1,4 +1,4 @@
-//! Many at once come to one: one answer, one delivery, one card.
+//! Many clicks or requests at once have one outcome: one answer, one delivery, one card.
 
 use crate::questions::callbacks::with_callback;
 use crate::questions::platforms::On;
@@ -18,7 +18,7 @@ async fn of_64_clicks_at_once_one_answers_with_one_receipt_and_one_delivery() {
         .await;
     assert_eq!(asked.status, 201);
     let card = on.last_card(&world);
-    // Every second one is the very same click, delivered again.
+    // Every second one is the same click, delivered again.
     let clicks = (0..64).map(|n| {
         let (button, click) = match n % 4 {
             1 => ("q-1:0", n.to_string()),
@@ -34,7 +34,7 @@ async fn of_64_clicks_at_once_one_answers_with_one_receipt_and_one_delivery() {
         .map(|answer| answer.json())
         .filter(|answer| answer["type"] == 7)
         .collect();
-    // The winner's answer, and that to the same click again.
+    // The winner gets an edit, and so does the same click again.
     assert!((1..=32).contains(&edits.len()), "{}", edits.len());
     assert!(edits.iter().all(|edit| *edit == edits[0]), "{edits:?}");
     let calls = world.discord.calls();

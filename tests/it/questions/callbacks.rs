@@ -1,4 +1,4 @@
-//! Outcomes delivered to agents: signed, at least once, by the sweep where the click could not.
+//! Outcomes are delivered to agents, signed and at least once. The sweep delivers what the click could not.
 
 use crate::world::{ANYWHERE, CALLBACK_KEY, World, press, question};
 use http::HeaderMap;
@@ -23,7 +23,7 @@ async fn started(env: &[(&str, &str)]) -> (World, Receiver) {
     (World::with_env(env).await, receiver)
 }
 
-/// A question of organization a's with a callback, and its asker's token.
+/// Asks a question of organization a with a callback; returns the agent's token.
 async fn asked(world: &World, receiver: &Receiver) -> String {
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -87,7 +87,7 @@ async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_
     let pause = "select extract(epoch from next_attempt_at - now())::int from deliveries";
     let first: i32 = world.value(pause).await.parse().unwrap();
     assert!((1..=8).contains(&first), "{first}");
-    // However long the sweep takes to start.
+    // So that it is not due however long the sweep takes to start.
     world
         .sql("update deliveries set next_attempt_at = next_attempt_at + interval '1 minute'")
         .await;
@@ -102,7 +102,7 @@ async fn what_a_receiver_fails_to_take_is_tried_again_later_and_later_under_the_
         assert_eq!(world.sweep(json!({})).await.unwrap()["delivered"], 0);
         pauses.push(world.value(pause).await.parse().unwrap());
     }
-    // Each is longer than the one before can be: 25 s, 2 min and 10 min, give or take a half.
+    // Each is longer than its predecessor can be: 25 s, 2 min and 10 min, give or take a half.
     assert!(
         pauses[1] > 8 && pauses[2] > 38 && pauses[3] > 190,
         "{pauses:?}"
@@ -271,7 +271,7 @@ async fn a_callback_that_points_inside_is_refused_and_one_that_resolves_inside_g
 async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is_rotated() {
     let (world, receiver) = started(&[("SECRETS_CACHE_TTL_MS", "0")]).await;
     asked(&world, &receiver).await;
-    // Organization b has no key of its own, so nothing of its goes out.
+    // Organization b has no key, so nothing is delivered for it.
     let other = world.conversing("b", "U1").await;
     world
         .ask(&other, &with_callback("q-1", &receiver.url()))
@@ -299,7 +299,7 @@ async fn another_organizations_key_is_never_used_and_both_keys_sign_while_one_is
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_written_down_does_not_come_to_pass() {
+async fn an_outcome_that_cannot_be_stored_does_not_happen() {
     let (world, receiver) = started(&[]).await;
     let token = asked(&world, &receiver).await;
     world.sql("alter table deliveries rename to away").await;

@@ -1,4 +1,4 @@
-//! What Slack has a test of in `webhooks`, on the other platforms too; and what is common to all.
+//! What `life` and `webhooks` test with Slack, on the other platforms; and what all platforms share.
 
 use crate::world::{SECRET_TOKEN, World, discord_signed, press, question, unix_now};
 use postern_stack::{ChatMode, HttpRequest};
@@ -63,7 +63,7 @@ async fn on_telegram_the_answer_to_the_click_takes_the_buttons_away() {
     assert_eq!(
         methods,
         ["answerCallbackQuery", "sendMessage"],
-        "the note and the receipt; no edit of its own"
+        "the note and the receipt, without a separate edit"
     );
     let read = world.read(&token, "q-1").await.json();
     assert_eq!(
@@ -71,7 +71,7 @@ async fn on_telegram_the_answer_to_the_click_takes_the_buttons_away() {
         (&json!(1), &json!("111"))
     );
 
-    // Telegram delivers again what was not answered in time.
+    // Telegram delivers an update again when the answer is late.
     let again = world.call_webhooks(click).await;
     assert_eq!(
         (again.status, &again.json()["method"]),
@@ -133,7 +133,7 @@ async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
     assert_eq!(
         world.discord.calls().len(),
         2,
-        "the card and the receipt; no edit of its own"
+        "the card and the receipt, without a separate edit"
     );
     assert_eq!(
         world.read(&token, "q-1").await.json()["answer"]["value"],
@@ -154,7 +154,7 @@ async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
 }
 
 #[tokio::test]
-async fn discords_check_of_the_address_is_answered_and_only_with_a_signature() {
+async fn discords_check_of_the_address_is_answered_only_with_a_signature() {
     let world = World::new().await;
     world.tenants().await;
     let ping = br#"{"type":1,"id":"1","version":1}"#.to_vec();
@@ -183,7 +183,7 @@ async fn discords_check_of_the_address_is_answered_and_only_with_a_signature() {
 }
 
 #[tokio::test]
-async fn telegrams_secret_token_is_wanted_and_a_former_one_still_counts() {
+async fn telegrams_secret_token_is_required_and_a_former_one_still_counts() {
     let world = World::new().await;
     world.tenants().await;
     let bare = |token: Option<&str>| {
@@ -236,7 +236,7 @@ async fn a_verified_body_of_another_shape_changes_nothing() {
             );
         }
     }
-    // A button that is none of ours is acknowledged, so that nobody sees it spin.
+    // A button that is not Postern's is acknowledged, so that it does not spin.
     for button in ["other", "q-1:100", "q::abcdef:0", "q:q-1:abcdef:-1"] {
         let telegram = world
             .call_webhooks(world.telegram_press("telegram-a", 1, button, "c"))
@@ -264,7 +264,7 @@ async fn a_verified_body_of_another_shape_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_card_says_so_and_a_late_click_is_told_why() {
+async fn a_withdrawn_card_says_so_and_a_late_click_learns_why() {
     let world = World::new().await;
     world.tenants().await;
     let slack = world.conversing("a", "U1").await;
@@ -345,7 +345,7 @@ async fn a_withdrawn_card_says_so_and_a_late_click_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_card_that_was_asked_anew_loses_its_buttons() {
+async fn a_card_whose_question_is_asked_again_loses_its_buttons() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.talking("discord", "222", "333").await;

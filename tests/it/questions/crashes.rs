@@ -1,4 +1,4 @@
-//! SIGKILL at every step between a click and its delivery: no answer is lost and none is applied twice.
+//! SIGKILL at every step between a click and its delivery. No answer is lost, and no answer is applied twice.
 
 use crate::world::{ANYWHERE, World, press, question, until};
 use postern_stack::{ChatMode, Receiver, ReceiverMode};
@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 const CLICK: &str = "q-1:1";
 
-/// A question over Telegram with a callback, and its asker's token.
+/// Asks a question in Telegram, with a callback; the last value is the agent's token.
 async fn asked() -> (Arc<World>, Receiver, String) {
     let world = World::new().await;
     world.tenants().await;
@@ -20,7 +20,7 @@ async fn asked() -> (Arc<World>, Receiver, String) {
     (Arc::new(world), receiver, token)
 }
 
-/// Waits until nothing that was killed is at work in the database: a statement goes on after its client.
+/// Waits until the database is idle, since a statement outlives its killed client.
 async fn at_rest(world: &World) {
     let at_work = "select count(*) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
@@ -53,7 +53,7 @@ async fn killed_when(world: &Arc<World>, what: &str, at: impl AsyncFnMut() -> bo
     clicking.abort();
 }
 
-/// Telegram delivers the click again, and then everything must be as after one click.
+/// Telegram delivers the click again. After that, everything must be as after one click.
 async fn all_is_well(world: &World, receiver: &Receiver, token: &str) {
     receiver.set_mode(ReceiverMode::Up);
     world.telegram.set_mode(ChatMode::Up);
@@ -103,7 +103,7 @@ async fn all_is_well(world: &World, receiver: &Receiver, token: &str) {
 }
 
 #[tokio::test]
-async fn killed_after_verifying_the_click_is_not_lost() {
+async fn a_click_is_not_lost_when_the_function_is_killed_after_verifying_it() {
     let (world, receiver, token) = asked().await;
     let other = world.client().await;
     other
@@ -122,7 +122,7 @@ async fn killed_after_verifying_the_click_is_not_lost() {
 }
 
 #[tokio::test]
-async fn killed_after_the_claim_the_answer_stands_and_chat_and_agent_are_told() {
+async fn an_answer_reaches_chat_and_agent_when_the_function_is_killed_after_the_claim() {
     let (world, receiver, token) = asked().await;
     world.telegram.set_mode(ChatMode::Hang);
     receiver.set_mode(ReceiverMode::Hang);
@@ -131,7 +131,7 @@ async fn killed_after_the_claim_the_answer_stands_and_chat_and_agent_are_told() 
 }
 
 #[tokio::test]
-async fn killed_after_the_acknowledgement_the_delivery_is_the_sweeps() {
+async fn the_sweep_delivers_when_the_function_is_killed_after_the_acknowledgement() {
     let (world, receiver, token) = asked().await;
     receiver.set_mode(ReceiverMode::Status(503));
     let click = world
@@ -143,7 +143,8 @@ async fn killed_after_the_acknowledgement_the_delivery_is_the_sweeps() {
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_of_a_delivery_it_is_delivered_again_under_the_same_id() {
+async fn an_outcome_is_delivered_again_under_the_same_id_when_the_function_is_killed_while_delivering()
+ {
     let (world, receiver, token) = asked().await;
     receiver.set_mode(ReceiverMode::Hang);
     killed_when(&world, "the delivery", async || {
@@ -155,7 +156,7 @@ async fn killed_in_the_middle_of_a_delivery_it_is_delivered_again_under_the_same
 }
 
 #[tokio::test]
-async fn killed_during_the_sweep_what_it_held_is_due_again() {
+async fn what_a_killed_sweep_held_is_due_again() {
     let (world, receiver, token) = asked().await;
     receiver.set_mode(ReceiverMode::Status(503));
     world
@@ -185,7 +186,7 @@ async fn killed_during_the_sweep_what_it_held_is_due_again() {
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_of_a_batch_an_expired_question_is_one_outcome() {
+async fn an_expired_question_is_one_outcome_when_the_sweep_is_killed_in_the_middle_of_a_batch() {
     let (world, receiver, _) = asked().await;
     world
         .sql("update pending_interactions set created_at = now() - interval '25 hours'")

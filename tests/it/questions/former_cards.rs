@@ -1,4 +1,4 @@
-//! What was shown is what is answered: a click on a card whose content was replaced answers nothing.
+//! A click answers what its card showed. One on a card whose content was replaced answers nothing.
 
 use crate::questions::approvals::grant;
 use crate::questions::platforms::{EVERYWHERE, On};
@@ -6,7 +6,7 @@ use crate::world::{Answer, World, question};
 use postern_stack::ChatMode;
 use serde_json::{Value, json};
 
-/// An approval of a tool of this platform's own server, so that no platform sees another's grant.
+/// An approval of a tool. Each platform has a server of its own, so that no platform sees another's grant.
 fn approval(on: On, tool: &str) -> Value {
     json!({"id": id(on), "kind": "approval", "tool": format!("{}/{tool}", on.name()), "args": {}})
 }
@@ -23,7 +23,7 @@ async fn always(world: &World, on: On, message: &str, click: &str) -> Answer {
         .await
 }
 
-/// How the question stands, and what is decided of the tool that it is about now.
+/// The question's status, and the decision about the tool that it now names.
 async fn decided(world: &World, on: On, token: &str) -> (Value, Value) {
     let pattern = format!("/mcp/{}/tools/push", on.name());
     let grant = grant(world, token, &pattern).await.json()["status"].clone();
@@ -44,7 +44,7 @@ async fn the_present_card_still_decides(world: &World, on: On, token: &str, card
     stands(world, on, token, "answered", "allowed").await;
 }
 
-/// Asks; where its card is.
+/// Asks; returns where the card is.
 async fn asked(world: &World, on: On, token: &str, tool: &str, status: u64) -> String {
     let answer = world.ask(token, &approval(on, tool)).await;
     assert_eq!(answer.status, status, "{on:?}: {answer:?}");
@@ -68,7 +68,8 @@ async fn a_click_on_a_replaced_card_decides_nothing_and_one_on_the_new_card_does
 }
 
 #[tokio::test]
-async fn nor_does_one_on_the_card_of_a_question_that_ended_before_its_id_was_used_again() {
+async fn a_click_on_the_card_of_a_question_that_ended_before_its_id_was_used_again_decides_nothing()
+{
     let world = World::new().await;
     world.tenants().await;
     for (on, end) in EVERYWHERE
@@ -151,7 +152,7 @@ async fn a_question_that_is_changed_and_changed_back_is_three_cards_and_the_last
 }
 
 #[tokio::test]
-async fn nor_does_one_on_a_card_whose_replacement_could_not_be_posted_at_first() {
+async fn a_click_on_a_card_whose_replacement_could_not_be_posted_at_first_decides_nothing() {
     let world = World::new().await;
     world.tenants().await;
     for on in EVERYWHERE {
@@ -168,7 +169,7 @@ async fn nor_does_one_on_a_card_whose_replacement_could_not_be_posted_at_first()
 }
 
 #[tokio::test]
-async fn nor_does_one_on_a_card_of_which_nobody_knows_where_it_is() {
+async fn a_click_on_a_replaced_card_whose_place_is_unknown_decides_nothing() {
     let world = World::new().await;
     world.tenants().await;
     for on in EVERYWHERE {
@@ -187,7 +188,7 @@ async fn nor_does_one_on_a_card_of_which_nobody_knows_where_it_is() {
 }
 
 #[tokio::test]
-async fn where_nobody_knows_where_the_present_card_is_either_a_click_proves_it() {
+async fn a_click_proves_a_present_card_whose_place_is_unknown_too() {
     let world = World::new().await;
     world.tenants().await;
     let on = On::Slack;

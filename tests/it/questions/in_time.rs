@@ -1,4 +1,4 @@
-//! A click is acknowledged in time and a reader is answered in time, whatever hangs.
+//! Clicks are acknowledged and readers answered in time, whatever hangs.
 
 use crate::questions::callbacks::with_callback;
 use crate::questions::platforms::{EVERYWHERE, On};
@@ -11,17 +11,17 @@ use std::{
 };
 
 const BUDGET: (&str, &str) = ("ACK_BUDGET_MS", "4000");
-/// What hangs is waited for as long as the budget has it, 4 fifths, which is longer than the default's,
-/// and not for the 10 s that a call by itself may take.
+/// A call that hangs may use 4 fifths of the budget. That is longer than with the default budget, and
+/// shorter than the 10 s that a call may take by itself.
 const IN_TIME: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(9);
 
-/// The first call of each kind also connects and reads secrets, which is not what is measured.
+/// The first call of each kind also connects and reads secrets, which must not be measured.
 async fn warmed_up(world: &World, on: On) {
     let stranger = on.press(world, on.stranger(), "9", "none:0", "warm-up");
     assert_eq!(world.call_webhooks(stranger).await.status, 200);
 }
 
-/// The answer to a click of the asked person's on the question `q-1`, and whether it came in time.
+/// Clicks on the question `q-1` as the asked person; returns the status and how long the answer took.
 async fn clicked(world: &World, on: On) -> (u64, Duration) {
     let press = on.press_newest(world, on.asked(), "q-1:0", "7");
     let started = Instant::now();
@@ -49,7 +49,7 @@ async fn a_receiver_that_hangs_costs_the_click_its_budget_and_no_more() {
         "{status} {took:?}"
     );
     receiver.set_mode(ReceiverMode::Up);
-    // Its lease was the budget, so it is due by itself.
+    // The lease was as long as the budget, so the delivery becomes due by itself.
     until("its lease ends", async || {
         world.sweep(json!({})).await.unwrap()["delivered"] == 1
     })
@@ -70,7 +70,7 @@ async fn a_click_is_acknowledged_in_time_though_its_chat_hangs_and_the_sweep_fin
         status == 200 && IN_TIME.contains(&took),
         "{status} {took:?}"
     );
-    // The receipt may have arrived, so it is not sent again; the card is still owed.
+    // The receipt may have arrived, so it is not sent again. The card's update is still owed.
     let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
     assert_eq!(world.value(owed).await, "card");
     world.slack.set_mode(ChatMode::Up);
@@ -110,7 +110,7 @@ async fn a_late_click_is_acknowledged_in_time_though_its_chat_hangs() {
     assert_eq!(note.method, "chat.postEphemeral", "Slack was not called");
 }
 
-/// A reader of `q-1` that waits so many seconds.
+/// A reader of `q-1` that waits this many seconds.
 fn waiting(token: &str, seconds: u8) -> HttpRequest {
     let mut request =
         HttpRequest::get("/v1/interactions/q-1").header("x-postern-worker-token", token);
@@ -153,7 +153,7 @@ async fn a_reader_that_waits_leaves_the_only_connection_to_the_click_that_it_wai
     world.ask(&token, &question("q-1")).await;
     warmed_up(&world, On::Slack).await;
     let click = async {
-        // What the function's connections asked last.
+        // The last query of the function's connections.
         let reading = "select count(*) from pg_stat_activity where datname = current_database()
             and pid <> pg_backend_pid() and query like '%as claimed, p.answer, p.created_at <= now()%'";
         until("the reader has read", async || {

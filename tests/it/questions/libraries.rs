@@ -13,7 +13,7 @@ const PUBLIC_KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a
 const FORMER_SEED: [u8; 32] = [9; 32];
 
 #[tokio::test]
-async fn what_the_platforms_libraries_make_is_taken_and_what_is_made_they_take() {
+async fn the_platforms_libraries_and_postern_accept_what_the_other_sends() {
     let sdks = sdks().await;
     let world = World::new().await;
     world.tenants().await;

@@ -1,4 +1,4 @@
-//! A question's whole life, through the function's own routes.
+//! A question's whole life, through the routes of webhooks.
 
 use crate::world::{World, press, question, talk};
 use postern_stack::{ChatMode, HttpRequest};
@@ -149,7 +149,7 @@ async fn nothing_is_posted_when_storing_fails() {
 }
 
 #[tokio::test]
-async fn the_same_id_again_stands_as_it_is_or_is_stored_anew() {
+async fn the_same_id_again_is_left_as_it_is_or_stored_again() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
@@ -170,11 +170,11 @@ async fn the_same_id_again_stands_as_it_is_or_is_stored_anew() {
 
     let mut changed = question("q-1");
     changed["question"] = "Deploy now?".into();
-    let anew = world.ask(&token, &changed).await;
+    let asked_again = world.ask(&token, &changed).await;
     assert_eq!(
-        (anew.status, &anew.json()["status"]),
+        (asked_again.status, &asked_again.json()["status"]),
         (200, &json!("pending")),
-        "{anew:?}"
+        "{asked_again:?}"
     );
     world.call_webhooks(first).await;
     assert_eq!(

@@ -1,5 +1,4 @@
-//! The three sample chats behind one face: who is asked on each, where its cards are, and how one is
-//! pressed.
+//! One interface to the three sample chats: whom each asks, where its cards are, how a button is pressed.
 
 use crate::world::{
     Answer, Posted, SECRET_TOKEN, SIGNING_SECRET, World, discord_signed, signed, unix_now,
@@ -29,7 +28,7 @@ impl On {
         }
     }
 
-    /// Who is asked.
+    /// The person who is asked.
     pub fn asked(self) -> &'static str {
         match self {
             Self::Slack => "U1",
@@ -55,7 +54,7 @@ impl On {
         }
     }
 
-    /// The token of organization a's agent that talks to the person who is asked here.
+    /// A token of organization a's agent, in a conversation with the asked person.
     pub async fn token(self, world: &World) -> String {
         world
             .talking(self.name(), self.asked(), self.channel())
@@ -96,16 +95,16 @@ impl On {
         self.cards(world).pop().unwrap()
     }
 
-    /// A press by this user on an option of the newest card of an interaction; `click` is what the platform
-    /// calls it.
+    /// A press by this user on an option of the interaction's newest card; `click` is the platform's id of
+    /// the press.
     pub fn press_newest(self, world: &World, user: &str, option: &str, click: &str) -> HttpRequest {
         let posted = Posted::on("a", &self.posted(world), None);
         let (card, _) = posted.pressed(option, self.channel(), "77");
         self.press(world, user, &card.message, option, click)
     }
 
-    /// A press by this user on an option of this message, whose card may be an older one of the
-    /// interaction; `option` as in `Press`, and `click` is what the platform calls it.
+    /// A press by this user on an option of this message, which may be an older card of the interaction;
+    /// `option` is as in `Press`, and `click` is the platform's id of the press.
     pub fn press(
         self,
         world: &World,
@@ -157,7 +156,7 @@ impl On {
         }
     }
 
-    /// What the clicker alone was told; nothing where the click learnt nothing.
+    /// The note that only the clicker sees; empty if there is none.
     pub fn told(self, world: &World, answer: &Answer) -> String {
         assert_eq!(answer.status, 200, "{answer:?}");
         let (json, last) = (answer.json(), self.calls(world).pop());

@@ -1,4 +1,4 @@
-//! What may become of a card's post: it happened, it did not, or nobody knows.
+//! A card's post happened, or did not happen, or nobody knows.
 
 use crate::questions::platforms::{EVERYWHERE, On};
 use crate::world::{Answer, World, question};
@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use postern_stack::ChatMode;
 use serde_json::{Value, json};
 
-/// Asks while the platform behaves so; the answer to the asker.
+/// Asks while the platform behaves like this; returns the answer to the agent.
 async fn asked(world: &World, on: On, token: &str, id: &str, mode: ChatMode) -> Answer {
     on.set_mode(world, mode);
     let answer = world.ask(token, &question(id)).await;
@@ -14,7 +14,7 @@ async fn asked(world: &World, on: On, token: &str, id: &str, mode: ChatMode) -> 
     answer
 }
 
-/// The question stands, and a click on a card of it answers it.
+/// The question is pending, and a click on its card answers it.
 async fn a_click_proves_it(world: &World, on: On, token: &str, id: &str) {
     assert_eq!(world.read(token, id).await.json()["status"], "pending");
     let press = on.press(world, on.asked(), "77", &format!("{id}:1"), id);
@@ -33,7 +33,7 @@ fn unknown(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn a_post_that_is_answered_not_at_all_or_with_nonsense_may_have_happened() {
+async fn a_post_that_gets_no_answer_or_nonsense_may_have_happened() {
     let world = World::with_env(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
     world.tenants().await;
     let outcomes = EVERYWHERE.map(async |on| {
@@ -69,7 +69,7 @@ async fn a_post_that_never_left_did_not_happen() {
 }
 
 #[tokio::test]
-async fn a_card_that_is_refused_and_whose_text_is_taken_is_said_to_be_text() {
+async fn a_refused_card_whose_text_is_accepted_is_reported_as_text() {
     let world = World::new().await;
     world.tenants().await;
     for on in EVERYWHERE {
@@ -99,7 +99,7 @@ async fn a_card_that_is_refused_and_whose_text_is_taken_is_said_to_be_text() {
 }
 
 #[tokio::test]
-async fn that_a_repeat_was_refused_says_nothing_of_the_post_before_it() {
+async fn the_refusal_of_a_repeat_says_nothing_about_the_post_before_it() {
     let world = World::new().await;
     world.tenants().await;
     let token = On::Discord.token(&world).await;
@@ -126,7 +126,7 @@ async fn a_lost_answer_to_discord_is_asked_for_again_and_makes_no_second_card() 
 }
 
 #[tokio::test]
-async fn what_telegram_and_discord_refuse_is_said_in_plain_text_or_not_kept() {
+async fn what_telegram_and_discord_refuse_is_sent_as_plain_text_or_not_kept() {
     let world = World::new().await;
     world.tenants().await;
     let telegram = world.talking("telegram", "111", "111").await;
@@ -172,7 +172,7 @@ async fn once_its_card_is_posted_nothing_undoes_a_question() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    // Whatever is written after the post fails.
+    // Every write after the post fails.
     world
         .sql(
             "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;

@@ -1,4 +1,4 @@
-//! The store's one promise: all four of organization, id, connection and user, or nothing happens.
+//! The store's one promise: nothing happens unless organization, id, connection and user are all right.
 
 use crate::world::World;
 use postern::authority::access::TokenStanding;
@@ -43,7 +43,7 @@ pub(super) async fn store(store: &Store, who: &VerifiedWorker, question: &str) -
     store.interaction_store(&new, TTL).await.unwrap()
 }
 
-/// A click on the card of a question: whether it claims, and why not.
+/// A click on a question's card: whether it claims the question, and why not.
 pub(super) async fn choose(
     store: &Store,
     who: &VerifiedWorker,
@@ -84,7 +84,7 @@ async fn withdraw(store: &Store, who: &VerifiedWorker) -> Withdrawal {
         .unwrap()
 }
 
-/// The right scope, and one with each of organization, connection and user wrong.
+/// The right scope, and three in which the organization, the connection or the user is wrong.
 pub(super) async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWorker>) {
     world.tenants().await;
     let right = world.conversation("a", "shared", "slack-a", "U1").await;
@@ -114,7 +114,7 @@ fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
     let operations = stores
         .iter()
         .flat_map(|store| store.split("pub async fn ").skip(1));
-    // Egress policies of a callback are tried where callbacks are.
+    // The tests of callbacks try the egress policies of a callback.
     let elsewhere = "policies_of";
     let named = operations.filter_map(|text| text.split('(').next());
     for operation in named.filter(|operation| *operation != elsewhere) {
@@ -127,7 +127,7 @@ async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let db = world.store().await;
-    // Organization b has no connection slack-a, nor a one named other.
+    // Organization b has no connection slack-a, and a has none named other.
     for other in &wrong[..2] {
         assert!(matches!(
             store(&db, other, "?").await,
@@ -153,7 +153,7 @@ async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
 }
 
 #[tokio::test]
-async fn a_claim_and_a_delete_with_any_one_field_wrong_do_nothing_and_with_all_right_they_do() {
+async fn a_claim_or_a_delete_works_only_with_every_field_right() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let db = world.store().await;

@@ -1,6 +1,6 @@
-//! Random schedules of storing, noting, clicking, withdrawing, deleting, sweeping and passing time against
-//! a small model of what the contract says of them. The store never disagrees: a card never answers for
-//! another content, and what the person is told is what happened.
+//! Random schedules of storing, noting, clicking, withdrawing, deleting, sweeping and passing time, played
+//! against the store and against a small model of what should happen. The two never disagree: a card never
+//! answers for another content, and the person learns what happened.
 
 mod expected;
 mod real;
@@ -28,7 +28,7 @@ enum Step {
         who: usize,
         text: u8,
     },
-    /// The post of a card is noted, late or not; its address is known, or not.
+    /// A card's post is noted, perhaps late. Its address may be unknown.
     Note {
         card: usize,
         known: bool,
@@ -50,9 +50,9 @@ struct Click {
     card: usize,
     who: usize,
     choice: u8,
-    /// The platform may deliver the same one again.
+    /// The platform may deliver a click again under the same id.
     id: u8,
-    /// On a message that shows the same button, and was not posted by us.
+    /// On a message that shows the same button and that Postern did not post.
     elsewhere: bool,
 }
 
@@ -88,7 +88,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..40)
 }
 
-/// Where the card is, or a message that shows the same.
+/// Where the card is, or where another message is that shows the same button.
 fn address(card: usize, elsewhere: bool) -> CardAddress {
     CardAddress::new("C1", format!("{card}{elsewhere}")).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Everything that a tenant owns goes with its organization, and nothing of another's.
+//! Everything that a tenant owns is deleted with its organization, and nothing of another tenant's is.
 
 use crate::world::World;
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
         owned,
         "agents auth_profiles connections deliveries deployment_revocations egress_policies egress_verdicts \
          ended_interactions grants pending_interactions placeholders revoked_tokens",
-        "a new table needs a row above"
+        "insert a row of the new table above"
     );
     let of = async |table: &str, org: &str| {
         let rows = format!("select count(*) from {table} where organization_id = '{org}'");
@@ -54,7 +54,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     }
     world.sql("delete from organizations where id = 'a'").await;
     for table in owned.split(' ') {
-        // Revocations alone stay: a successor of the same name must not inherit the tokens.
+        // Only revocations stay: a successor of the same name must not inherit the tokens.
         let stays = ["revoked_tokens", "deployment_revocations"].contains(&table);
         assert_eq!(of(table, "a").await != "0", stays, "{table}");
         assert_ne!(of(table, "b").await, "0", "{table}");

@@ -45,7 +45,7 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
     let missed = choose(&db, &right, "q-1", "?", "first", 0).await;
     assert!(
         matches!(missed, Err(Missed::Replaced)),
-        "the click that was applied is not applied again: {missed:?}"
+        "a click is applied once: {missed:?}"
     );
     let third = choose(&db, &right, "q-1", "changed", "third", 0).await;
     assert!(third.is_ok());
@@ -95,7 +95,7 @@ async fn of_16_first_stores_at_once_one_is_new_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn a_row_older_than_the_ttl_that_no_sweep_has_reached_cannot_be_claimed_nor_stored_anew() {
+async fn a_row_past_its_ttl_that_no_sweep_has_reached_cannot_be_claimed_or_stored_again() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
@@ -130,7 +130,7 @@ async fn an_index_that_is_no_stored_option_claims_nothing() {
 }
 
 #[tokio::test]
-async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
+async fn undoing_deletes_a_question_only_while_it_is_unanswered_and_unchanged() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
@@ -141,7 +141,7 @@ async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
     };
     store(&db, &right, "first").await;
     store(&db, &right, "second").await;
-    assert!(!undo("first").await, "it was asked anew meanwhile");
+    assert!(!undo("first").await, "it was asked again meanwhile");
     let claimed = choose(&db, &right, "q-1", "second", "c", 0).await;
     assert!(claimed.is_ok());
     assert!(!undo("second").await, "it is answered");
@@ -153,7 +153,7 @@ async fn undoing_deletes_only_what_is_unanswered_and_says_what_it_said() {
 }
 
 #[tokio::test]
-async fn the_note_of_a_post_that_was_overtaken_is_of_a_card_that_answers_nothing() {
+async fn a_late_note_of_a_replaced_card_does_not_make_it_answer() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let db = world.store().await;
@@ -189,7 +189,7 @@ async fn the_note_of_a_post_that_was_overtaken_is_of_a_card_that_answers_nothing
     assert!(!claimed("first", "1").await, "what it showed was replaced");
     assert!(
         !claimed("second", "1").await,
-        "it is not where it was posted"
+        "the card is not where it was posted"
     );
     assert!(claimed("second", "2").await);
 }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A function's HTTP answer, whole.
+/// The whole answer, after its body has ended.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u64,
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
-    /// The stream ended as an error.
+    /// Whether the stream ended as an error.
     pub broken: bool,
 }
 
@@ -37,7 +37,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The error's code, which the header repeats; an error also names its request.
+    /// The code of an error, after a check that the header repeats it and that the body names the request.
     pub fn code(&self) -> String {
         let code = self.json()["error"]["code"]
             .as_str()

@@ -1,4 +1,4 @@
-//! Calls of the functions, each as its own kind of caller makes it.
+//! Calls of the functions, as an operator, a schedule, an agent or a chat platform makes them.
 
 use super::{Answer, Press, World};
 use postern_stack::{Function, HttpRequest, Invocation, StreamingInvocation};
@@ -8,6 +8,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl World {
+    /// A command as control answers it, whether it succeeds or not.
     pub async fn command(&self, command: Value) -> Value {
         match self.control().await.invoke(command, TIMEOUT).await.unwrap() {
             Invocation::Ok(answer) => answer,
@@ -18,6 +19,7 @@ impl World {
         }
     }
 
+    /// A command that succeeds.
     pub async fn ok(&self, command: Value) -> Value {
         let answer = self.command(command.clone()).await;
         assert!(answer.get("error").is_none(), "{command}: {answer}");
@@ -46,7 +48,7 @@ impl World {
         Self::call_on(self.proxy().await, event).await
     }
 
-    /// A call of these environments of the proxy.
+    /// A call of the proxy in these environments.
     pub async fn call_on(proxy: &Function, event: Value) -> Answer {
         match proxy.invoke_streaming(event).await.unwrap() {
             StreamingInvocation::Response { prelude, mut body } => {
@@ -86,14 +88,14 @@ impl World {
         }
     }
 
-    /// A decision for a tunnel.
+    /// Asks for a tunnel's decision.
     pub async fn egress(&self, token: &str, body: &Value) -> Answer {
         let request = HttpRequest::post_json("/v1/egress/decide", body)
             .header("x-postern-worker-token", token);
         self.call_proxy(request).await
     }
 
-    /// Asks a question; the answer to the asker.
+    /// Asks a question; returns the answer to the agent.
     pub async fn ask(&self, token: &str, body: &Value) -> Answer {
         let request = HttpRequest::post_json("/v1/interactions", body)
             .header("x-postern-worker-token", token);
@@ -112,7 +114,7 @@ impl World {
             .await
     }
 
-    /// A properly signed click; the answer to Slack.
+    /// Makes a properly signed click; returns the answer to Slack.
     pub async fn click(&self, connection: &str, click: &Press<'_>) -> Answer {
         self.call_webhooks(click.request(connection, &self.slack.cards()))
             .await
@@ -123,7 +125,7 @@ pub fn question(id: &str) -> Value {
     json!({"id": id, "kind": "question", "question": "Deploy?", "options": ["Yes", "No"]})
 }
 
-/// An agent's call through the proxy with a placeholder as a bearer.
+/// An agent's call through the proxy with a placeholder as its bearer token.
 pub fn through(path: &str, bearer: &str) -> HttpRequest {
     HttpRequest::post_json(
         &format!("/api/proxy/{path}"),

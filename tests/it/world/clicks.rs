@@ -13,16 +13,16 @@ pub const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub const SECRET_TOKEN: &str = "Telegram_secret-token";
 pub const DISCORD_SEED: [u8; 32] = [7; 32];
 
-/// Somebody's click in the sample Slack: on an option of the newest card of an interaction, unless it
-/// says which message or which button.
+/// Somebody's click in the sample Slack. It is on an option of the interaction's newest card, unless it
+/// names a message or a button.
 #[derive(Clone)]
 pub struct Press<'a> {
     pub user: &'a str,
-    /// `{interaction}:{index of the option}`, or a button's id as it is sent, for one that is malformed.
+    /// `{interaction}:{index of the option}`, or the id of a button exactly as it is sent.
     pub option: &'a str,
     pub action_ts: &'a str,
     pub team: &'a str,
-    /// The clicked message, where it is not the card's own.
+    /// The clicked message, if it is not the newest card's.
     pub message: Option<&'a str>,
 }
 
@@ -52,11 +52,12 @@ impl Press<'_> {
     }
 }
 
-/// The cards that a press may be meant for.
+/// The cards that a press may be for.
 pub struct Posted(Vec<PostedCard>);
 
 impl Posted {
-    /// Those of the connection's own bot, and among them those on this message; where there are none, all.
+    /// The cards of the connection's own bot, and of those the ones on this message. A step that would leave
+    /// no card is skipped.
     pub fn on(connection: &str, cards: &[PostedCard], message: Option<&str>) -> Self {
         let org = connection.rsplit('-').next().unwrap_or_default();
         let own = |card: &&PostedCard| card.token.ends_with(org);
@@ -71,8 +72,8 @@ impl Posted {
         Self(found.into_iter().cloned().collect())
     }
 
-    /// The newest card of an option's interaction and the option's button; where the option names none
-    /// that was posted, itself as a button, on this message.
+    /// The newest card of the option's interaction, and the option's button. If no such card was posted: the
+    /// option itself as a button, on this message.
     pub fn pressed(&self, option: &str, channel: &str, message: &str) -> (PostedCard, String) {
         let parsed = option.rsplit_once(':');
         let parsed = parsed.and_then(|(id, index)| Some((id, index.parse::<usize>().ok()?)));
@@ -110,7 +111,7 @@ pub fn signed(connection: &str, body: Vec<u8>, secret: &str, at: i64) -> HttpReq
 }
 
 impl World {
-    /// A press in the sample Telegram, as it comes to a connection; `option` as in `Press`.
+    /// A press in the sample Telegram, as it reaches a connection; `option` is as in `Press`.
     pub fn telegram_press(
         &self,
         connection: &str,
@@ -133,7 +134,7 @@ impl World {
             .header("x-telegram-bot-api-secret-token", SECRET_TOKEN)
     }
 
-    /// A press in the sample Discord, as it comes to a connection; `option` as in `Press`.
+    /// A press in the sample Discord, as it reaches a connection; `option` is as in `Press`.
     pub fn discord_press(
         &self,
         connection: &str,

@@ -1,4 +1,4 @@
-//! The database of a world: what an operator reads and writes by plain SQL, and what a function's store is.
+//! The database of a world, for plain SQL and for the store that the functions use.
 
 use super::World;
 use aws_config::{BehaviorVersion, Region};
@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 
-/// The server that the whole run shares, with a migrated template.
+/// The server that the whole run shares; it holds a migrated template.
 pub(super) async fn postgres() -> &'static Postgres {
     let start = async || {
         let postgres = Postgres::start().await.unwrap();
@@ -33,7 +33,7 @@ pub(super) async fn postgres() -> &'static Postgres {
 }
 
 impl World {
-    /// A statement by plain SQL, as a legacy writer or an operator would.
+    /// Runs plain SQL, as a legacy writer or an operator would.
     pub async fn sql(&self, sql: &str) {
         self.client().await.batch_execute(sql).await.unwrap();
     }
@@ -66,7 +66,7 @@ impl World {
         client
     }
 
-    /// Points the functions at a port where no database is; returns what brings it back.
+    /// Points the functions at a port without a database; returns the secret that brings it back.
     pub fn database_down(&self) -> String {
         let mut secret: Value = serde_json::from_str(&self.superuser).unwrap();
         secret["port"] = 1.into();
@@ -79,7 +79,7 @@ impl World {
         self.superuser.clone()
     }
 
-    /// A store on this world's database, as a function has one.
+    /// A store on this world's database, made as a function makes its own.
     pub async fn store(&self) -> Store {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(self.secrets.url())

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 // RFC 8032 section 7.1, test 1, as RFC 8037 appendix A writes it.
 pub(super) const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 pub(super) const PUBLIC_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-/// The key that signs organization a's outcomes.
+/// The key that signs the callbacks of organization a.
 pub const CALLBACK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const REAL_KEY: &str = "sk-real-of-org-a-0123456789";
 
@@ -101,7 +101,7 @@ impl World {
         .await
     }
 
-    /// A worker in a conversation, as the store sees it.
+    /// A verified worker in a conversation over this connection.
     pub async fn conversation(
         &self,
         org: &str,
@@ -115,7 +115,7 @@ impl World {
         token::verify(&PUBLIC_KEYS.into(), &token).unwrap()
     }
 
-    /// A worker as the functions see one.
+    /// A verified worker without a conversation.
     pub async fn worker(&self, org: &str, agent: &str) -> VerifiedWorker {
         let token = self.token(org, agent, json!({})).await;
         token::verify(&PUBLIC_KEYS.into(), &token).unwrap()

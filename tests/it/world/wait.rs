@@ -1,11 +1,11 @@
-//! Waiting for what comes to pass after an answer, or beside it.
+//! Waiting for what happens after an answer, or meanwhile.
 
 use std::time::{Duration, Instant};
 
-/// Far longer than anything here takes, also on a machine that is busy with something else.
+/// Far longer than anything here takes, even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Waits until this holds.
+/// Waits until the condition holds; `what` names it when it never does.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + LONGEST;
     while !holds().await {

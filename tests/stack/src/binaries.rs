@@ -20,7 +20,7 @@ impl Binaries {
 
 static BUILT: OnceLock<std::result::Result<Binaries, String>> = OnceLock::new();
 
-/// Builds them as we were built, if they are not.
+/// Builds the functions with our own profile, unless they are built already.
 pub fn build() -> Result<Binaries> {
     BUILT
         .get_or_init(|| run().map_err(|error| error.to_string()))
@@ -31,13 +31,13 @@ pub fn build() -> Result<Binaries> {
 fn run() -> Result<Binaries> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // The whole workspace, so that features resolve as in `cargo run` and nothing is built twice.
+    // Builds the whole workspace, so that features resolve as in `cargo run` and nothing is built twice.
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--workspace", "--bins"])
         .current_dir(root)
         .stdin(Stdio::null());
-    // What cargo told us of our own package would look to build scripts like a change of theirs.
+    // Build scripts would take cargo's variables about our own package for a change, and run again.
     let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(told) {

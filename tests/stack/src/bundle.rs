@@ -1,4 +1,4 @@
-//! Everything that the bundle needs, started in order, ended by being dropped.
+//! Everything that the bundle needs. It starts in order, and dropping it ends it.
 
 use crate::press::{Chat, DISCORD_SEED, Presser, SECRET_TOKEN, SIGNING_SECRET};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -42,13 +42,13 @@ impl Drop for Bundle {
 }
 
 impl Bundle {
-    /// Starts everything, telling what it starts.
+    /// Starts everything, and prints what it starts.
     pub async fn start(port: u16) -> Result<Self> {
         println!("Building the four functions (proxy, webhooks, sweep, control) ...");
         let built = tokio::task::spawn_blocking(binaries::build).await??;
         let postgres = Postgres::start().await?;
         println!(
-            "  Postgres         127.0.0.1:{}, private, thrown away at the end",
+            "  Postgres         127.0.0.1:{}, private, deleted at the end",
             postgres.port()
         );
         postgres.create_database(DATABASE, None).await?;
@@ -139,7 +139,7 @@ impl Bundle {
             .await?)
     }
 
-    /// The one number that a query gives.
+    /// The one number that a query returns.
     pub async fn count(&self, sql: &str) -> Result<i64> {
         Ok(self
             .postgres
@@ -220,7 +220,7 @@ fn environment(
         ),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", private.join(",")),
-        // What the tour shows does not depend on how busy the machine is.
+        // These budgets keep the tour independent of how busy the machine is.
         ("DATABASE_TIMEOUT_MS", "15000".to_owned()),
         ("ACK_BUDGET_MS", "20000".to_owned()),
         ("PROVIDERS", providers.to_string()),
@@ -250,7 +250,7 @@ struct PressQuery {
     #[serde(default)]
     chat: Chat,
     user: String,
-    /// The question's.
+    /// The id of the question.
     id: String,
     option: usize,
 }

@@ -1,4 +1,4 @@
-//! What the sample chats share: how they behave, and what they were asked.
+//! What the sample chats share: their behaviour, and the calls that they received.
 
 use crate::server::{Body, LOOPBACK, Server, whole};
 use crate::{Result, lock};
@@ -12,24 +12,24 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChatMode {
     Up,
-    /// The platform's own refusal.
+    /// Refuses as the platform does.
     Refuse,
-    /// Refuses a message with buttons and takes plain text.
+    /// Refuses a message with buttons and accepts plain text.
     RefuseCards,
     Status(u16),
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes the connection.
     Reset,
-    /// Does what the first request asks and closes the connection; is up again after it.
+    /// Does what the first request asks and closes the connection; later requests are answered.
     ResetOnce,
-    /// The same, but refuses what comes after it.
+    /// The same, but later requests are refused.
     ResetThenRefuse,
-    /// Answers 200 with a body that is not the platform's.
+    /// Answers 200 with a body that the platform did not write.
     Garbage,
 }
 
-/// As a proxy in between would answer.
+/// What a proxy in between might answer.
 const GARBAGE: &str = "<html><body>Sign in to go on</body></html>";
 
 /// A call that it received.
@@ -43,9 +43,9 @@ pub struct ChatCall {
 /// A card that arrived, with the buttons that it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostedCard {
-    /// The bot's that posted it.
+    /// The token of the bot that posted it.
     pub token: String,
-    /// Where it is, or would be where the sample did not answer.
+    /// Where the card is, or would be if the sample had answered.
     pub channel: String,
     pub message: String,
     /// The buttons' ids, in their order.
@@ -59,7 +59,7 @@ impl PostedCard {
         self.buttons.iter().any(of)
     }
 
-    /// The id of a button; of one that the card does not have, as it would be.
+    /// The id of a button; if the card has no such button, the id that it would have.
     pub fn button(&self, index: usize) -> String {
         self.buttons.get(index).cloned().unwrap_or_else(|| {
             let first = self.buttons.first().map_or("", String::as_str);
@@ -73,18 +73,18 @@ pub(crate) struct State {
     pub cards: Vec<PostedCard>,
     pub calls: Vec<ChatCall>,
     pub mode: ChatMode,
-    /// Messages that were created.
+    /// The created messages.
     pub messages: Vec<Value>,
 }
 
-/// A platform's API: what it makes of a request, and what it answers when it is up.
+/// A platform's API: how it reads a request, and what it answers when it is up.
 pub(crate) trait Api: Send + Sync + 'static {
     /// The method's name and the caller's token.
     fn name(request: &Request<Incoming>) -> (String, String);
     fn refusal() -> (u16, Value);
     /// The ids of a message's buttons, in their order.
     fn buttons(body: &Value) -> Vec<String>;
-    /// Where a message that is created by this call, the last one, is: channel and message.
+    /// The channel and the message that this call, the last one, creates.
     fn address(call: &ChatCall, state: &State) -> Option<(String, String)>;
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value);
 }

@@ -1,4 +1,4 @@
-//! A sample Discord: the HTTP API's messages with their bounds, and signed interactions.
+//! A sample Discord: the HTTP API's messages with their limits, and signed interactions.
 
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
@@ -15,17 +15,17 @@ impl Discord {
         Ok(Self(Sample::start::<HttpApi>().await?))
     }
 
-    /// What stands for `https://discord.com/api/v10`.
+    /// The sample's counterpart of `https://discord.com/api/v10`.
     pub fn api_base_url(&self) -> String {
         format!("{}/api/v10", self.0.url())
     }
 
-    /// Their methods are as `POST /channels/1/messages`.
+    /// All calls; a method looks like `POST /channels/1/messages`.
     pub fn calls(&self) -> Vec<ChatCall> {
         self.0.calls()
     }
 
-    /// The messages that were really created.
+    /// The messages that were in fact created.
     pub fn messages(&self) -> Vec<Value> {
         self.0.messages()
     }
@@ -47,7 +47,7 @@ impl Api for HttpApi {
         let path = request.uri().path().trim_start_matches("/api/v10");
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         let token = header("authorization").and_then(|value| value.strip_prefix("Bot "));
-        // A client that does not name itself is blocked.
+        // Discord blocks a client that does not name itself.
         let named = header("user-agent").is_some_and(|agent| agent.starts_with("DiscordBot ("));
         let token = if named { token.unwrap_or_default() } else { "" };
         (format!("{} {path}", request.method()), token.to_owned())
@@ -115,7 +115,7 @@ fn message_id(index: usize) -> String {
     (700_000_000_000_000_000 + index).to_string()
 }
 
-/// Discord's published bounds of a message.
+/// Whether a message is within Discord's published limits.
 fn within_bounds(body: &Value) -> bool {
     let length = |value: &Value| value.as_str().unwrap_or_default().chars().count();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -139,7 +139,7 @@ fn within_bounds(body: &Value) -> bool {
 #[derive(Debug, Clone)]
 pub struct DiscordClick {
     pub interaction_id: String,
-    /// In a server; else in a direct message.
+    /// Whether it is in a server; otherwise it is in a direct message.
     pub guild: bool,
     pub user_id: String,
     pub channel_id: String,
@@ -147,7 +147,7 @@ pub struct DiscordClick {
     pub custom_id: String,
 }
 
-/// The interaction that Discord sends for it.
+/// The interaction that Discord sends for a click.
 pub fn interaction(click: &DiscordClick) -> Value {
     let user = json!({"id": click.user_id, "username": "somebody", "discriminator": "0"});
     let mut interaction = json!({
@@ -171,7 +171,7 @@ pub fn public_key(seed: &[u8; 32]) -> Result<String> {
     Ok(hex(pair.public_key().as_ref()))
 }
 
-/// `X-Signature-Ed25519` of a body at a time in Unix seconds.
+/// The `X-Signature-Ed25519` of a body at a time in Unix seconds.
 pub fn sign(seed: &[u8; 32], timestamp: i64, body: &[u8]) -> Result<String> {
     let pair = Ed25519KeyPair::from_seed_unchecked(seed)?;
     let signed = [timestamp.to_string().as_bytes(), body].concat();

@@ -47,7 +47,7 @@ impl HttpRequest {
         self
     }
 
-    /// Payload 2.0: an HTTP API's, a Function URL's.
+    /// Payload 2.0, which HTTP APIs and Function URLs send.
     pub fn v2(&self) -> Value {
         let mut headers = Map::new();
         for (name, value) in &self.headers {
@@ -74,7 +74,7 @@ impl HttpRequest {
         })
     }
 
-    /// Payload 1.0: a REST API's, whose query pairs are decoded.
+    /// Payload 1.0, which REST APIs send; its query pairs are decoded.
     pub fn v1(&self) -> Value {
         let (mut single, mut multi) = (Map::new(), Map::new());
         for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {

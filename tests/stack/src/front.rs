@@ -11,7 +11,7 @@ use hyper::body::{Frame, Incoming};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// As long as an HTTP API waits.
+/// The longest that an HTTP API waits.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The running front.

@@ -1,4 +1,4 @@
-//! Child processes that end with us, however we end.
+//! Child processes that end when we end, however that happens.
 
 use crate::Result;
 use crate::lines::{Lines, Output};
@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs `$@` until it ends, until we say so, or until our end of the pipe closes, which the kernel does
-/// for us whatever ends us. Only then is the folder removed: after a word from us it is still needed.
+/// Runs `$@` until it ends, until we write a word, or until our end of the pipe closes. The kernel closes
+/// it whatever ends us, and only in that case the folder is removed; after a word it is still needed.
 /// The watcher reads descriptor 3, since a shell's background jobs have no standard input.
 const SUPERVISOR: &str = r#"
 exec 3<&0
@@ -26,7 +26,7 @@ wait "$watcher" && [ -n "$SUPERVISOR_REMOVES" ] && rm -rf "$SUPERVISOR_REMOVES"
 exit "$code"
 "#;
 
-/// What to run, and how it is ended.
+/// A command to run, and how to end it.
 pub struct Guarded<'a> {
     pub program: &'a Path,
     pub arguments: &'a [String],
@@ -34,7 +34,7 @@ pub struct Guarded<'a> {
     pub env: &'a [(String, String)],
     /// A signal's name, such as `KILL`.
     pub signal: &'a str,
-    /// Removed after the child was ended, but not by `stop`.
+    /// Removed after the child has ended, except after `stop`.
     pub removes: Option<&'a Path>,
     pub user: Option<(u32, u32)>,
     pub lines: Lines,
@@ -67,7 +67,7 @@ impl Guarded<'_> {
             .stdin(Stdio::piped())
             .stdout(outputs[0].of_child()?)
             .stderr(outputs[1].of_child()?);
-        // A Ctrl-C at the terminal is ours alone; we end the child in order.
+        // A Ctrl-C at the terminal must reach only us; we end the children in order.
         command.process_group(0);
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group).current_dir("/");
@@ -98,7 +98,7 @@ impl Guard {
     /// Ends the child and waits for it; its folder stays.
     pub fn stop(&mut self) {
         if let Some(pipe) = &mut self.pipe {
-            // Where the pipe is broken the child has ended.
+            // If the pipe is broken, the child has ended.
             let _ = pipe.write_all(b"stop\n");
         }
         self.end();
@@ -106,7 +106,7 @@ impl Guard {
 
     /// Ends the child and waits for it.
     pub fn end(&mut self) {
-        // A word that was written is read before the end of the pipe is.
+        // The watcher reads a written word before it reads the end of the pipe.
         drop(self.pipe.take());
         let until = Instant::now() + Duration::from_secs(10);
         while self.is_running() && Instant::now() < until {

@@ -8,12 +8,12 @@ use postern_stack::Result;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What came back.
+/// An answer.
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// When each piece of the body arrived, since the request was sent.
+    /// When each piece of the body arrived, counted from the sending of the request.
     pub pieces: Vec<Duration>,
 }
 

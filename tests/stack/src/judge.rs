@@ -1,4 +1,4 @@
-//! A sample model that judges: it speaks as Anthropic's Messages API and as OpenAI's chat completions do.
+//! A sample model that judges. It speaks Anthropic's Messages API and OpenAI's chat completions.
 
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// What it says.
+/// How the judge answers.
 #[derive(Debug, Clone)]
 pub enum JudgeMode {
-    /// `allow` for requests that only read, `deny` for others.
+    /// Says `allow` of requests that only read, and `deny` of others.
     Reads,
-    /// This text, as the model's own.
+    /// Says this text as the model.
     Say(String),
-    /// The same after a while.
+    /// Says the text after this time.
     Slowly(Duration, String),
-    /// This, as the API's whole answer.
+    /// Sends this as the API's whole answer.
     Raw(String),
     Status(u16),
     /// Reads the request and never answers.
@@ -29,7 +29,7 @@ pub enum JudgeMode {
     Reset,
 }
 
-/// A question that it got.
+/// A question that the judge received.
 #[derive(Debug, Clone)]
 pub struct Judged {
     pub path: String,
@@ -38,7 +38,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// What it was told to be.
+    /// The instructions that came with the question.
     pub fn system(&self) -> String {
         let text = self.body["system"].as_str();
         text.or_else(|| self.body["messages"][0]["content"].as_str())
@@ -46,7 +46,7 @@ impl Judged {
             .to_owned()
     }
 
-    /// The request that it was asked about.
+    /// The request that the question is about.
     pub fn request(&self) -> Value {
         let messages = self.body["messages"].as_array();
         let last = messages.and_then(|all| all.last());
@@ -94,12 +94,12 @@ impl SampleJudge {
         lock(&self.state).mode = mode;
     }
 
-    /// From now on only this key is accepted.
+    /// From now on, only this key is accepted.
     pub fn set_expected_key(&self, key: Option<&str>) {
         lock(&self.state).expected_key = key.map(str::to_owned);
     }
 
-    /// From now on it says this.
+    /// From now on, the judge says this.
     pub fn say(&self, text: &str) {
         self.set_mode(JudgeMode::Say(text.to_owned()));
     }

@@ -1,4 +1,4 @@
-//! The whole bundle on one machine: what AWS, Postgres, providers and Slack are to it, on loopback.
+//! The whole bundle on one machine, with AWS, Postgres, providers and chat platforms on loopback.
 
 pub mod binaries;
 pub mod discord;
@@ -37,7 +37,7 @@ pub use upstream::Upstream;
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a panicking test held is still good enough for the others.
+/// Locks a mutex even if a test panicked while it held it; the others can still use the value.
 pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()

@@ -1,4 +1,4 @@
-//! Lines of children's output, and when everything that was written is among them.
+//! Lines of children's output, and a way to wait until they are complete.
 
 use crate::{Result, lock};
 use std::{
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 /// Most lines that are kept.
 const MAX_LINES: usize = 20_000;
-/// Longest that what was written is on its way to us.
+/// The longest time that written output takes to reach us.
 const ON_ITS_WAY: Duration = Duration::from_secs(30);
-/// Written into a pipe by us. No child of ours writes it, but it may come amid a child's line.
+/// A mark that we write into a pipe. No child writes it, but it may stand within a child's line.
 const MARK: &[u8] = b"\0mark\0\n";
 
 /// Lines of a child's output, or of several children's.
@@ -29,15 +29,15 @@ struct Shared {
 
 /// A pipe that is read.
 struct Pipe {
-    /// Its guard's, and gone with it.
+    /// The guard holds it, so it is gone when the guard is.
     writer: Weak<PipeWriter>,
     marks_written: Mutex<u64>,
-    /// Closed when the reader has come to the end.
+    /// Closed when the reader has reached the end.
     marks_read: watch::Receiver<u64>,
 }
 
-/// The guard's end of a child's pipe, by which we too can write into it. When it and the child's ends
-/// are gone, the reader comes to the end.
+/// The guard's end of a child's pipe, which lets us write into it too. When this end and the child's are
+/// gone, the reader reaches the end.
 pub(crate) struct Output(Arc<PipeWriter>);
 
 impl Output {
@@ -48,7 +48,7 @@ impl Output {
 }
 
 impl Lines {
-    /// Every line that has been read so far. What a child wrote last may still be on its way.
+    /// Every line that has been read so far. A child's last lines may still be on their way.
     pub fn so_far(&self) -> Vec<String> {
         lock(&self.0.kept).iter().cloned().collect()
     }
@@ -59,7 +59,7 @@ impl Lines {
         self.so_far()
     }
 
-    /// Waits until what the children have written is among the lines.
+    /// Waits until everything that the children have written has been read.
     async fn arrive(&self) {
         let pipes = {
             let mut pipes = lock(&self.0.pipes);
@@ -98,7 +98,7 @@ impl Lines {
             .is_ok_and(|length| length > 0)
         {
             if line.ends_with(MARK) {
-                // What is before it is the beginning of a line that goes on.
+                // The text before the mark is the beginning of a line that continues after it.
                 line.truncate(line.len() - MARK.len());
                 marks.send_modify(|read| *read += 1);
                 continue;
@@ -124,7 +124,7 @@ impl Lines {
 }
 
 impl Pipe {
-    /// Waits until what is in the pipe has been read.
+    /// Waits until everything in the pipe has been read.
     async fn drain(&self) {
         let mut read = self.marks_read.clone();
         // A reader that is gone has read everything.
@@ -134,10 +134,10 @@ impl Pipe {
         };
     }
 
-    /// Marks what is in the pipe now; the mark's number, if the pipe is still ours to write into.
+    /// Marks the present end of the pipe; returns the mark's number, unless the pipe is closed.
     fn mark(&self) -> Option<u64> {
         let writer = self.writer.upgrade()?;
-        // Held while it is written, so that marks are read in the order of their numbers.
+        // Held while the mark is written, so that marks are read in the order of their numbers.
         let mut written = lock(&self.marks_written);
         (&*writer).write_all(MARK).ok()?;
         *written += 1;

@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Whichever comes first, everything that was started is dropped here, and so ended.
+    // Whichever comes first: everything that was started is dropped here, and so it ends.
     let done = tokio::select! {
         done = run(&options) => done,
         () = interrupted() => {
@@ -69,13 +69,13 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("\nThe local stack could not go on: {error}");
+            eprintln!("\nThe local stack failed: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Starts the bundle and plays the tour; whether every step passed.
+/// Starts the bundle and plays the tour; returns whether every step passed.
 async fn run(options: &Options) -> Result<bool> {
     let mut bundle = Bundle::start(options.port).await?;
     let passed = tour::play(&mut bundle).await?;
@@ -86,7 +86,7 @@ async fn run(options: &Options) -> Result<bool> {
     Ok(passed)
 }
 
-/// Ctrl-C, or a supervisor's request to stop.
+/// Waits for Ctrl-C or for a supervisor's request to stop.
 async fn interrupted() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

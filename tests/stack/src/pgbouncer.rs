@@ -15,9 +15,9 @@ use std::{
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 const HOST: &str = "127.0.0.1";
-/// Where packages put it that is not in everybody's `PATH`.
+/// Where packages put it, which is not in everybody's `PATH`.
 const USUAL_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"];
-/// Fewer than the functions hold open, so that they have to share.
+/// Fewer connections than the functions hold open, so that they have to share.
 pub const SERVER_SESSIONS: usize = 2;
 
 /// A running PgBouncer on a port of its own.
@@ -29,7 +29,7 @@ pub struct PgBouncer {
     lines: Lines,
 }
 
-/// What a database's secret says of the server and its user.
+/// What a database's secret says about the server and its user.
 #[derive(Deserialize)]
 struct Login {
     host: String,
@@ -46,7 +46,7 @@ impl Drop for PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one before the server that a database's secret names, for every database on it.
+    /// Starts one in front of the server that a database's secret names, for all its databases.
     pub async fn start(database_secret: &str) -> Result<Self> {
         let login: Login = serde_json::from_str(database_secret)?;
         let program = find()?;
@@ -78,7 +78,7 @@ impl PgBouncer {
             username,
             password,
         } = &self.login;
-        // With the password in clear it can also log in to the server with SCRAM.
+        // It needs the plain password to log in to the server with SCRAM.
         fs::write(
             self.folder.join("users"),
             format!("\"{username}\" \"{password}\"\n"),
@@ -124,7 +124,7 @@ default_pool_size = {SERVER_SESSIONS}
             program,
             arguments: &arguments,
             env: &[("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
-            // It has nothing to save, and would otherwise wait for its clients.
+            // It has nothing to save, and other signals make it wait for its clients.
             signal: "KILL",
             removes: Some(&self.folder),
             user,
@@ -205,5 +205,5 @@ fn find() -> Result<PathBuf> {
         .chain(USUAL_FOLDERS.map(PathBuf::from))
         .map(|folder| folder.join("pgbouncer"))
         .find(|program| program.exists())
-        .ok_or_else(|| "there is no PgBouncer here; install the package pgbouncer".into())
+        .ok_or_else(|| "PgBouncer was not found; install the package pgbouncer".into())
 }

@@ -16,7 +16,7 @@ use tokio_postgres::{Client, NoTls};
 const OLDEST_VERSION: u32 = 14;
 const USER: &str = "postern";
 const FOLDER: &str = "postern-postgres-";
-/// Debian's, Red Hat's and Homebrew's.
+/// The folders of Debian, Red Hat and Homebrew.
 const USUAL_FOLDERS: [(&str, &str); 5] = [
     ("/usr/lib/postgresql", "bin"),
     ("/usr", "bin"),
@@ -25,7 +25,7 @@ const USUAL_FOLDERS: [(&str, &str); 5] = [
     ("/usr/local/pgsql", ""),
 ];
 
-/// A running server on a port of its own. Its data goes with it.
+/// A running server on a port of its own. Its data is deleted with it.
 pub struct Postgres {
     bin: PathBuf,
     folder: PathBuf,
@@ -50,7 +50,7 @@ impl Postgres {
         Self::begin(false).await
     }
 
-    /// The same, with every commit on disk, as in production: for measuring.
+    /// The same for measuring: every commit is on disk, as in production.
     pub async fn start_durable() -> Result<Self> {
         Self::begin(true).await
     }
@@ -135,7 +135,7 @@ impl Postgres {
             .to_string()
     }
 
-    /// Ends the server and keeps its data: an outage.
+    /// Makes an outage: ends the server and keeps its data.
     pub async fn stop(&mut self) -> Result<()> {
         if let Some(mut guard) = self.guard.take() {
             tokio::task::spawn_blocking(move || guard.stop()).await?;
@@ -143,7 +143,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Starts the server on the same port and data.
+    /// Starts the server again on the same port with the same data.
     pub async fn start_again(&mut self) -> Result<()> {
         let data = self.folder.join("data").to_string_lossy().into_owned();
         let mut arguments = vec!["-D".to_owned(), data];
@@ -221,7 +221,7 @@ impl Postgres {
     }
 }
 
-/// Data of runs that were killed.
+/// Deletes the data of runs that were killed.
 fn remove_leftovers() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
         return;
@@ -249,7 +249,7 @@ fn is_alive(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists() || ps.is_ok_and(|status| status.success())
 }
 
-/// Postgres refuses to run as root, and so does PgBouncer: whom to run it as then.
+/// The user to run Postgres or PgBouncer as when we are root, since both refuse to run as root.
 pub(crate) fn unprivileged_user() -> Result<Option<(u32, u32)>> {
     if fs::metadata("/proc/self").map_or(1, |own| std::os::unix::fs::MetadataExt::uid(&own)) != 0 {
         return Ok(None);
@@ -284,7 +284,7 @@ async fn find() -> Result<PathBuf> {
             .status()
             .is_ok()
     {
-        println!("There is no Postgres here: installing Debian's postgresql with apt-get ...");
+        println!("Postgres was not found: installing Debian's postgresql with apt-get ...");
         install()?;
         if let Some(found) = candidates()
             .into_iter()
@@ -293,7 +293,7 @@ async fn find() -> Result<PathBuf> {
             return Ok(found);
         }
     }
-    println!("There is no Postgres here: fetching one ...");
+    println!("Postgres was not found: fetching one ...");
     let mut fetched = postgresql_embedded::PostgreSQL::default();
     fetched.setup().await.map_err(|error| {
         format!("no Postgres {OLDEST_VERSION} or later was found, and none could be fetched ({error}); install one, or set POSTGRES_BIN_DIR")
@@ -323,7 +323,7 @@ fn install() -> Result<()> {
     Ok(())
 }
 
-/// Folders that may hold Postgres: the one that is named, then `PATH`'s, then the usual, newest first.
+/// Folders that may hold Postgres: the named one, then those of `PATH`, then the usual ones, newest first.
 fn candidates() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::var_os("POSTGRES_BIN_DIR")
         .map(PathBuf::from)

@@ -17,7 +17,7 @@ pub const SIGNING_SECRET: &str = "sample-slack-signing-secret";
 pub const SECRET_TOKEN: &str = "sample-telegram-secret-token";
 pub const DISCORD_SEED: [u8; 32] = [7; 32];
 
-/// Which chat, and so which of acme's connections.
+/// A chat, and with it one of acme's connections.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Chat {
@@ -27,10 +27,10 @@ pub enum Chat {
     Discord,
 }
 
-/// Presses what the sample chats were posted.
+/// Presses buttons of the cards in the sample chats.
 #[derive(Clone)]
 pub struct Presser {
-    /// Of the webhooks function's routes.
+    /// Where the webhooks function's routes are.
     pub base: String,
     pub slack: Arc<Slack>,
     pub telegram: Arc<Telegram>,
@@ -38,7 +38,7 @@ pub struct Presser {
 }
 
 impl Presser {
-    /// A press by this user on an option of the newest card of this interaction; what Postern answered.
+    /// A press by this user on an option of this interaction's newest card; returns Postern's answer.
     pub async fn press(
         &self,
         chat: Chat,

@@ -8,19 +8,19 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// How it behaves.
+/// How the receiver behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverMode {
     Up,
     Status(u16),
-    /// With `retry-after` in seconds.
+    /// Answers 503 with `retry-after` in seconds.
     Busy(u32),
     /// Reads the request and never answers.
     Hang,
     Redirect(String),
 }
 
-/// What arrived.
+/// A delivery as it arrived.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub headers: HeaderMap,
@@ -57,7 +57,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// On any free port of this address of loopback.
+    /// Starts on any free port of this loopback address.
     pub async fn start_on(address: [u8; 4]) -> Result<Self> {
         let state = Arc::new(Mutex::new(State {
             received: Vec::new(),

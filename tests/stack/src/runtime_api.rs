@@ -1,7 +1,9 @@
-//! The Lambda Runtime API, and the environments that poll it. (cargo-lambda's emulator was read first:
-//! it starts functions through cargo and a file watcher rather than as binaries, its deadline is a
-//! fixed time of 1970, all instances share one address, and a stream's error trailers reach the client
-//! as a clean end. As a crate, its pinned `matchit` cannot stand beside the current axum's.)
+//! The Lambda Runtime API, and the environments that poll it.
+//!
+//! cargo-lambda's emulator cannot serve here. It starts functions through cargo and a file watcher rather
+//! than as binaries, its deadline is a fixed time in 1970, all instances share one address, and a stream's
+//! error trailers reach the client as a clean end. As a crate, it pins a `matchit` that conflicts with the
+//! current axum's.
 
 mod serve;
 mod work;
@@ -25,29 +27,29 @@ use tokio::{
 use work::{Process, Shared, SharedLife, Waiting, at_once};
 
 const MAX_INVOCATION: Duration = Duration::from_secs(900);
-/// Longest that invocations are waited for until they are finished.
+/// The longest wait for invocations to finish.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// EgressAllowed on from our own environment, for the dynamic loader and for temporary files.
+/// Variables that are passed on from our own environment, for the dynamic loader and for temporary files.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"];
 
-/// What a buffered invocation came to.
+/// The outcome of a buffered invocation.
 #[derive(Debug)]
 pub enum Invocation {
     Ok(Value),
     Error { error_type: String, message: String },
 }
 
-/// What a streamed invocation came to.
+/// The outcome of a streamed invocation.
 pub enum StreamingInvocation {
     Response { prelude: Value, body: StreamBody },
     Error { error_type: String, message: String },
 }
 
-/// A streamed body. Dropping it closes the connection on which the function sends it.
+/// A streamed body. Dropping it closes the function's connection.
 pub struct StreamBody(mpsc::Receiver<Result<Bytes>>);
 
 impl StreamBody {
-    /// The next piece; an `Err` where the stream did not end cleanly.
+    /// The next piece; an `Err` if the stream did not end cleanly.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         self.0.recv().await
     }
@@ -61,7 +63,7 @@ enum Answer {
 
 /// One execution environment: a process, and the Runtime API that it alone talks to.
 struct Environment {
-    /// Of the process that runs: what its predecessor has sent is not read by it.
+    /// The Runtime API of the running process. It does not read what the predecessor has sent.
     server: Option<Server>,
     guard: Option<Guard>,
     life: SharedLife,
@@ -123,11 +125,11 @@ impl Function {
         })
     }
 
-    /// Every line that the environments have written. It waits until what was invoked is finished, so
-    /// that the last lines of it, which come after its answer, are among them.
+    /// Every line that the environments have written. It waits until all invocations are finished, so that
+    /// it includes their last lines, which come after their answers.
     ///
     /// # Panics
-    /// When an invocation is not finished within 30 s: one that hangs, or that the test holds up.
+    /// If an invocation is not finished within 30 s, because it hangs or the test holds it up.
     pub async fn logs(&self) -> Vec<String> {
         if let Err(busy) = self.finished().await {
             panic!("the lines of {} are not complete: {busy}", self.name);
@@ -135,17 +137,17 @@ impl Function {
         self.lines.all().await
     }
 
-    /// Every line so far, whatever is still under way: for telling why a test failed, and for waiting
-    /// for a line amid an invocation.
+    /// Every line so far, while invocations may still run. It serves to explain why a test failed, and to
+    /// wait for a line during an invocation.
     pub async fn lines_so_far(&self) -> Vec<String> {
         self.lines.all().await
     }
 
-    /// Waits until what was invoked is finished: none is queued or in flight, and every process that got
+    /// Waits until all invocations are finished: none is queued or in flight, and every process that got
     /// one asks for another.
     ///
     /// # Errors
-    /// After 30 s, with what is not finished.
+    /// After 30 s, with the reason why not all are finished.
     pub async fn finished(&self) -> Result<()> {
         let until = Instant::now() + MAX_WAIT;
         while let Some(busy) = self.busy() {
@@ -157,8 +159,8 @@ impl Function {
         Ok(())
     }
 
-    /// What is not finished, if anything is. A process that is gone is done, and so is one that has not
-    /// got anything yet.
+    /// Why not all invocations are finished, if so. A process that is gone or has not got an invocation yet
+    /// counts as finished.
     fn busy(&self) -> Option<&'static str> {
         let mut running = false;
         for environment in lock(&self.environments).iter_mut() {
@@ -173,11 +175,11 @@ impl Function {
         if !work.in_flight.is_empty() {
             return Some("an invocation is in flight");
         }
-        // Where nothing runs, nobody takes it: its caller has gone.
+        // If no process runs, nobody takes a queued invocation: its caller has gone.
         (running && !work.queue.is_empty()).then_some("an invocation is queued")
     }
 
-    /// Most memory that an environment's process has held so far, in KiB. Linux only.
+    /// The peak memory of the environments' processes so far, in KiB. Linux only.
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let peak = |child: u32| {
             let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
@@ -193,7 +195,7 @@ impl Function {
         guards.filter_map(|guard| peak(guard.child()?)).max()
     }
 
-    /// Kills the environments (SIGKILL), as a crash would. The next invocation starts new ones.
+    /// Kills the environments with SIGKILL, like a crash. The next invocation starts new ones.
     pub fn kill_all(&self) {
         for environment in lock(&self.environments).iter_mut() {
             if let Some(guard) = &mut environment.guard {
@@ -302,7 +304,7 @@ impl Function {
     }
 }
 
-/// Answers for environments that died.
+/// Fails the invocations of environments that died.
 async fn watch(shared: Arc<Shared>, environments: Arc<Mutex<Vec<Environment>>>, lines: Lines) {
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;

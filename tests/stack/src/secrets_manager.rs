@@ -14,13 +14,13 @@ use std::{
 
 const ARN: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:";
 const SUFFIX: &str = "-AbCdEf";
-/// What AWS says of a value that is asked for while its secret is about to be deleted.
+/// AWS's refusal to read a secret that is scheduled for deletion.
 const DELETED: &str =
     "You can't perform this operation on the secret because it was marked for deletion.";
 /// Longer than anybody waits.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// How it behaves.
+/// How the stand-in behaves.
 #[derive(Debug, Clone, Copy)]
 pub enum SecretsMode {
     Up,
@@ -35,7 +35,7 @@ struct Secret {
     value: String,
     version: String,
     created: f64,
-    /// When its deletion was scheduled.
+    /// When the deletion was scheduled.
     deleted: Option<f64>,
 }
 
@@ -91,20 +91,20 @@ impl SecretsManager {
         lock(&self.state).secrets.remove(id);
     }
 
-    /// Marks a secret for deletion, as `DeleteSecret` does: it can be described, and not read. Writing it
-    /// takes that back.
+    /// Schedules a secret for deletion, as `DeleteSecret` does: it can be described, but not read. Writing
+    /// it cancels that.
     pub fn schedule_deletion(&self, id: &str) {
         if let Some(secret) = lock(&self.state).secrets.get_mut(id) {
             secret.deleted = Some(now());
         }
     }
 
-    /// From now on this secret's answers take so long, and no other's.
+    /// From now on, this secret's answers take this long, and no other's do.
     pub fn set_slow(&self, id: &str, pause: Duration) {
         lock(&self.state).slow.insert(id.to_owned(), pause);
     }
 
-    /// From now on this secret is never answered for.
+    /// From now on, requests for this secret get no answer.
     pub fn hang(&self, id: &str) {
         self.set_slow(id, FOREVER);
     }
@@ -113,7 +113,7 @@ impl SecretsManager {
         lock(&self.state).mode = mode;
     }
 
-    /// How often a secret's value was asked for.
+    /// How often a secret's value was requested.
     pub fn calls(&self, id: &str) -> usize {
         lock(&self.state).calls.get(id).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server on loopback that hands over requests as they arrive, paths untouched.
+//! A small HTTP/1.1 server on loopback that hands over requests as they arrive, with their paths unchanged.
 
 use crate::Result;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Serves `handle` at this address. An `Err` of the handler's drops the connection unanswered.
+    /// Serves `handle` at this address. An `Err` from the handler drops the connection without an answer.
     pub async fn start<H, F>(address: SocketAddr, handle: H) -> Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -45,7 +45,7 @@ impl Server {
         Self::on(listener, handle)
     }
 
-    /// The same at any free port of loopback, at once.
+    /// The same at any free port of loopback, without an `await`.
     pub fn start_now<H, F>(handle: H) -> Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -63,14 +63,14 @@ impl Server {
     {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
-            // Aborted with this task, so that no connection outlives the server.
+            // The set is dropped with this task, so that no connection outlives the server.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
                 let _ = stream.set_nodelay(true);
                 let handle = handle.clone();
                 connections.spawn(async move {
-                    // A connection that breaks is its peer's affair.
+                    // A broken connection concerns only its peer.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service_fn(handle))
                         .await;

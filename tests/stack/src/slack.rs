@@ -1,4 +1,4 @@
-//! A sample Slack: the Web API methods that are used, and properly signed clicks.
+//! A sample Slack: the Web API methods that Postern uses, and properly signed clicks.
 
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
@@ -95,7 +95,7 @@ pub struct Click {
     pub action_ts: String,
 }
 
-/// The form that Slack sends for it.
+/// The form that Slack sends for a click.
 pub fn click_body(click: Click) -> String {
     let payload = json!({
         "type": "block_actions",
@@ -125,7 +125,7 @@ pub fn click_body(click: Click) -> String {
     body
 }
 
-/// `X-Slack-Signature` of a body at a time in Unix seconds.
+/// The `X-Slack-Signature` of a body at a time in Unix seconds.
 pub fn sign(signing_secret: &str, timestamp: i64, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, signing_secret.as_bytes());
     let tag = hmac::sign(

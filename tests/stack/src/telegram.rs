@@ -1,4 +1,4 @@
-//! A sample Telegram: the Bot API methods that are used, and updates as it sends them.
+//! A sample Telegram: the Bot API methods that Postern uses, and updates as Telegram sends them.
 
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
@@ -14,7 +14,7 @@ impl Telegram {
         Ok(Self(Sample::start::<BotApi>().await?))
     }
 
-    /// What stands for `https://api.telegram.org`.
+    /// The sample's counterpart of `https://api.telegram.org`.
     pub fn api_base_url(&self) -> String {
         self.0.url()
     }
@@ -125,7 +125,7 @@ pub struct TelegramClick {
     pub data: String,
 }
 
-/// The update that Telegram sends for it.
+/// The update that Telegram sends for a click.
 pub fn update(click: &TelegramClick) -> Value {
     json!({
         "update_id": 900_001,

@@ -1,14 +1,15 @@
-//! The guided tour: each step says what was sent, what came back and what it proves, and checks it.
+//! The guided tour: each step prints what was sent, what came back and what that proves, and checks it.
 
 mod egress;
+mod proxy;
+mod questions;
 
-use crate::bundle::{Bundle, REAL_KEY};
+use crate::bundle::Bundle;
 use crate::http_client::{Reply, send};
-use crate::press::Chat;
-use postern_stack::{ReceiverMode, Result};
-use serde_json::{Value, json};
+use postern_stack::Result;
+use serde_json::json;
 
-/// Counts what passed.
+/// Counts the steps that passed.
 #[derive(Default)]
 struct Tour {
     steps: usize,
@@ -37,7 +38,7 @@ impl Tour {
         );
     }
 
-    /// What the step proves, if the facts are so.
+    /// Prints a fact that the step proves, or that it does not hold.
     fn proves(&mut self, holds: bool, what: &str) {
         println!("   {}  {what}", if holds { "proved" } else { "FAILED" });
         self.sound &= holds;
@@ -52,18 +53,18 @@ impl Tour {
 
 const CHAT: &str = r#"{"model":"sample","messages":[{"role":"user","content":"hello"}]}"#;
 
-/// Plays it all; whether every step passed.
+/// Plays all steps; returns whether every step passed.
 pub async fn play(bundle: &mut Bundle) -> Result<bool> {
     println!("\nA tour of Postern. Two customers share one platform: acme and globex.");
     let mut tour = Tour::default();
     let placeholder = set_up(&mut tour, bundle).await?;
-    proxied(&mut tour, bundle, &placeholder).await?;
-    streamed(&mut tour, bundle, &placeholder).await?;
-    isolated(&mut tour, bundle, &placeholder).await?;
-    outage(&mut tour, bundle, &placeholder).await?;
-    let token = asked(&mut tour, bundle).await?;
-    approved(&mut tour, bundle).await?;
-    called_back(&mut tour, bundle).await?;
+    proxy::proxied(&mut tour, bundle, &placeholder).await?;
+    proxy::streamed(&mut tour, bundle, &placeholder).await?;
+    proxy::isolated(&mut tour, bundle, &placeholder).await?;
+    proxy::outage(&mut tour, bundle, &placeholder).await?;
+    let token = questions::asked(&mut tour, bundle).await?;
+    questions::approved(&mut tour, bundle).await?;
+    questions::called_back(&mut tour, bundle).await?;
     egress::by_rules(&mut tour, bundle, &placeholder).await?;
     egress::by_a_judge(&mut tour, bundle, &placeholder).await?;
     egress::by_a_person(&mut tour, bundle, &placeholder).await?;
@@ -169,276 +170,8 @@ fn code(reply: &Reply) -> String {
         .to_owned()
 }
 
-async fn proxied(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
-    tour.step("acme's agent calls the provider with its placeholder as the key");
-    tour.sent(&format!(
-        "POST {}/api/proxy/openai/a/coder/v1/chat/completions  authorization: Bearer {placeholder}",
-        bundle.base
-    ));
-    let reply = chat(bundle, "coder", placeholder, CHAT).await?;
-    tour.back(&reply);
-    let seen = bundle.upstream.seen();
-    let key = seen
-        .last()
-        .and_then(|request| request.headers.get("authorization")?.to_str().ok())
-        .unwrap_or_default();
-    println!("   there   the provider received authorization: {key}");
-    tour.proves(
-        reply.status == 200 && key == format!("Bearer {REAL_KEY}"),
-        "the placeholder became the real key, at the provider only",
-    );
-    tour.proves(
-        !reply.text().contains(REAL_KEY),
-        "the real key did not come back",
-    );
-    Ok(())
-}
-
-async fn streamed(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
-    tour.step("The same, streamed");
-    tour.sent("the same with \"stream\": true");
-    let reply = chat(
-        bundle,
-        "coder",
-        placeholder,
-        &CHAT.replacen('{', "{\"stream\":true,", 1),
-    )
-    .await?;
-    let first = reply.pieces.first().copied().unwrap_or_default();
-    let last = reply.pieces.last().copied().unwrap_or_default();
-    println!(
-        "   back    {} in {} pieces, the first after {} ms, the last after {} ms",
-        reply.status,
-        reply.pieces.len(),
-        first.as_millis(),
-        last.as_millis()
-    );
-    tour.proves(
-        reply.pieces.len() > 2 && first < last,
-        "pieces arrive as the provider sends them; nothing is buffered",
-    );
-    Ok(())
-}
-
-async fn isolated(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
-    tour.step("globex's agent got hold of acme's placeholder");
-    bundle.upstream.clear();
-    tour.sent("POST .../api/proxy/openai/a/helper/v1/chat/completions  with acme's placeholder");
-    let reply = chat(bundle, "helper", placeholder, CHAT).await?;
-    tour.back(&reply);
-    tour.proves(
-        reply.status == 401 && code(&reply) == "unauthorized",
-        "another organization's placeholder is worth nothing",
-    );
-    tour.proves(
-        bundle.upstream.seen().is_empty(),
-        "the provider saw no request",
-    );
-    Ok(())
-}
-
-async fn outage(tour: &mut Tour, bundle: &mut Bundle, placeholder: &str) -> Result<()> {
-    tour.step("The database goes away, and comes back");
-    bundle.postgres.stop().await?;
-    tour.sent("the agent's usual call, with Postgres stopped");
-    let reply = chat(bundle, "coder", placeholder, CHAT).await?;
-    tour.back(&reply);
-    tour.proves(
-        reply.status == 503 && code(&reply) == "agent_org_unresolved",
-        "who cannot be proven is not served: it fails closed",
-    );
-    tour.proves(
-        reply.headers.contains_key("retry-after") && bundle.upstream.seen().is_empty(),
-        "the client is told to retry, and the provider saw no request",
-    );
-    bundle.postgres.start_again().await?;
-    let reply = chat(bundle, "coder", placeholder, CHAT).await?;
-    tour.proves(
-        reply.status == 200,
-        "with Postgres back, the next call passes",
-    );
-    Ok(())
-}
-
-async fn status(bundle: &Bundle, token: &str) -> Result<Value> {
-    let url = format!("{}/v1/interactions/deploy-1", bundle.base);
-    Ok(send("GET", &url, &[("x-postern-worker-token", token)], "")
-        .await?
-        .json())
-}
-
-async fn asked(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
-    tour.step("acme's agent asks Alice a question in Slack, and one click answers it");
-    let minted = bundle
-        .command(
-            json!({"command": "mint_worker_token", "organization_id": "acme", "agent_id": "coder",
-            "deployment_name": "coder-1", "connection_id": "acme-slack", "user_id": "U-ALICE",
-            "channel_id": "C-DEPLOYS", "conversation_id": "release-42"}),
-        )
-        .await?;
-    let token = minted["token"].as_str().unwrap_or_default().to_owned();
-    let question = r#"{"id":"deploy-1","kind":"question","question":"Deploy release 42?","options":["Yes","No"]}"#;
-    tour.sent(&format!("POST {}/v1/interactions  {question}", bundle.base));
-    let url = format!("{}/v1/interactions", bundle.base);
-    let reply = send(
-        "POST",
-        &url,
-        &[
-            ("x-postern-worker-token", &token),
-            ("content-type", "application/json"),
-        ],
-        question,
-    )
-    .await?;
-    tour.back(&reply);
-    let card = bundle
-        .slack
-        .cards()
-        .iter()
-        .any(|card| card.shows("deploy-1"));
-    tour.proves(
-        reply.status == 201 && card,
-        "the question is stored, then its card is posted",
-    );
-
-    let stranger = bundle
-        .presser
-        .press(Chat::Slack, "U-MALLORY", "deploy-1", 0)
-        .await?;
-    println!(
-        "   click   Mallory clicks Yes: Slack gets {}",
-        stranger.status
-    );
-    tour.proves(
-        status(bundle, &token).await?["status"] == "pending",
-        "somebody else's click changes nothing, and learns nothing",
-    );
-    bundle
-        .presser
-        .press(Chat::Slack, "U-ALICE", "deploy-1", 0)
-        .await?;
-    let answered = status(bundle, &token).await?;
-    println!("   click   Alice clicks Yes\n   back    {answered}");
-    tour.proves(
-        answered["answer"]["value"] == "Yes" && answered["answer"]["user_id"] == "U-ALICE",
-        "Alice's click claims it, and the agent reads her answer",
-    );
-    bundle
-        .presser
-        .press(Chat::Slack, "U-ALICE", "deploy-1", 1)
-        .await?;
-    println!("   click   Alice clicks No as well");
-    tour.proves(
-        status(bundle, &token).await? == answered,
-        "the second click is ignored",
-    );
-    Ok(token)
-}
-
-/// A worker token of acme's agent in a conversation.
-async fn talking(bundle: &Bundle, chat: &str, user: &str, channel: &str) -> Result<String> {
-    let minted = bundle
-        .command(
-            json!({"command": "mint_worker_token", "organization_id": "acme", "agent_id": "coder",
-            "deployment_name": "coder-1", "connection_id": format!("acme-{chat}"), "user_id": user,
-            "channel_id": channel, "conversation_id": channel}),
-        )
-        .await?;
-    Ok(minted["token"].as_str().unwrap_or_default().to_owned())
-}
-
-async fn ask(tour: &Tour, bundle: &Bundle, token: &str, question: &str) -> Result<Reply> {
-    let url = format!("{}/v1/interactions", bundle.base);
-    tour.sent(&format!("POST {url}  {question}"));
-    let headers = [
-        ("x-postern-worker-token", token),
-        ("content-type", "application/json"),
-    ];
-    let reply = send("POST", &url, &headers, question).await?;
-    tour.back(&reply);
-    Ok(reply)
-}
-
-async fn approved(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
-    tour.step("The agent wants to call a tool: Bob approves it in Telegram for an hour");
-    let token = talking(bundle, "telegram", "111", "111").await?;
-    let approval = r#"{"id":"push-1","kind":"approval","tool":"git/push","args":{"branch":"main","force":false}}"#;
-    let reply = ask(tour, bundle, &token, approval).await?;
-    let shown = bundle.presser.telegram.calls().iter().any(|call| {
-        call.body["text"]
-            .as_str()
-            .is_some_and(|text| text.contains("\"branch\": \"main\""))
-    });
-    tour.proves(
-        reply.status == 201 && shown,
-        "the card shows the tool, its arguments and the four decisions",
-    );
-    let click = bundle
-        .presser
-        .press(Chat::Telegram, "111", "push-1", 0)
-        .await?;
-    println!(
-        "   click   Bob clicks 1h: Telegram gets {} {}",
-        click.status,
-        click.json()["method"]
-    );
-    tour.proves(
-        click.json()["method"] == "editMessageText",
-        "the answer to the click takes the card's buttons away, without a call of its own",
-    );
-    let url = format!("{}/v1/grants?pattern=/mcp/git/tools/push", bundle.base);
-    tour.sent(&format!("GET {url}"));
-    let grant = send("GET", &url, &[("x-postern-worker-token", &token)], "").await?;
-    tour.back(&grant);
-    tour.proves(
-        grant.json()["status"] == "allowed",
-        "the decision is a grant of that organization's agent, with its end",
-    );
-    Ok(())
-}
-
-async fn called_back(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
-    tour.step("Carol answers in Discord, and the agent is called back, though its first try fails");
-    let token = talking(bundle, "discord", "222", "333").await?;
-    let question = json!({"id": "name-1", "kind": "question", "question": "Which *name*? @everyone", "options": ["postern", "gate"],
-        "callback_url": bundle.receiver.url()});
-    ask(tour, bundle, &token, &question.to_string()).await?;
-    bundle.receiver.set_mode(ReceiverMode::Status(500));
-    let click = bundle
-        .presser
-        .press(Chat::Discord, "222", "name-1", 0)
-        .await?;
-    println!(
-        "   click   Carol clicks postern, while the agent answers 500: Discord gets {} type {}",
-        click.status,
-        click.json()["type"]
-    );
-    tour.proves(
-        click.status == 200 && click.json()["type"] == 7,
-        "the click is acknowledged, and its answer is kept whatever the agent does",
-    );
-    bundle.receiver.set_mode(ReceiverMode::Up);
-    bundle
-        .sql("update deliveries set next_attempt_at = now()")
-        .await?;
-    let report = bundle.sweep(json!({})).await?;
-    let received = bundle.receiver.received();
-    for one in &received {
-        println!(
-            "   there   webhook-id {} signed {}",
-            one.id(),
-            one.header("webhook-signature")
-        );
-    }
-    tour.proves(
-        report["delivered"] == 1 && received.len() == 2 && received[0].id() == received[1].id(),
-        "the sweep delivered it, signed, under the same webhook-id",
-    );
-    Ok(())
-}
-
 async fn swept(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
-    tour.step("The sweep drains what is stale, a bounded batch at a time");
+    tour.step("The sweep deletes stale rows, a bounded batch at a time");
     bundle
         .sql(
             "delete from pending_interactions;
@@ -451,7 +184,7 @@ async fn swept(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
         .await?;
     let one = json!({"limit": 1000, "max_batches": 1});
     tour.sent(&format!(
-        "sweep {one}, three times, with 1500 questions of yesterday and 10 of now"
+        "sweep {one}, three times, with 1500 questions from yesterday and 10 from now"
     ));
     let mut taken = Vec::new();
     for _ in 0..3 {

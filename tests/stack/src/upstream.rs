@@ -1,4 +1,4 @@
-//! A sample provider that speaks as OpenAI, Anthropic and Gemini do, and remembers what it was sent.
+//! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
 
 mod anthropic;
 mod files;
@@ -37,7 +37,7 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     expected_key: Mutex<Option<String>>,
     active: AtomicUsize,
-    /// Streams go no further than their first piece.
+    /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
 }
@@ -75,17 +75,17 @@ impl Upstream {
         lock(&self.state.seen).clear();
     }
 
-    /// From now on only this key is accepted.
+    /// From now on, only this key is accepted.
     pub fn set_expected_key(&self, key: Option<String>) {
         *lock(&self.state.expected_key) = key;
     }
 
-    /// Whether streams stop after their first piece, until they are let go.
+    /// Holds streams after their first piece, or releases them.
     pub fn hold_streams(&self, hold: bool) {
         self.state.hold_streams.send_replace(hold);
     }
 
-    /// Streams that are being sent.
+    /// How many streams are being sent.
     pub fn active_streams(&self) -> usize {
         self.state.active.load(Ordering::SeqCst)
     }
@@ -94,7 +94,7 @@ impl Upstream {
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    // For those who watch, not for those who are watched: it leaves no trace.
+    // This route serves the tests, so it is not recorded as a request.
     if parts.uri.path() == "/sample/state" {
         return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
     }
@@ -141,7 +141,7 @@ fn key(seen: &Seen) -> Option<String> {
         .or(query.map(str::to_owned))
 }
 
-/// Whose wire format a request is in, where two providers share a path.
+/// A request's wire format, for paths that two providers share.
 #[derive(Debug, Clone, Copy)]
 enum Dialect {
     OpenAi,
@@ -247,7 +247,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
     }
 }
 
-/// Bytes that are no text and differ everywhere.
+/// Bytes that are not text and do not repeat.
 pub fn binary(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     (0..length)

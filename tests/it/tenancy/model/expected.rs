@@ -11,11 +11,11 @@ pub struct Card {
     pub revision: Revision,
 }
 
-/// What there is of the one id. Cards are named by their place among all that were posted.
+/// All that exists under the one id. A card's name is its place among all that were posted.
 #[derive(Debug, Default)]
 pub struct Model {
     row: Option<Row>,
-    /// By whom it was ended without an answer, how long ago, and how.
+    /// Who ended it without an answer, how many seconds ago, and how.
     ended: Option<(usize, u32, &'static str)>,
     pub cards: Vec<Card>,
     pub outcomes: Vec<&'static str>,
@@ -29,9 +29,9 @@ struct Row {
     card: usize,
     since_stored: u32,
     noted: bool,
-    /// Which message it is known to be on.
+    /// The message that it is known to be on.
     at: Option<(usize, bool)>,
-    /// The click that answered, and how long ago.
+    /// The click that answered, and how many seconds ago.
     answer: Option<(u8, u32)>,
 }
 
@@ -43,7 +43,7 @@ impl Row {
 
 impl Model {
     pub fn store(&mut self, who: usize, text: u8, revision: &Revision) -> &'static str {
-        let (came_to, age) = match &self.row {
+        let (outcome, age) = match &self.row {
             None => ("new", 0),
             Some(row) if row.who != who => return "conflict",
             Some(row) if row.expired() => return "expired",
@@ -71,7 +71,7 @@ impl Model {
             at: None,
             answer: None,
         });
-        came_to
+        outcome
     }
 
     pub fn note(&mut self, card: usize, known: bool) {

@@ -48,7 +48,7 @@ impl Real<'_> {
             .unwrap();
     }
 
-    /// What a click came to; one that wins answers what its card showed.
+    /// The outcome of a click; one that wins answers what its card showed.
     pub async fn click(&self, click: &Click, shown: &Card) -> &'static str {
         let key = ClickKey::from_parts(&[&click.id.to_string()]);
         let at = address(click.card, click.elsewhere);
@@ -111,7 +111,7 @@ impl Real<'_> {
         deleted
     }
 
-    /// The database's clock alone decides ages, so time passes by making everything older.
+    /// Only the database's clock decides ages, so time passes by making everything older.
     pub async fn seconds(&self, seconds: u32) {
         let by = format!("interval '{seconds} seconds'");
         let sql = format!(

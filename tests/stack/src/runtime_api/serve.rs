@@ -1,4 +1,4 @@
-//! The Runtime API as one process has it.
+//! The Runtime API of one process.
 
 use super::work::{InFlight, Poll, Process, Shared, SharedLife};
 use super::{Answer, StreamBody, failed};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Between the prelude and the body of a streamed answer.
+/// What separates the prelude and the body of a streamed answer.
 const SEPARATOR: [u8; 8] = [0; 8];
 
 pub(super) async fn serve(
@@ -75,7 +75,7 @@ async fn next(shared: &Shared, life: &SharedLife, process: Process) -> Result<Re
         let taken = {
             let mut life = lock(life);
             if !life.is_of(process) {
-                // It is another's to take.
+                // Another process must take it.
                 shared.arrived.notify_one();
                 return Err("the process is gone".into());
             }
@@ -119,7 +119,7 @@ async fn next(shared: &Shared, life: &SharedLife, process: Process) -> Result<Re
     }
 }
 
-/// Passes a streamed answer on as it arrives, and how it ends.
+/// Passes on a streamed answer as it arrives, and then how it ended.
 async fn stream(mut incoming: Incoming, answer: oneshot::Sender<Answer>) -> Result<()> {
     let mut head = BytesMut::new();
     let rest = loop {
@@ -149,7 +149,7 @@ async fn stream(mut incoming: Incoming, answer: oneshot::Sender<Answer>) -> Resu
     loop {
         let frame = tokio::select! {
             frame = incoming.frame() => frame,
-            // Whoever reads has gone: the connection breaks, and the function notices.
+            // The reader has gone. The connection breaks, and the function notices.
             () = pieces.closed() => return Err("the client hung up".into()),
         };
         match frame {

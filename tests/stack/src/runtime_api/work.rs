@@ -1,4 +1,4 @@
-//! A function's invocations, and how far its processes are with them.
+//! A function's invocations, and the progress of its processes with them.
 
 use super::{Answer, failed};
 use crate::{Result, lock};
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 }
 
 impl Work {
-    /// Answers for what an environment that died was at.
+    /// Fails the invocations that a dead environment was serving.
     pub fn fail_in_flight(&mut self, environment: usize) {
         let lost = self
             .in_flight
@@ -48,20 +48,20 @@ impl Work {
     }
 }
 
-/// A process of an environment, as its own Runtime API knows it.
+/// An environment's process, as its own Runtime API knows it.
 #[derive(Clone, Copy)]
 pub(super) struct Process {
     pub environment: usize,
     pub generation: u64,
 }
 
-/// How far an environment's process is.
+/// The progress of an environment's process.
 #[derive(Default)]
 pub(super) struct Life {
-    /// How many processes there have been. A poll of one that is gone gets nothing: it may not even have
-    /// been read when the process ended.
+    /// How many processes there have been. A poll of a former process gets nothing; the process may have
+    /// ended before its poll was read.
     generation: u64,
-    /// Whether it has asked for an invocation, and whether it has got one.
+    /// Whether the process has asked for an invocation, and whether it has got one.
     pub polled: bool,
     pub served: bool,
     /// How many of its polls wait for an invocation.
@@ -78,7 +78,7 @@ impl Life {
         self.generation
     }
 
-    /// Its process is gone.
+    /// Records that the process is gone.
     pub fn end(&mut self) {
         self.generation += 1;
         self.polling = 0;
@@ -88,14 +88,14 @@ impl Life {
         self.generation == process.generation
     }
 
-    /// Whether it has finished all that it got: a process asks for an invocation when it is done with
-    /// the one before, as many at a time as it serves at once.
+    /// Whether it has finished all its invocations. A process asks for the next one when it has finished
+    /// one, so it then polls as often at a time as it serves invocations at once.
     pub fn is_idle(&self, at_once: usize) -> bool {
         !self.served || self.polling >= at_once
     }
 }
 
-/// A poll, for as long as it waits.
+/// A poll that waits for an invocation.
 pub(super) struct Poll<'a> {
     life: &'a Mutex<Life>,
     process: Process,

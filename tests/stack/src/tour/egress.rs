@@ -40,12 +40,12 @@ pub async fn by_rules(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Re
     let denied = get(tour, bundle, "v1/files", placeholder).await?;
     tour.proves(
         denied.status == 403 && code(&denied) == "egress_denied",
-        "what a rule denies does not",
+        "what a rule denies does not pass",
     );
     let disguised = get(tour, bundle, "v1/x/%2e%2e/FILES", placeholder).await?;
     tour.proves(
         code(&disguised) == "egress_denied" && bundle.upstream.seen().is_empty(),
-        "nor does it in disguise; the provider saw no request",
+        "nor does it pass in disguise; the provider saw no request",
     );
     let explain = json!({"command": "explain", "organization_id": "acme", "agent_id": "coder",
         "method": "GET", "url": "https://127.0.0.1/v1/files"});
@@ -53,13 +53,13 @@ pub async fn by_rules(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Re
     println!("   explain {explained}");
     tour.proves(
         explained["by"]["index"] == 0,
-        "the operator is told which rule decides",
+        "the operator learns which rule decides",
     );
     Ok(())
 }
 
 pub async fn by_a_judge(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
-    tour.step("What rules cannot say, a model judges under a policy in plain words");
+    tour.step("A model judges what rules cannot express, under a policy in plain words");
     let policy = "Agents may read. They may change nothing.";
     put_policy(
         bundle,
@@ -76,18 +76,18 @@ pub async fn by_a_judge(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> 
     tour.back(&reply);
     tour.proves(
         reply.status == 403 && code(&reply) == "judge_denied",
-        "and a write not, in its own words",
+        "it denies a write, in its own words",
     );
     get(tour, bundle, "v1/models", placeholder).await?;
     tour.proves(
         bundle.judge.judged().len() == 2,
-        "the same again costs no call: its verdict is known",
+        "the same request again costs no call: its verdict is known",
     );
     Ok(())
 }
 
 pub async fn by_a_person(tour: &mut Tour, bundle: &Bundle, placeholder: &str) -> Result<()> {
-    tour.step("What nobody should decide alone, Alice is asked in Slack");
+    tour.step("Alice is asked in Slack about what no rule should decide alone");
     let ask =
         json!({"connection_id": "acme-slack", "user_id": "U-ALICE", "channel_id": "C-DEPLOYS"});
     put_policy(bundle, json!([{"host": HOST, "action": "ask", "ask": ask}])).await?;
@@ -104,7 +104,7 @@ pub async fn by_a_person(tour: &mut Tour, bundle: &Bundle, placeholder: &str) ->
         code(&first) == "approval_required"
             && again.json()["error"]["interaction_id"] == id.as_str()
             && cards.count() == 1,
-        "the agent is told what to wait for; asking twice posts one card",
+        "the agent learns what to wait for; asking twice posts one card",
     );
     bundle.presser.press(Chat::Slack, "U-ALICE", &id, 0).await?;
     println!("   click   Alice clicks 1h");
@@ -125,7 +125,7 @@ pub async fn by_a_person(tour: &mut Tour, bundle: &Bundle, placeholder: &str) ->
     tour.back(&told);
     tour.proves(
         told.json()["verdict"] == "allow" && told.json()["source"] == "grant",
-        "a CONNECT proxy beside the agents is told the same",
+        "a CONNECT proxy beside the agents gets the same decision",
     );
     bundle
         .command(json!({"command": "delete_policy", "organization_id": "acme"}))

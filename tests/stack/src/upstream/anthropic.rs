@@ -40,7 +40,7 @@ pub fn messages(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
     }
 }
 
-/// What a tool answered, if that is what the conversation ends with.
+/// A tool's answer, if the conversation ends with one.
 fn result(body: &Value) -> Option<String> {
     let last = body["messages"].as_array()?.last()?;
     let block = last["content"]
@@ -66,7 +66,7 @@ fn event(data: &Value) -> String {
     format!("event: {kind}\ndata: {data}\n\n")
 }
 
-/// The events of a message of one block, which comes in these deltas.
+/// The events of a message with one block, which is sent in these deltas.
 fn block_events(
     model: &str,
     block: &Value,

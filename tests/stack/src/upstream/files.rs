@@ -1,4 +1,4 @@
-//! Files as OpenAI and Anthropic take them: uploaded as multipart, given back byte for byte.
+//! Files as OpenAI and Anthropic take them: uploaded as multipart, returned byte for byte.
 
 use super::script::CREATED;
 use super::{Dialect, Seen, lock};
@@ -11,7 +11,7 @@ use multer::Multipart;
 use serde_json::json;
 use std::{convert::Infallible, sync::Mutex};
 
-/// What was uploaded, in order.
+/// The uploaded files, in order.
 pub type Files = Mutex<Vec<Bytes>>;
 
 struct Upload {

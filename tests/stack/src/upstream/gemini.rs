@@ -1,4 +1,4 @@
-//! Gemini's wire format, as far as one plain answer.
+//! Gemini's wire format, for plain answers only.
 
 use super::script::GREETING;
 use crate::Result;

@@ -37,7 +37,7 @@ pub fn chat(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
     }
 }
 
-/// What a tool answered, if that is what the conversation ends with.
+/// A tool's answer, if the conversation ends with one.
 fn result(body: &Value) -> Option<String> {
     let last = body["messages"].as_array()?.last()?;
     let text = last["content"].as_str().unwrap_or_default();

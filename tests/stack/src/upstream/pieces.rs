@@ -1,4 +1,4 @@
-//! Answers that are sent piece by piece, and counted while they are.
+//! Answers that are sent piece by piece, and that are counted meanwhile.
 
 use super::State;
 use crate::Result;
@@ -16,7 +16,7 @@ use std::{
 pub const BETWEEN_PIECES: Duration = Duration::from_millis(60);
 pub const FOREVER: Duration = Duration::from_secs(60);
 
-/// How a stream ends that does not end well.
+/// How a stream ends that does not end properly.
 pub enum End {
     Never,
     Breaks,
@@ -83,7 +83,7 @@ fn body(pieces: impl Stream<Item = Result<Bytes>> + Send + 'static, active: Acti
     StreamBody::new(frames).boxed_unsync()
 }
 
-/// So many bytes, as fast as they are taken, never all in memory.
+/// This many bytes, as fast as they are read, and never all in memory.
 pub fn large(state: &Arc<State>, length: usize) -> Result<Response<Body>> {
     const PIECE: usize = 64 << 10;
     let piece = Bytes::from_static(&[b'x'; PIECE]);
@@ -97,7 +97,7 @@ pub fn large(state: &Arc<State>, length: usize) -> Result<Response<Body>> {
     )))
 }
 
-/// Server-sent events, each a piece.
+/// Server-sent events, one for each piece.
 pub fn events(state: &Arc<State>, events: Vec<String>) -> Result<Response<Body>> {
     let mut response = pieces(state, 200, events, None)?;
     response

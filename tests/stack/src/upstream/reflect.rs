@@ -1,4 +1,4 @@
-//! Answers that show the request that they answer, in the ways in which servers write it.
+//! Answers that show their own request, in the forms in which servers write it.
 
 use super::pieces::pieces;
 use super::{Seen, State};
@@ -8,7 +8,7 @@ use crate::server::{Body, whole};
 use http::{HeaderValue, Response};
 use std::sync::Arc;
 
-/// The answer, where the path's last segment names one; `key` is the bare credential as it came.
+/// The answer that the path's last segment names, if it names one; `key` is the bare credential as it came.
 pub fn answer(
     state: &Arc<State>,
     seen: &Seen,
@@ -51,7 +51,7 @@ fn shown(seen: &Seen) -> String {
     text
 }
 
-/// To the same address at the same host, as a server that wants another scheme or a slash does.
+/// A redirect to the same address, as a server sends that wants another scheme or a slash.
 fn moved(seen: &Seen) -> Result<Response<Body>> {
     let host = seen.headers.get("host").ok_or("no host")?.to_str()?;
     let address = format!("http://{host}{}", seen.path_and_query);
@@ -72,7 +72,7 @@ fn html(text: &str) -> String {
         .replace('\'', "&#x27;")
 }
 
-/// As PHP's `json_encode` writes it, which escapes slashes, told to escape what HTML means something by.
+/// As PHP's `json_encode` writes it with the flags that escape HTML; it also escapes slashes.
 fn json(text: &str) -> String {
     let mut out = String::from("{\"request\":\"");
     for char in text.chars() {
@@ -107,7 +107,7 @@ fn percent(text: &str) -> String {
     out
 }
 
-/// The key as it came, percent-encoded once more, in two pieces of which the first ends in an escape.
+/// The key as it came, percent-encoded once more, in two pieces; the first ends within an escape.
 fn split(state: &Arc<State>, key: &str) -> Result<Response<Body>> {
     let key = percent(&decode(key));
     let (first, second) = key.split_at(key.find('%').map_or(key.len() / 2, |at| at + 2));
@@ -115,9 +115,9 @@ fn split(state: &Arc<State>, key: &str) -> Result<Response<Body>> {
     pieces(state, 200, whole, None)
 }
 
-/// The same page as bytes of which a part can be had (RFC 9110 section 14).
+/// The same page as bytes, of which a range can be requested (RFC 9110 section 14).
 fn range(seen: &Seen) -> Result<Response<Body>> {
-    // The range itself is not shown, so that all parts are of one page.
+    // The page does not show the range, so that all parts belong to one page.
     let mut still = seen.clone();
     still.headers.remove("range");
     let page = shown(&still).into_bytes();
@@ -139,7 +139,7 @@ fn range(seen: &Seen) -> Result<Response<Body>> {
         .body(whole(page[first..end].to_vec()))?)
 }
 
-/// Of the only range, in a body of this length.
+/// The start of the only range, and the end behind its last byte, in a body of this length.
 fn bounds(asked: &str, length: usize) -> Option<(usize, usize)> {
     let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
     let (first, end) = match (first.parse().ok(), last.parse::<usize>().ok()) {

@@ -1,14 +1,14 @@
-//! What the sample says, whichever wire format it says it in.
+//! What the sample says, in whichever wire format.
 
 use super::pieces::{BETWEEN_PIECES, FOREVER};
 
 pub const CREATED: u64 = 1_767_225_600;
 pub const GREETING: &str = "Hello from the sample provider.";
 
-/// A tool call's arguments as a model writes them: in pieces that are no JSON by themselves.
+/// A tool call's arguments as a model writes them, in pieces that are not JSON by themselves.
 pub const ARGUMENTS: [&str; 4] = ["{\"city\":", " \"Par", "is\", \"unit\": \"cel", "sius\"}"];
 
-/// What a request gets; its model's name chooses.
+/// The answer to a request; the model's name chooses it.
 pub enum Script {
     Text(String),
     ToolCall(String),
@@ -24,7 +24,7 @@ impl Script {
             ("sample-429", ..) => Self::TooMany,
             ("sample-400", ..) => Self::BadRequest,
             ("sample-endless", ..) => Self::Endless,
-            // Long enough to tell a stream from a buffer on a busy machine.
+            // Long enough to distinguish a stream from a buffer on a busy machine.
             ("sample-long", ..) => Self::Text([GREETING; 7].join(" ")),
             (_, _, Some(result)) => Self::Text(format!("The tool answered: {result}")),
             (_, Some(tool), None) => Self::ToolCall(tool.to_owned()),
@@ -33,7 +33,7 @@ impl Script {
     }
 }
 
-/// A text in the pieces that it is streamed in.
+/// The pieces in which a text is streamed.
 pub fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for letter in text.chars() {
