@@ -10,7 +10,7 @@ use crate::authority::signature::Verified;
 use crate::authority::{Connection, Platform};
 use crate::error::Error;
 use crate::id::Revision;
-use crate::question::CardAddress;
+use crate::question::{CardAddress, Place};
 use crate::wire::client::{GuardedClient, SendError};
 use crate::wire::event::Incoming;
 use bytes::Bytes;
@@ -92,28 +92,21 @@ impl Connected<'_> {
     }
 
     /// Posts the card, and where the platform refuses it, its plain text; which of them it was.
-    pub async fn post(&self, card: &Card, revision: &Revision) -> (Posted, Form) {
+    pub async fn post(&self, card: &Card, place: &Place, revision: &Revision) -> (Posted, Form) {
         let until = Instant::now() + 2 * API_TIMEOUT;
-        let buttons = self.platform.post(card, revision, Form::Buttons);
+        let buttons = self.platform.post(card, place, revision, Form::Buttons);
         match self.send(buttons, until).await {
             Posted::Refused(why) => {
                 tracing::warn!(event = "card_refused", cause = why);
-                let text = self.platform.post(card, revision, Form::Text);
+                let text = self.platform.post(card, place, revision, Form::Text);
                 (self.send(text, until).await, Form::Text)
             }
             posted => (posted, Form::Buttons),
         }
     }
 
-    pub async fn receipt(
-        &self,
-        at: &CardAddress,
-        card: &Card,
-        ending: &Ending,
-        until: Instant,
-    ) -> Posted {
-        self.send(self.platform.receipt(at, card, ending), until)
-            .await
+    pub async fn receipt(&self, at: &CardAddress, ending: &Ending, until: Instant) -> Posted {
+        self.send(self.platform.receipt(at, ending), until).await
     }
 
     pub async fn edit(

@@ -9,7 +9,7 @@ use super::{
 use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey, Place};
 use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode;
@@ -97,17 +97,18 @@ impl ChatPlatform for Slack {
         Ok(click(&payload).map_or(Call::Other, Call::Click))
     }
 
-    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({
-            "channel": card.channel,
+            "channel": place.channel,
             "text": cut(&escape(&card.plain()), MAX_TEXT, |_| 1),
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
         });
         // A conversation that is a Slack thread is named by its first message's timestamp.
-        if is_timestamp(&card.conversation) {
-            message["thread_ts"] = card.conversation.as_str().into();
+        let conversation = place.conversation.as_str();
+        if is_timestamp(conversation) {
+            message["thread_ts"] = conversation.into();
         }
         if form == Form::Buttons {
             message["blocks"] = blocks(card, revision);
@@ -115,7 +116,7 @@ impl ChatPlatform for Slack {
         self.call("chat.postMessage", message)
     }
 
-    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+    fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let body = json!({
             "channel": at.channel(),
             "thread_ts": at.message(),
@@ -266,7 +267,7 @@ fn context(markup: &str) -> Value {
 fn outcome(ending: &Ending) -> Value {
     match ending {
         Ending::Answered { user, value } if !value.is_empty() => {
-            let mut outcome = context(&format!("{} answered:", mention(user)));
+            let mut outcome = context(&format!("{} answered:", mention(user.as_str())));
             if let Some(elements) = outcome["elements"].as_array_mut() {
                 let text = cut(value, MAX_TEXT, |_| 1);
                 elements.push(json!({"type": "plain_text", "text": text, "emoji": false}));
@@ -342,11 +343,16 @@ mod tests {
     use crate::id::{AgentId, InteractionId};
 
     fn card(question: &str) -> Card {
-        let payload = json!({"kind": "question", "question": question, "options": ["<!channel>", "No"],
-            "channel_id": "C1", "conversation_id": "1700000000.000100"});
+        let payload =
+            json!({"kind": "question", "question": question, "options": ["<!channel>", "No"]});
         let id = InteractionId::parse("q-1").unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::new(&id, &UserId::parse("U1").unwrap(), &agent, &payload)
+        Card::new(
+            &id,
+            &UserId::parse("U1").unwrap(),
+            &agent,
+            &payload.try_into().unwrap(),
+        )
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a question stands.
 
+use super::{Answer, Payload};
 use crate::id::AgentId;
-use serde_json::Value;
 use time::OffsetDateTime;
 
 /// How an interaction stands.
@@ -16,16 +16,19 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Pending,
-    Answered(Value),
+    Answered(Answer),
     Expired,
 }
 
 /// The question as it was asked, and its answer.
 #[derive(Debug)]
 pub struct Answered {
+    /// The agent that asked.
     pub agent: AgentId,
-    pub payload: Value,
-    pub answer: Value,
+    /// What it asked.
+    pub payload: Payload,
+    /// What it was answered.
+    pub answer: Answer,
 }
 
 /// What an answered interaction may still owe to chat.

@@ -6,7 +6,7 @@ use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
 use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
-use serde_json::Value;
+use crate::question::Payload;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 
@@ -17,7 +17,7 @@ pub struct NewApproval<'a> {
     pub agent: &'a AgentScope,
     /// Made from what it is about, so that all who ask for it mean the same row.
     pub id: &'a InteractionId,
-    pub payload: &'a Value,
+    pub payload: &'a Payload,
     pub digest: &'a str,
     /// Of the card that is posted if this is new.
     pub revision: &'a Revision,

@@ -5,7 +5,8 @@ use super::interaction::{columns, whole};
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, Revision};
-use crate::question::{Answered, CardAddress, Choice, ClickKey};
+use crate::question::{Answered, CardAddress, Choice, ClickKey, Malformed};
+use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{
     Row,
@@ -26,11 +27,14 @@ pub struct NewClaim<'a> {
     pub lease: Duration,
 }
 
+/// What a claim wrote: the answer, and the outcome that the claimer is to deliver, if there is one.
+pub type Claimed = (Result<Answered, Malformed>, Option<Delivery>);
+
 /// Why a click claimed nothing, as far as the person who was asked may learn it.
 #[derive(Debug)]
 pub enum Missed {
     /// This click claimed it before, and is delivered again.
-    Again(Answered),
+    Again(Box<Result<Answered, Malformed>>),
     Expired,
     Withdrawn,
     /// The card is of what stood under the id before.
@@ -113,13 +117,14 @@ where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_
 
 impl Store {
     /// Claims an interaction for the scope's user: one statement, and exactly one of many wins. Its
-    /// answer, its delivery and its grant are written with it. None where the click claims nothing.
+    /// answer, its delivery and its grant are written with it, whether or not a card can be drawn of what
+    /// is stored. None where the click claims nothing.
     pub async fn interaction_claim(
         &self,
         scope: &PersonScope,
         id: &InteractionId,
         claim: &NewClaim<'_>,
-    ) -> Result<Option<(Answered, Option<Delivery>)>, StoreError> {
+    ) -> Result<Option<Claimed>, StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
         let parameters: [Parameter<'_>; 10] = [
@@ -139,7 +144,7 @@ impl Store {
             return Ok(None);
         };
         let answered = answered(row)?;
-        let delivery = Delivery::just_written(row, scope.organization(), &answered.agent, id)?;
+        let delivery = Delivery::just_written(row, scope.organization(), &agent(row)?, id)?;
         Ok(Some((answered, delivery)))
     }
 
@@ -166,7 +171,7 @@ impl Store {
             return Ok(Missed::Nothing);
         };
         match row.try_get("missed")? {
-            "again" => answered(row).map(Missed::Again),
+            "again" => Ok(Missed::Again(Box::new(answered(row)?))),
             "expired" => Ok(Missed::Expired),
             "withdrawn" => Ok(Missed::Withdrawn),
             "replaced" => Ok(Missed::Replaced),
@@ -176,13 +181,25 @@ impl Store {
     }
 }
 
-/// The columns `agent_id`, `entry_payload` and `answer`.
-pub(super) fn answered(row: &Row) -> Result<Answered, StoreError> {
+fn agent(row: &Row) -> Result<AgentId, StoreError> {
     let agent: &str = row.try_get("agent_id")?;
-    let (Json(payload), Json(answer)) = (row.try_get("entry_payload")?, row.try_get("answer")?);
-    Ok(Answered {
-        agent: AgentId::parse(agent).map_err(malformed)?,
-        payload,
-        answer,
-    })
+    AgentId::parse(agent).map_err(malformed)
+}
+
+/// The columns `agent_id`, `entry_payload` and `answer`. That the JSON of one row is malformed takes
+/// nothing back that the statement did, and stops no other row's.
+pub(super) fn answered(row: &Row) -> Result<Result<Answered, Malformed>, StoreError> {
+    let agent = agent(row)?;
+    let Json(payload) = row.try_get("entry_payload")?;
+    // A row that plain SQL claimed may have no answer.
+    let answer: Option<Json<Value>> = row.try_get("answer")?;
+    let answer = answer.map_or(Value::Null, |Json(answer)| answer);
+    let read = |payload: Value, answer: Value| {
+        Ok(Answered {
+            agent,
+            payload: payload.try_into()?,
+            answer: answer.try_into()?,
+        })
+    };
+    Ok(read(payload, answer))
 }

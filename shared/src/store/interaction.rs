@@ -9,7 +9,7 @@ use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{PersonScope, VerifiedWorker};
 use crate::id::{InteractionId, Revision};
-use crate::question::{CardAddress, Outcome, Status};
+use crate::question::{Answer, CardAddress, Outcome, Payload, Status};
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{
@@ -27,7 +27,7 @@ pub struct NewInteraction<'a> {
     /// Who asks; its token must still count.
     pub worker: &'a VerifiedWorker,
     pub id: &'a InteractionId,
-    pub payload: &'a Value,
+    pub payload: &'a Payload,
     /// Of what an approval shows.
     pub digest: Option<&'a str>,
     /// Of the card that is posted if this is stored.
@@ -290,7 +290,10 @@ fn status(row: &Row) -> Result<Status, StoreError> {
     let answer: Option<Json<Value>> = row.try_get("answer")?;
     let past: Option<bool> = row.try_get("past")?;
     let outcome = match (row.try_get("claimed")?, past) {
-        (true, _) => Outcome::Answered(answer.map(|Json(answer)| answer).unwrap_or_default()),
+        (true, _) => {
+            let Json(answer) = answer.ok_or_else(|| malformed("claimed, and without an answer"))?;
+            Outcome::Answered(Answer::try_from(answer).map_err(malformed)?)
+        }
         (false, Some(true)) => Outcome::Expired,
         (false, Some(false) | None) => Outcome::Pending,
     };

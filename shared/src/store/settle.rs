@@ -8,7 +8,7 @@ use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
 use crate::id::{InteractionId, OrganizationId, UserId};
-use crate::question::{Answered, CardAddress, Owed};
+use crate::question::{Answered, CardAddress, Malformed, Owed};
 use tokio_postgres::types::Type;
 
 /// An answered interaction whose card or receipt is not seen to.
@@ -17,7 +17,7 @@ pub struct Unsettled {
     pub scope: PersonScope,
     pub id: InteractionId,
     pub connection: Connection,
-    pub answered: Answered,
+    pub answered: Result<Answered, Malformed>,
     pub card: CardAddress,
     pub owed: Vec<Owed>,
 }

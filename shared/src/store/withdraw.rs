@@ -10,7 +10,7 @@ use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{Conversation, VerifiedWorker};
 use crate::id::InteractionId;
-use crate::question::CardAddress;
+use crate::question::{CardAddress, Malformed, Payload};
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
@@ -28,7 +28,8 @@ pub enum Withdrawal {
 /// What was withdrawn, so that its card can be told.
 #[derive(Debug)]
 pub struct Withdrawn {
-    pub payload: Value,
+    /// What was asked, as far as its card can be drawn: it is withdrawn either way.
+    pub payload: Result<Payload, Malformed>,
     pub card: Option<CardAddress>,
     pub connection: Option<Connection>,
     pub delivery: Option<Delivery>,
@@ -110,7 +111,7 @@ impl Store {
         Ok(match (token, payload, row.try_get("own")?) {
             (TokenStanding::Good, Some(Json(payload)), _) => {
                 Withdrawal::Withdrawn(Box::new(Withdrawn {
-                    payload,
+                    payload: Payload::try_from(payload),
                     card: card(row, "card")?,
                     connection: connection(row)?,
                     delivery: Delivery::just_written(

@@ -3,6 +3,7 @@
 
 use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
+use postern::question::Payload;
 use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
 use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
@@ -118,6 +119,7 @@ async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_i
     let db = world.store().await;
     let id = InteractionId::parse("egress.x").unwrap();
     let payload = json!({"kind": "approval", "tool": "host:a.example", "args": {}});
+    let payload = Payload::try_from(payload).unwrap();
     let row = "select agent_id || expected_user_id || connection_id from pending_interactions";
     for (org, agent, connection, user, opened) in [
         ("a", "shared", "slack-b", "U1", "unknown"),
