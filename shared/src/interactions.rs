@@ -188,7 +188,7 @@ impl Interactions {
         worker: &VerifiedWorker,
         address: &CallbackAddress,
     ) -> Result<CallbackUrl, Error> {
-        let facts = self.store.policy_facts(worker, "", &[]).await?;
+        let facts = self.store.policy_facts(worker, None, &[]).await?;
         facts.token.check()?;
         let policies = Policies::resolve(facts.policies, &[]);
         address.clone().permitted(&policies).map_err(|by| {

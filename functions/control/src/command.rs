@@ -4,6 +4,7 @@ use postern::authority::Platform;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::policy::RuleSet;
 use postern::provider::AuthType;
+use postern::question::GrantPattern;
 use postern::{
     AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
 };
@@ -48,7 +49,7 @@ pub enum Command {
     RevokeGrant {
         organization_id: OrganizationId,
         agent_id: AgentId,
-        pattern: String,
+        pattern: GrantPattern,
     },
     PutPolicy(PutPolicy),
     DeletePolicy {
@@ -204,7 +205,7 @@ impl Command {
             | Self::RevokeWorkerToken { .. }
             | Self::DeletePolicy { .. }
             | Self::Explain { .. } => Ok(()),
-            Self::RevokeGrant { pattern, .. } => text("pattern", pattern),
+            Self::RevokeGrant { pattern, .. } => text("pattern", &pattern.to_string()),
             Self::PutPolicy(put) => rules(&put.rules),
         }
     }
@@ -308,6 +309,14 @@ mod tests {
             (
                 json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "team_id": "x".repeat(256)}),
                 "`team_id`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "a b"}),
+                "`pattern`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "x".repeat(256)}),
+                "`pattern`",
             ),
             (with("organization_id", json!("a/b")), "1 to 64"),
             (

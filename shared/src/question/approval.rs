@@ -14,7 +14,7 @@ const OPTIONS: [&str; 4] = ["1h", "24h", "always", "deny"];
 pub const OWN_IDS: &str = "egress.";
 
 /// What stands before the host of an approval of a whole host. No tool's name has a colon.
-const HOST: &str = "host:";
+pub(super) const HOST: &str = "host:";
 
 /// The four decisions.
 pub fn options() -> Vec<String> {

@@ -7,6 +7,7 @@ use super::{Store, StoreError, malformed};
 use crate::authority::access::{Facts, Request};
 use crate::authority::scope::VerifiedWorker;
 use crate::policy::RulesHash;
+use crate::question::GrantPattern;
 use serde::de::DeserializeOwned;
 use tokio_postgres::{
     Row,
@@ -60,7 +61,7 @@ impl Store {
     pub async fn access_facts(
         &self,
         request: &Request,
-        pattern: &str,
+        pattern: &GrantPattern,
         known: &[&RulesHash],
     ) -> Result<Facts, StoreError> {
         let worker = request.worker.as_ref();
@@ -90,7 +91,7 @@ impl Store {
                     (&request.provider.as_str(), Type::TEXT),
                     (&user, Type::TEXT),
                     (&hashes(known), Type::BYTEA_ARRAY),
-                    (&pattern, Type::TEXT),
+                    (&pattern.to_string(), Type::TEXT),
                 ],
             )
             .await?;

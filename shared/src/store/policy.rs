@@ -8,6 +8,7 @@ use crate::authority::scope::VerifiedWorker;
 use crate::error::Error;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
+use crate::question::GrantPattern;
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -115,11 +116,11 @@ returning 1";
 
 impl Store {
     /// What decides where the worker's agent may go: its policies, without the rules that the asker
-    /// `knows`, and how the pattern stands.
+    /// `knows`, and how the pattern stands, if one is asked for.
     pub async fn policy_facts(
         &self,
         worker: &VerifiedWorker,
-        pattern: &str,
+        pattern: Option<&GrantPattern>,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
         let (organization, agent) = (worker.agent().organization(), worker.agent().agent());
@@ -132,9 +133,10 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-        pattern: &str,
+        pattern: &GrantPattern,
     ) -> Result<PolicyFacts, StoreError> {
-        self.facts(organization, agent, None, pattern, &[]).await
+        self.facts(organization, agent, None, Some(pattern), &[])
+            .await
     }
 
     async fn facts(
@@ -142,7 +144,7 @@ impl Store {
         organization: &OrganizationId,
         agent: &AgentId,
         worker: Option<&VerifiedWorker>,
-        pattern: &str,
+        pattern: Option<&GrantPattern>,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
         let token = worker.map(|worker| worker.token().as_str());
@@ -152,7 +154,7 @@ impl Store {
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
             (&hashes(known), Type::BYTEA_ARRAY),
-            (&pattern, Type::TEXT),
+            (&pattern.map(GrantPattern::to_string), Type::TEXT),
             (&token, Type::TEXT),
             (&issued_at, Type::FLOAT8),
             (&deployment, Type::TEXT),

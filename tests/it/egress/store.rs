@@ -3,7 +3,7 @@
 
 use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
-use postern::question::Payload;
+use postern::question::{GrantPattern, Payload};
 use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
 use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
@@ -181,6 +181,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
         OrganizationId::parse("b").unwrap(),
     );
     let shared = AgentId::parse("shared").unwrap();
+    let pattern: GrantPattern = "host:a.example".parse().unwrap();
     let rules = json!([{"host": "a.example", "action": "allow"}]);
     db.policy_put(&a, None, &rules, false).await.unwrap();
     db.policy_put(&a, Some(&shared), &rules, true)
@@ -189,9 +190,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     world.sql("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'shared', 'host:a.example', true, 'U1')").await;
     let read = async |org: &str, agent: &str| {
         let worker = world.worker(org, agent).await;
-        db.policy_facts(&worker, "host:a.example", &[])
-            .await
-            .unwrap()
+        db.policy_facts(&worker, Some(&pattern), &[]).await.unwrap()
     };
     let ours = read("a", "shared").await;
     let mut owners: Vec<_> = ours
@@ -217,7 +216,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     let known: Vec<_> = ours.policies.iter().map(|row| &row.hash).collect();
     let worker = world.worker("a", "shared").await;
     let again = db
-        .policy_facts(&worker, "host:a.example", &known)
+        .policy_facts(&worker, Some(&pattern), &known)
         .await
         .unwrap();
     assert!(
@@ -225,7 +224,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
         "rules that are known are not sent again"
     );
     assert_eq!(
-        db.policy_explain(&b, &shared, "host:a.example")
+        db.policy_explain(&b, &shared, &pattern)
             .await
             .unwrap()
             .policies
