@@ -73,11 +73,17 @@ pub enum Call {
 /// Who clicked what, and where the card is.
 #[derive(Debug)]
 pub struct Click {
+    /// The person, as the platform names them.
     pub user: UserId,
+    /// The interaction that the button is of.
     pub interaction: InteractionId,
+    /// Of the card that the button is on.
     pub revision: Revision,
+    /// Which option the button is for.
     pub choice: Choice,
+    /// The same for the same click, when it is delivered again.
     pub key: ClickKey,
+    /// The message that the button is on, if the platform says so.
     pub card: Option<CardAddress>,
     /// What the platform calls the click itself.
     pub(crate) id: String,

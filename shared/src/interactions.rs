@@ -249,7 +249,7 @@ impl Interactions {
     ) -> Posted {
         match self.on(connection).await {
             Ok(platform) => platform.edit(at, card, ending, until).await,
-            Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
+            Err(error) => Posted::Refused(error.cause().unwrap_or_else(|| error.to_string())),
         }
     }
 
@@ -376,8 +376,11 @@ impl Interactions {
 /// What is to be settled.
 #[derive(Debug, Clone, Copy)]
 pub struct Settlement<'a> {
+    /// The question and its answer.
     pub answered: &'a Result<Answered, Malformed>,
+    /// Where its card is.
     pub card: &'a CardAddress,
+    /// What is to be sent now.
     pub owed: &'a [Owed],
     /// What is done already, to be written down with the rest.
     pub done: Option<Owed>,

@@ -40,10 +40,12 @@ impl AgentScope {
         )
     }
 
+    /// The organization.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The agent, unique within the organization only.
     pub fn agent(&self) -> &AgentId {
         &self.agent
     }
@@ -75,10 +77,12 @@ impl ConnectionScope {
         }
     }
 
+    /// The organization that the connection belongs to.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.connection
     }
@@ -105,18 +109,22 @@ pub struct PersonScope {
 }
 
 impl PersonScope {
+    /// The connection that the person is on.
     pub fn within(&self) -> &ConnectionScope {
         &self.within
     }
 
+    /// The organization that the connection belongs to.
     pub fn organization(&self) -> &OrganizationId {
         &self.within.organization
     }
 
+    /// The connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.within.connection
     }
 
+    /// The person, as the platform names them.
     pub fn user(&self) -> &UserId {
         &self.user
     }
@@ -133,22 +141,27 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// The agent.
     pub fn agent(&self) -> &AgentScope {
         &self.agent
     }
 
+    /// The person, on their connection.
     pub fn scope(&self) -> &PersonScope {
         &self.scope
     }
 
+    /// The channel in which the agent talks to the person.
     pub fn channel(&self) -> &ChannelId {
         &self.channel
     }
 
+    /// The conversation in that channel.
     pub fn conversation(&self) -> &ConversationId {
         &self.conversation
     }
 
+    /// The platform's workspace, if the token names it.
     pub fn team(&self) -> Option<&TeamId> {
         self.team.as_ref()
     }
@@ -197,10 +210,12 @@ pub struct VerifiedWorker {
 }
 
 impl VerifiedWorker {
+    /// The agent.
     pub fn agent(&self) -> &AgentScope {
         &self.agent
     }
 
+    /// The deployment that the worker runs in.
     pub fn deployment(&self) -> &DeploymentName {
         &self.deployment
     }
@@ -216,6 +231,7 @@ impl VerifiedWorker {
         self.issued_at
     }
 
+    /// The person for whom the worker runs, if the token names one.
     pub fn user(&self) -> Option<&UserId> {
         self.user.as_ref()
     }

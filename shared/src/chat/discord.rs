@@ -164,7 +164,8 @@ impl ChatPlatform for Discord {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        // What is not JSON has no field, so it is not Discord's.
+        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         if !status.is_success() {
             return refused(status, answer["message"].as_str());
         }

@@ -1,6 +1,6 @@
 //! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
 
-use super::call::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
@@ -171,7 +171,7 @@ impl ChatPlatform for Slack {
                 Some((channel, message)) => located(channel, message),
                 None => Reply::Done(None),
             },
-            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_default()),
+            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_else(no_reason)),
             Err(_) => Reply::Unknown("the answer is not Slack's".into()),
         }
     }
@@ -223,7 +223,9 @@ fn click(payload: &Value) -> Option<Click> {
     let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
     let key = match action["action_ts"].as_str() {
         Some(at) => {
-            ClickKey::from_parts(&[at, message.as_deref().unwrap_or_default(), action_id, user])
+            // A click on no message has its place in the key all the same.
+            let message = message.as_deref().unwrap_or("");
+            ClickKey::from_parts(&[at, message, action_id, user])
         }
         None => ClickKey::from_parts(&[&payload.to_string()]),
     };

@@ -1,6 +1,6 @@
 //! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
 
-use super::call::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
@@ -144,7 +144,8 @@ impl ChatPlatform for Telegram {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        // What is not JSON has no field, so it is not Telegram's.
+        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let words = answer["description"].as_str();
         match answer["ok"].as_bool() {
             // An edit that changes nothing was made before.
@@ -160,7 +161,7 @@ impl ChatPlatform for Telegram {
                     None => Reply::Done(None),
                 }
             }
-            Some(false) => Reply::Refused(words.unwrap_or_default().to_owned()),
+            Some(false) => Reply::Refused(words.map_or_else(no_reason, str::to_owned)),
             None => Reply::Unknown("the answer is not Telegram's".into()),
         }
     }

@@ -72,6 +72,7 @@ impl Ask {
         })
     }
 
+    /// The id that the agent chose.
     pub fn id(&self) -> &InteractionId {
         &self.id
     }

@@ -7,8 +7,11 @@ use time::OffsetDateTime;
 /// How an interaction stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// What has become of it.
     pub outcome: Outcome,
+    /// When its id was first stored.
     pub created_at: OffsetDateTime,
+    /// When it can no longer be answered.
     pub expires_at: OffsetDateTime,
 }
 

@@ -18,10 +18,13 @@ use tokio_postgres::{
 pub struct NewClaim<'a> {
     /// Of the card that was clicked.
     pub revision: &'a Revision,
+    /// Of the option.
     pub choice: Choice,
+    /// Tells the click from others.
     pub click: &'a ClickKey,
     /// Where the clicked card is.
     pub card: Option<&'a CardAddress>,
+    /// Age past which nothing can be claimed.
     pub ttl: Duration,
     /// For how long settling and delivering are the claimer's own; then they are the sweep's.
     pub lease: Duration,

@@ -14,11 +14,17 @@ use tokio_postgres::types::Type;
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]
 pub struct Unsettled {
+    /// Under which it is stored.
     pub scope: PersonScope,
+    /// Its id.
     pub id: InteractionId,
+    /// Over which it was asked.
     pub connection: Connection,
+    /// The question and its answer, as far as they can be read.
     pub answered: Result<Answered, Malformed>,
+    /// Where its card is.
     pub card: CardAddress,
+    /// What is not seen to.
     pub owed: Vec<Owed>,
 }
 

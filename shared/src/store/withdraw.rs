@@ -30,8 +30,11 @@ pub enum Withdrawal {
 pub struct Withdrawn {
     /// What was asked, as far as its card can be drawn: it is withdrawn either way.
     pub payload: Result<Payload, Malformed>,
+    /// Where its card is, if that is known.
     pub card: Option<CardAddress>,
+    /// Over which it was asked.
     pub connection: Option<Connection>,
+    /// Its outcome, for the agent's callback.
     pub delivery: Option<Delivery>,
 }
 
