@@ -14,8 +14,9 @@ use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
 use crate::policy::Policies;
 use crate::question::ask::Ask;
-use crate::question::{Answered, CardAddress, Owed, Status};
-use crate::question::{CallbackAddress, CallbackUrl};
+use crate::question::{
+    Answered, CallbackAddress, CallbackUrl, CardAddress, Malformed, Owed, Place, Status,
+};
 use crate::secret::{Freshness, SecretNames, Secrets};
 use crate::store::{Delivery, NewInteraction, Store, StoreError, Stored, Withdrawal};
 use crate::wire::AllowedPrivate;
@@ -138,14 +139,16 @@ impl Interactions {
             Some(address) => Some(self.permitted(worker, address).await?),
             None => None,
         };
-        let payload = ask.payload(conversation, callback.as_ref());
+        let place = Place::from(conversation);
+        let payload = ask.payload(place.clone(), callback.as_ref());
+        let digest = ask.digest();
         let revision = Revision::new();
         let new = NewInteraction {
             scope,
             worker,
             id: ask.id(),
             payload: &payload,
-            digest: ask.digest(),
+            digest: digest.as_deref(),
             revision: &revision,
         };
         let (status, connection, former, anew) =
@@ -163,7 +166,9 @@ impl Interactions {
                 }
             };
         let card = Card::new(ask.id(), scope.user(), worker.agent().agent(), &payload);
-        let how = self.post(scope, &card, &revision, &connection).await?;
+        let how = self
+            .post(scope, &card, &place, &revision, &connection)
+            .await?;
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
             let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
@@ -183,7 +188,7 @@ impl Interactions {
         worker: &VerifiedWorker,
         address: &CallbackAddress,
     ) -> Result<CallbackUrl, Error> {
-        let facts = self.store.policy_facts(worker, "", &[]).await?;
+        let facts = self.store.policy_facts(worker, None, &[]).await?;
         facts.token.check()?;
         let policies = Policies::resolve(facts.policies, &[]);
         address.clone().permitted(&policies).map_err(|by| {
@@ -199,6 +204,7 @@ impl Interactions {
         &self,
         scope: &PersonScope,
         card: &Card,
+        place: &Place,
         revision: &Revision,
         connection: &Connection,
     ) -> Result<PostedAs, Error> {
@@ -209,7 +215,7 @@ impl Interactions {
                 return Err(error);
             }
         };
-        match platform.post(card, revision).await {
+        match platform.post(card, place, revision).await {
             (Posted::Done(at), form) => {
                 self.note(scope, card.id(), revision, at.as_ref()).await;
                 Ok(match form {
@@ -243,7 +249,7 @@ impl Interactions {
     ) -> Posted {
         match self.on(connection).await {
             Ok(platform) => platform.edit(at, card, ending, until).await,
-            Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
+            Err(error) => Posted::Refused(error.cause().unwrap_or_else(|| error.to_string())),
         }
     }
 
@@ -290,15 +296,17 @@ impl Interactions {
         settlement: Settlement<'_>,
         until: Instant,
     ) -> Result<(), StoreError> {
-        let answered = settlement.answered;
-        let card = Card::new(id, scope.user(), &answered.agent, &answered.payload);
-        let ending = Ending::answered(&answered.answer);
+        let Some((card, ending)) = drawn(scope, id, settlement.answered) else {
+            // It will not be drawn later either, so nothing is owed any more.
+            let all = [Owed::Receipt, Owed::Card];
+            return self.store.interaction_settled(scope, id, &all).await;
+        };
         let at = settlement.card;
         let receipt = async {
             if !settlement.owed.contains(&Owed::Receipt) {
                 return None;
             }
-            let posted = platform.receipt(at, &card, &ending, until).await;
+            let posted = platform.receipt(at, &ending, until).await;
             let done = !matches!(posted, Posted::Refused(_));
             log_failure("receipt", posted);
             done.then_some(Owed::Receipt)
@@ -344,8 +352,12 @@ impl Interactions {
             let until = Instant::now() + NEWS;
             let told = async {
                 if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
+                    let payload = match &withdrawn.payload {
+                        Ok(payload) => payload,
+                        Err(error) => return not_drawn(scope, id, error),
+                    };
                     let agent = worker.agent().agent();
-                    let card = Card::new(id, scope.user(), agent, &withdrawn.payload);
+                    let card = Card::new(id, scope.user(), agent, payload);
                     let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
                     log_failure("withdrawn card", edited.await);
                 }
@@ -364,11 +376,42 @@ impl Interactions {
 /// What is to be settled.
 #[derive(Debug, Clone, Copy)]
 pub struct Settlement<'a> {
-    pub answered: &'a Answered,
+    /// The question and its answer.
+    pub answered: &'a Result<Answered, Malformed>,
+    /// Where its card is.
     pub card: &'a CardAddress,
+    /// What is to be sent now.
     pub owed: &'a [Owed],
     /// What is done already, to be written down with the rest.
     pub done: Option<Owed>,
+}
+
+/// The card of an answered interaction, and how it ended. Where what is stored is malformed, that is
+/// logged and nothing is drawn: the answer stands.
+pub fn drawn(
+    scope: &PersonScope,
+    id: &InteractionId,
+    answered: &Result<Answered, Malformed>,
+) -> Option<(Card, Ending)> {
+    match answered {
+        Ok(answered) => Some((
+            Card::new(id, scope.user(), &answered.agent, &answered.payload),
+            Ending::answered(&answered.answer),
+        )),
+        Err(error) => {
+            not_drawn(scope, id, error);
+            None
+        }
+    }
+}
+
+fn not_drawn(scope: &PersonScope, id: &InteractionId, error: &Malformed) {
+    tracing::error!(
+        event = "card_not_drawn",
+        organization_id = scope.organization().as_str(),
+        interaction_id = id.as_str(),
+        cause = %error
+    );
 }
 
 fn log_failure(what: &'static str, posted: Posted) {

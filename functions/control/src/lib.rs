@@ -10,6 +10,7 @@ use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
+use postern::question::GrantPattern;
 use postern::secret::SecretsConfig;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::DatabaseConfig;
@@ -124,7 +125,7 @@ impl App {
                 url,
             } => {
                 let target = explain::target(&method, &url)?;
-                let pattern = target.host.pattern();
+                let pattern = GrantPattern::Host(target.host.clone());
                 let facts = self
                     .store
                     .policy_explain(&organization_id, &agent_id, &pattern)

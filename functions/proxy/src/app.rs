@@ -24,6 +24,7 @@ use postern::interactions::pending_ttl;
 use postern::judge::{Judge, JudgeConfig};
 use postern::policy::{Grant, Policies, Target};
 use postern::provider::{Provider, Providers};
+use postern::question::GrantPattern;
 use postern::secret::SecretsConfig;
 use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret, SecretNames};
 use postern::store::DatabaseConfig;
@@ -221,7 +222,7 @@ impl App {
         };
         let known = self.known.of(&asker);
         let asked = Instant::now();
-        let pattern = target.host.pattern();
+        let pattern = GrantPattern::Host(target.host.clone());
         let facts = self
             .store
             .access_facts(&request, &pattern, &hashes(&known))

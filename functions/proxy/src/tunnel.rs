@@ -9,6 +9,7 @@ use postern::authority::token;
 use postern::gate::{Body, Decision, EgressRequest, Verdict};
 use postern::host::HostName;
 use postern::policy::{MAX_METHOD, Policies, Scheme, Target};
+use postern::question::GrantPattern;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use serde::Deserialize;
@@ -47,9 +48,10 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
         placeholders: Vec::new(),
     };
     let known = app.known.of(&asker);
+    let pattern = GrantPattern::Host(target.host.clone());
     let facts = app
         .store
-        .policy_facts(&worker, &target.host.pattern(), &hashes(&known))
+        .policy_facts(&worker, Some(&pattern), &hashes(&known))
         .await?;
     facts.token.check()?;
     let policies = Policies::resolve(facts.policies, &known);

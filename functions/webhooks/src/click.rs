@@ -5,9 +5,9 @@ use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use postern::authority::scope::{ConnectionScope, PersonScope};
-use postern::chat::{Acknowledgement, Call, Card, Click, Connected, Ending, Verdict};
-use postern::interactions::Settlement;
-use postern::question::{Answered, Owed};
+use postern::chat::{Acknowledgement, Call, Click, Connected, Verdict};
+use postern::interactions::{Settlement, drawn};
+use postern::question::{Answered, Malformed, Owed};
 use postern::store::{Missed, NewClaim};
 use postern::wire::event::Incoming;
 use postern::{Code, ConnectionId, Error, InteractionId};
@@ -122,12 +122,12 @@ fn ended(
     platform: &Connected<'_>,
     scope: &PersonScope,
     click: &Click,
-    answered: &Answered,
+    answered: &Result<Answered, Malformed>,
 ) -> Acknowledgement {
-    let (id, agent) = (&click.interaction, &answered.agent);
-    let card = Card::new(id, scope.user(), agent, &answered.payload);
-    let ending = Ending::answered(&answered.answer);
-    platform.acknowledge(click, &Verdict::Ended(&card, &ending))
+    match drawn(scope, &click.interaction, answered) {
+        Some((card, ending)) => platform.acknowledge(click, &Verdict::Ended(&card, &ending)),
+        None => platform.acknowledge(click, &Verdict::Ignored),
+    }
 }
 
 /// The receipt, and the card where the answer to the webhook does not carry its edit.
@@ -136,7 +136,7 @@ async fn settle(
     platform: &Connected<'_>,
     scope: &PersonScope,
     click: &Click,
-    answered: &Answered,
+    answered: &Result<Answered, Malformed>,
     edits_card: bool,
     until: Instant,
 ) {
