@@ -3,7 +3,8 @@
 mod command;
 mod explain;
 
-use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+pub use command::Command;
+use command::{MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
 use postern::authority::token;
 use postern::authority::token::NewToken;
 use postern::chat::ApiHosts;
