@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod approval;
+mod base;
 mod card;
 mod claim;
 mod config;
@@ -22,6 +23,7 @@ mod withdraw;
 
 pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
 pub use approval::{NewApproval, Opened};
+pub use base::Base;
 pub use claim::{Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};

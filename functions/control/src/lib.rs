@@ -4,16 +4,13 @@ mod command;
 mod explain;
 
 use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
-use postern::authority::token;
-use postern::authority::token::NewToken;
+use postern::authority::token::{self, NewToken};
 use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
-use postern::secret::SecretsConfig;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::DatabaseConfig;
-use postern::store::{NewPlaceholder, NewProfile};
+use postern::store::{Base, NewPlaceholder, NewProfile};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -22,7 +19,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// All that control can do.
 pub struct App {
-    store: Store,
+    store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
@@ -34,19 +31,14 @@ pub struct App {
 impl App {
     /// Reads the environment; the first command connects.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
-        let secrets_config = SecretsConfig::from_env(env)?;
-        let database = DatabaseConfig::from_env(env)?;
-        let signing_key = OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?;
-        let providers = Providers::from_env(env)?;
-        let chat_hosts = ApiHosts::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await);
+        let base = Base::from_env(env).await?;
         Ok(Self {
-            store: Store::new(database, Arc::clone(&secrets))?,
-            secrets,
-            names: SecretNames::new(secrets_config.prefix),
-            signing_key,
-            providers,
-            chat_hosts,
+            signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
+            providers: Providers::from_env(env)?,
+            chat_hosts: ApiHosts::from_env(env)?,
+            store: base.store,
+            secrets: base.secrets,
+            names: base.names,
         })
     }
 

@@ -16,17 +16,14 @@ use postern::authority::access::{
     self, Access, Admitted, Caller, EgressAllowed, LegacyPlaceholders, Rules,
 };
 use postern::authority::token::Verifier;
-use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::gate::{Body, EgressRequest, Gate};
 use postern::interactions::Interactions;
-use postern::interactions::pending_ttl;
 use postern::judge::{Judge, JudgeConfig};
 use postern::policy::{Grant, Policies, Target};
 use postern::provider::{Provider, Providers};
-use postern::secret::SecretsConfig;
-use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret, SecretNames};
-use postern::store::DatabaseConfig;
+use postern::secret::{AFTER_A_REFUSAL, Freshness, OperatorSecret};
+use postern::store::Base;
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
 use postern::wire::event::{HttpEvent, Incoming};
@@ -65,48 +62,36 @@ impl App {
     /// Reads the environment. Connects to nothing: the first request does, if it needs to.
     pub async fn from_env(env: &Env, metrics: telemetry::Metrics) -> Result<Self, BoxError> {
         let metrics = Metrics::from_env(env, metrics)?;
-        let secrets_config = SecretsConfig::from_env(env)?;
-        let database = DatabaseConfig::from_env(env)?;
+        let base = Base::from_env(env).await?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
         let providers = Providers::from_env(env)?;
         let judge = JudgeConfig::from_env(env, &providers)?;
-        let ttl = pending_ttl(env)?;
         let rules = Rules {
             legacy: env.parsed("LEGACY_PLACEHOLDERS", LegacyPlaceholders::Warn)?,
             require_worker_token: env.parsed("REQUIRE_WORKER_TOKEN", false)?,
-            names: SecretNames::new(secrets_config.prefix.clone()),
+            names: base.names.clone(),
         };
         let allowed = AllowedPrivate::from_env(env)?;
-        let chat_hosts = ApiHosts::from_env(env)?;
         let connect_timeout = env.bound("UPSTREAM_CONNECT_TIMEOUT_MS", 5_000)?;
         let header_timeout = env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 840_000)?;
         let idle_timeout = env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 300_000)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await);
-        let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
         let egress = Arc::new(GuardedClient::new(allowed, connect_timeout)?);
+        let interactions = Interactions::from_env(env, &base, Arc::clone(&egress))?;
         let judge = Judge::new(
             judge,
-            Arc::clone(&store),
-            Arc::clone(&secrets),
+            Arc::clone(&base.store),
+            Arc::clone(&base.secrets),
             &rules.names,
             Arc::clone(&egress),
         );
-        let interactions = Interactions::new(
-            Arc::clone(&store),
-            Arc::clone(&secrets),
-            rules.names.clone(),
-            Arc::clone(&egress),
-            chat_hosts,
-            ttl,
-        );
         Ok(Self {
-            store,
+            store: base.store,
             providers,
             known: Known::new(),
             gate: Gate::new(judge, interactions),
             metrics,
-            workers: Verifier::new(Arc::clone(&secrets), worker_keys),
-            secrets,
+            workers: Verifier::new(Arc::clone(&base.secrets), worker_keys),
+            secrets: base.secrets,
             rules,
             limiter: Limiter::new(),
             egress,

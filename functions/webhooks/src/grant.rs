@@ -18,7 +18,7 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     let worker = app.worker(incoming).await?;
     let pattern = pattern(&incoming.query)?;
     let mut body = json!({"pattern": pattern});
-    let (token, grant) = app.interactions.store.grant(&worker, &pattern).await?;
+    let (token, grant) = app.store.grant(&worker, &pattern).await?;
     token.check()?;
     match grant {
         Grant::Allowed(until) => {
