@@ -11,11 +11,12 @@ use postern::id::TokenId;
 use postern::provider::Providers;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{Base, NewPlaceholder, NewProfile};
+use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime};
 
 /// All that control can do.
 pub struct App {
@@ -49,8 +50,8 @@ impl App {
             Err(error) => Err(error),
         };
         done.unwrap_or_else(|error| {
-            postern::wire::answer::log_error(&error, request_id);
-            postern::wire::answer::error_body(&error, request_id)
+            log_error(&error, request_id);
+            error_body(&error, request_id)
         })
     }
 
@@ -239,8 +240,4 @@ impl App {
 /// Unix seconds. An `f64` keeps microseconds, the database's unit, apart until the year 2242.
 fn seconds(at: OffsetDateTime) -> f64 {
     at.unix_timestamp() as f64 + f64::from(at.microsecond()) / 1e6
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }

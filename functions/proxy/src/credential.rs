@@ -10,7 +10,6 @@ use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use secrecy::SecretString;
 
-const WORKER_TOKEN: &str = "x-postern-worker-token";
 const API_KEYS: [&str; 2] = ["x-api-key", "x-goog-api-key"];
 
 /// The credentials of one request.
@@ -81,7 +80,7 @@ fn headers(incoming: &Incoming) -> Result<Vec<Found>, Error> {
             found.push(authorization(value)?);
         } else if is_api_key(name) {
             found.push(credential(value)?);
-        } else if name == WORKER_TOKEN {
+        } else if name == token::HEADER {
             let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
             found.push(Found::WorkerToken(token.trim().to_owned()));
         } else if mentions(value) {

@@ -31,9 +31,7 @@ pub async fn receive(
     let answer = match platform.read(incoming, &connection)? {
         Call::Click(click) => {
             let interactions = &app.interactions;
-            interactions
-                .claim(&platform, scope, &click, budget)
-                .await?
+            interactions.claim(&platform, scope, &click, budget).await?
         }
         Call::Answered(answer) => Some(answer),
         Call::Other => None,

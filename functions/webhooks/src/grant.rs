@@ -7,9 +7,9 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode;
 use postern::Error;
 use postern::policy::Grant;
+use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
 
 const MAX_PATTERN: usize = 512;
 
@@ -23,8 +23,8 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     match grant {
         Grant::Allowed(until) => {
             body["status"] = "allowed".into();
-            if let Some(until) = until.and_then(|until| until.format(&Rfc3339).ok()) {
-                body["expires_at"] = until.into();
+            if let Some(until) = until {
+                body["expires_at"] = rfc3339(until).into();
             }
         }
         Grant::Denied => body["status"] = "denied".into(),

@@ -8,11 +8,11 @@ use postern::deadline::Deadline;
 use postern::interactions::AskOutcome;
 use postern::question::ask::Ask;
 use postern::question::{Outcome, Status};
+use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
 use std::time::Duration;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Most that the body of a question or an approval may hold, in bytes: all of it is kept.
 const BODY_LIMIT: usize = 128 * 1024;
@@ -130,10 +130,6 @@ fn shown(id: &InteractionId, status: &Status) -> Value {
         body["answer"] = answer.clone();
     }
     body
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]
