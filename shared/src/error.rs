@@ -34,7 +34,7 @@ codes! {
     InvalidRequest = "invalid_request", 400, "the request is not valid";
     InvalidPath = "invalid_path", 400, "the path is not /api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest} in valid percent-encoding";
     UnexpectedCredential = "unexpected_credential", 400, "a credential header holds something that is neither a placeholder nor a worker token; send only the placeholder";
-    PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it in authorization, x-api-key or x-goog-api-key";
+    PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it where the provider takes its key: in authorization, x-api-key, x-goog-api-key, or the provider's own header or query parameter";
     SecretRefOutsideOrganization = "secret_ref_outside_organization", 400, "the field `secret_ref` must begin with the organization's own prefix";
     AllowedHostsRequired = "allowed_hosts_required", 400, "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to";
     InvalidWorkerToken = "invalid_worker_token", 401, "the worker token is not valid; mint a new one";

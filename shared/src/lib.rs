@@ -1,7 +1,7 @@
 //! Postern's scopes and proofs, the store's queries, and what the four functions share.
 //!
 //! A room imports only rooms to its left; rooms of one group never import each other:
-//! `id` `error` `host` `config` `deadline` `moment` `digest` `telemetry` <- `secret` `wire` <- `policy` <-
+//! `id` `error` `host` `config` `deadline` `moment` `literal` `digest` `telemetry` <- `secret` `wire` <- `policy` <-
 //! `provider` <- `authority` <- `question` <- `store` `chat` <- `judge` <- `interactions` <- `gate`.
 
 pub mod authority;
@@ -15,6 +15,7 @@ pub mod host;
 pub mod id;
 pub mod interactions;
 pub mod judge;
+pub mod literal;
 pub mod moment;
 pub mod policy;
 pub mod provider;

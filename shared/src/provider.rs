@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::error::{Code, Error};
 use crate::host::HostName;
 use crate::id::ProviderId;
+use crate::literal::literals;
 use crate::policy::Target;
 use http::{HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,16 +15,29 @@ const BUILT_IN: &str = include_str!("providers.json");
 const VARIABLE: &str = "PROVIDERS";
 
 /// A provider: where its API is, and how it takes a credential.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Provider {
+    /// The name in the proxy's path.
     pub slug: String,
+    /// The name that profiles and entitlements use.
     pub provider_id: ProviderId,
+    base: BaseUrl,
+    auth: Auth,
+    oauth_auth: Option<Auth>,
+    chat_path: String,
+}
+
+/// A provider as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenProvider {
+    slug: String,
+    provider_id: ProviderId,
     base_url: String,
     auth: Auth,
     #[serde(default)]
     oauth_auth: Option<Auth>,
-    /// Where below `base_url` it takes OpenAI's chat completions, for the judge.
+    /// The path below `base_url` that takes OpenAI's chat completions, for the judge.
     #[serde(default = "chat_path")]
     chat_path: String,
 }
@@ -33,33 +47,46 @@ fn chat_path() -> String {
 }
 
 /// How a credential is presented to its provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum AuthType {
+    /// As an API key.
     ApiKey,
-    #[serde(rename = "oauth")]
+    /// As an OAuth access token.
     OAuth,
 }
 
-/// Where a credential goes.
+literals! {
+    AuthType {
+        ApiKey = "api_key",
+        OAuth = "oauth",
+    }
+}
+
+/// Where a credential goes in a request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Auth {
+    /// A header.
     Header {
+        /// Its name.
         #[serde(deserialize_with = "header_name")]
         header: HeaderName,
+        /// What stands before the secret, such as `Bearer`.
         #[serde(default)]
         scheme: Option<String>,
     },
+    /// A query parameter.
     Query {
+        /// Its name.
         query: String,
     },
 }
 
-/// A secret as a header's value.
+/// A secret as the value of a header, behind the scheme if there is one.
 ///
 /// # Errors
-/// `secret_unavailable` when it cannot stand in one.
+/// `secret_unavailable` where a header cannot hold it.
 pub fn header_value(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
     let unusable =
         |_| Code::SecretUnavailable.because("the secret's value cannot stand in a header");
@@ -72,8 +99,55 @@ pub fn header_value(scheme: Option<&str>, secret: &SecretString) -> Result<Heade
     Ok(value)
 }
 
+/// A provider's address, parsed once.
+#[derive(Debug, Clone)]
+struct BaseUrl {
+    /// Without a slash at its end.
+    text: String,
+    /// What a request to it would be compared with.
+    target: Target,
+}
+
+impl BaseUrl {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        const RULE: &str =
+            "a base_url must be http(s)://host[:port][/path] without user, query or fragment";
+        let uri: Uri = text.parse().map_err(|_| RULE)?;
+        let authority = uri.authority().ok_or(RULE)?;
+        if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') {
+            return Err(RULE);
+        }
+        Ok(Self {
+            text: text.trim_end_matches('/').to_owned(),
+            target: Target::from_uri(&uri, "GET").ok_or(RULE)?,
+        })
+    }
+}
+
+/// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them.
+const KEY_HEADERS: [&str; 2] = ["x-api-key", "x-goog-api-key"];
+
 impl Provider {
-    /// How a credential of this type is presented.
+    fn check(written: WrittenProvider) -> Result<Self, &'static str> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let slug = written.slug;
+        if slug.is_empty() || !slug.bytes().all(plain) || slug == "health" {
+            return Err("a slug must be of A-Z a-z 0-9 - _ . and not `health`");
+        }
+        if !written.chat_path.starts_with('/') {
+            return Err("a chat_path must begin with /");
+        }
+        Ok(Self {
+            slug,
+            provider_id: written.provider_id,
+            base: BaseUrl::parse(&written.base_url)?,
+            auth: written.auth,
+            oauth_auth: written.oauth_auth,
+            chat_path: written.chat_path,
+        })
+    }
+
+    /// Where a credential of this type goes.
     pub fn auth(&self, auth_type: AuthType) -> &Auth {
         match auth_type {
             AuthType::ApiKey => &self.auth,
@@ -89,59 +163,37 @@ impl Provider {
         }
     }
 
-    /// The address to which `/{rest}` is added, without a slash at its end.
-    pub fn base_url(&self) -> &str {
-        self.base_url.trim_end_matches('/')
+    /// Whether a credential is read from this header, apart from `authorization`, and never forwarded: the
+    /// provider's own, or one that common clients use.
+    pub fn takes_key_in(&self, header: &HeaderName) -> bool {
+        let own = [Some(&self.auth), self.oauth_auth.as_ref()];
+        let is_own = |auth: &Auth| match auth {
+            Auth::Header { header: own, .. } => own == header,
+            Auth::Query { .. } => false,
+        };
+        KEY_HEADERS.iter().any(|name| header == name) || own.into_iter().flatten().any(is_own)
     }
 
-    /// The address at which it takes OpenAI's chat completions.
+    /// The address to which `/{rest}` is added, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        &self.base.text
+    }
+
+    /// The address that takes OpenAI's chat completions.
     pub fn chat_url(&self) -> String {
         format!("{}{}", self.base_url(), self.chat_path)
     }
 
-    /// Whether the provider's API is at this host and port. The scheme is not compared: a tunnel has
-    /// none of its own.
+    /// Whether the provider's API is at this host and port. The scheme is not compared: a tunnel does not
+    /// show it.
     pub fn is_at(&self, target: &Target) -> bool {
-        let own = self.base_url.parse().ok();
-        let own = own.and_then(|uri| Target::from_uri(&uri, "GET"));
-        own.is_some_and(|own| (&own.host, own.port) == (&target.host, target.port))
+        let own = &self.base.target;
+        (&own.host, own.port) == (&target.host, target.port)
     }
 
-    /// The host name alone.
-    pub fn host(&self) -> &str {
-        let after_scheme = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = after_scheme.split('/').next().unwrap_or_default();
-        match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            Some(_) | None => authority,
-        }
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if self.slug.is_empty() || !self.slug.bytes().all(plain) || self.slug == "health" {
-            return Err("a slug must be of A-Z a-z 0-9 - _ . and not `health`");
-        }
-        let uri: Uri = self
-            .base_url
-            .parse()
-            .map_err(|_| "a base_url is not a URL")?;
-        let http = matches!(uri.scheme_str(), Some("http" | "https"));
-        let authority = uri
-            .authority()
-            .map(http::uri::Authority::as_str)
-            .unwrap_or_default();
-        HostName::parse(self.host()).map_err(|_| "a base_url's host is none")?;
-        if !self.chat_path.starts_with('/') {
-            return Err("a chat_path must begin with /");
-        }
-        let plain = uri.query().is_none() && !self.base_url.contains('#');
-        if !http || authority.is_empty() || authority.contains('@') || !plain {
-            return Err(
-                "a base_url must be http(s)://host[:port][/path] without user, query or fragment",
-            );
-        }
-        Ok(())
+    /// The host of its address.
+    pub fn host(&self) -> &HostName {
+        &self.base.target.host
     }
 }
 
@@ -156,10 +208,13 @@ fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Head
 pub struct Providers(HashMap<String, Provider>);
 
 impl Providers {
-    /// The built-in list, with the operator's added or in place of those of the same slug.
+    /// The built-in list, and the operator's `PROVIDERS`, which add to it or replace entries by slug.
+    ///
+    /// # Errors
+    /// Where `PROVIDERS` is malformed.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let list = |text: &str| {
-            serde_json::from_str::<Vec<Provider>>(text)
+            serde_json::from_str::<Vec<WrittenProvider>>(text)
                 .map_err(|error| malformed_json(VARIABLE, &error))
         };
         let built_in = list(BUILT_IN)?;
@@ -169,19 +224,19 @@ impl Providers {
             .transpose()?
             .unwrap_or_default();
         let mut all = HashMap::new();
-        for provider in built_in.into_iter().chain(own) {
-            provider
-                .check()
-                .map_err(|error| malformed(VARIABLE, error))?;
+        for written in built_in.into_iter().chain(own) {
+            let provider = Provider::check(written).map_err(|error| malformed(VARIABLE, error))?;
             all.insert(provider.slug.clone(), provider);
         }
         Ok(Self(all))
     }
 
+    /// The provider of this slug.
     pub fn get(&self, slug: &str) -> Option<&Provider> {
         self.0.get(slug)
     }
 
+    /// Every provider, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Provider> {
         self.0.values()
     }
@@ -190,6 +245,11 @@ impl Providers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_to_present_a_credential_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&AuthType::ALL, AuthType::as_str);
+    }
 
     #[test]
     fn the_built_in_list_is_sound_and_https() {
@@ -225,10 +285,25 @@ mod tests {
         let providers = Providers::from_env(&Env::from_pairs([(VARIABLE, own)])).unwrap();
         let openai = providers.get("openai").unwrap();
         assert_eq!(
-            (openai.host(), openai.base_url()),
+            (openai.host().as_str(), openai.base_url()),
             ("127.0.0.1", "http://127.0.0.1:81/x")
         );
         assert_eq!(openai.query_parameter(), Some("key"));
+    }
+
+    #[test]
+    fn a_key_is_read_from_the_providers_own_header_and_from_common_ones() {
+        let own = r#"[{"slug":"gitlab","provider_id":"gitlab","base_url":"https://g.example","auth":{"header":"private-token"},
+            "oauth_auth":{"header":"x-oauth"}}]"#;
+        let providers = Providers::from_env(&Env::from_pairs([(VARIABLE, own)])).unwrap();
+        let takes = |slug, header: &'static str| {
+            let header = HeaderName::from_static(header);
+            providers.get(slug).unwrap().takes_key_in(&header)
+        };
+        for header in ["private-token", "x-oauth", "x-api-key", "x-goog-api-key"] {
+            assert!(takes("gitlab", header), "{header}");
+        }
+        assert!(!takes("openai", "private-token"));
     }
 
     #[test]

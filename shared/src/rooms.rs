@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// The rooms, floor by floor. Rooms of one floor never import each other.
 const FLOORS: [&[&str]; 11] = [
-    &["id", "host", "digest", "deadline", "moment"],
+    &["id", "host", "digest", "deadline", "moment", "literal"],
     &["error", "config"],
     &["telemetry", "secret", "wire"],
     &["policy"],

@@ -1,27 +1,33 @@
-//! Postgres. Every statement is one round trip, and nothing outside this module speaks SQL.
+//! Postgres. Nothing outside this module speaks SQL, and every operation is one statement in one round trip.
+//!
+//! A statement is a `const` beside the operation that sends it. What several statements share is written
+//! once, as a macro `.._sql!` in the file of its table, and put in with `concat!`. A column that is read has
+//! a name of its own.
 
 mod access;
 mod administration;
 mod approval;
 mod base;
-mod card;
 mod claim;
 mod config;
 mod connection;
 mod delivery;
+mod ended;
 mod grant;
 mod interaction;
 mod login;
 mod migration;
+mod open;
 mod policy;
 mod pool;
+mod row;
 mod settle;
 mod sweep;
 mod token;
 mod verdict;
 mod withdraw;
 
-pub use administration::{MintedPlaceholder, NewPlaceholder, NewProfile};
+pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
 pub use base::Base;
 pub use claim::{Missed, NewClaim};
@@ -48,6 +54,9 @@ use tokio_postgres::{
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The database, through at most `DATABASE_POOL_MAX` connections that are opened when first needed.
+///
+/// Each operation returns `StoreError` where the database cannot be asked or answers what is not expected;
+/// what the caller must tell apart is a named outcome.
 pub struct Store {
     connections: Pool<Connections>,
     timeout: Duration,
@@ -56,14 +65,19 @@ pub struct Store {
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// No connection within its time: no credentials, no server, or a pool that is full.
     #[error("no database connection: {0}")]
     Connect(String),
+    /// No answer within `DATABASE_TIMEOUT_MS`. The server was asked to give up.
     #[error("the statement took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
+    /// The server refused it, or the connection broke.
     #[error("statement failed: {}", describe(.0))]
     Statement(tokio_postgres::Error),
+    /// The schema could not be brought to this version.
     #[error("the migration failed: {0}")]
     Migration(String),
+    /// A column is missing, has another type, or holds an id or a name that is invalid.
     #[error("a row is not of the expected form: {0}")]
     Row(String),
 }
@@ -89,19 +103,15 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl StoreError {
-    /// The constraint that the statement violated, if that is why it failed.
-    fn violated(&self) -> Option<(&SqlState, &str)> {
+    /// The foreign key that the statement violated, if that is why it failed: what was written names
+    /// something that does not exist.
+    fn orphan(&self) -> Option<&str> {
         let Self::Statement(error) = self else {
             return None;
         };
         let server = error.as_db_error()?;
-        Some((server.code(), server.constraint().unwrap_or_default()))
-    }
-
-    /// Whether what was written names something that does not exist.
-    fn is_orphan(&self) -> bool {
-        self.violated()
-            .is_some_and(|(code, _)| *code == SqlState::FOREIGN_KEY_VIOLATION)
+        let violated = *server.code() == SqlState::FOREIGN_KEY_VIOLATION;
+        violated.then(|| server.constraint().unwrap_or_default())
     }
 }
 

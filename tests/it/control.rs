@@ -1,6 +1,8 @@
 //! Control's commands. Where repeating one must change nothing, it is sent twice.
 
 use crate::world::{World, merged};
+use postern::authority::Platform;
+use postern::provider::AuthType;
 use serde_json::{Value, json};
 
 fn code(answer: &Value) -> &str {
@@ -139,4 +141,25 @@ async fn with_the_database_or_the_secret_store_down_the_answer_says_so() {
     fresh.secrets.remove("postern/signing");
     let mint = json!({"command": "mint_worker_token", "organization_id": "a", "agent_id": "agent-a", "deployment_name": "d"});
     assert_eq!(code(&fresh.command(mint).await), "secret_unavailable");
+}
+
+/// The database's own checks know every name that the code writes.
+#[tokio::test]
+async fn every_platform_can_be_stored() {
+    let world = World::new().await;
+    world.tenants().await;
+    for platform in Platform::ALL.map(Platform::as_str) {
+        world
+            .ok(json!({"command": "put_connection", "organization_id": "a", "id": "c", "platform": platform,
+                "secret_ref": "postern/org/a/chat/c"}))
+            .await;
+        let stored = "select platform from connections where id = 'c'";
+        assert_eq!(world.value(stored).await, platform);
+    }
+    for auth_type in AuthType::ALL.map(AuthType::as_str) {
+        world
+            .ok(json!({"command": "put_profile", "organization_id": "a", "id": "p", "provider_id": "openai",
+                "auth_type": auth_type, "secret_ref": "postern/org/a/keys/openai"}))
+            .await;
+    }
 }

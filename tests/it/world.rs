@@ -133,6 +133,7 @@ fn providers(upstream: &str, judge: &str) -> Value {
             "oauth_auth": {"header": "authorization", "scheme": "Bearer"}},
         {"slug": "gemini", "provider_id": "gemini", "base_url": upstream, "auth": {"header": "x-goog-api-key"}},
         {"slug": "judge", "provider_id": "judge", "base_url": judge, "auth": {"header": "authorization", "scheme": "Bearer"}},
+        {"slug": "gitlab", "provider_id": "gitlab", "base_url": upstream, "auth": {"header": "private-token"}},
         {"slug": "query", "provider_id": "query", "base_url": upstream, "auth": {"query": "key"}},
         {"slug": "private", "provider_id": "openai", "base_url": "https://127.0.0.1:1", "auth": {"header": "x-api-key"}},
         {"slug": "closed", "provider_id": "openai", "base_url": "http://127.0.0.2:1", "auth": {"header": "x-api-key"}},

@@ -1,6 +1,7 @@
 //! Commands as the operator writes them. Each is checked whole before anything runs.
 
 use postern::authority::Platform;
+use postern::host::HostName;
 use postern::id::{ProfileId, TokenId};
 use postern::policy::RuleSet;
 use postern::provider::AuthType;
@@ -245,21 +246,10 @@ fn text(field: &str, value: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// A host name without scheme, port or path: what a provider's host is compared with.
 fn host_name(host: &str) -> Result<(), Error> {
-    let plain = |byte: u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
-    };
-    let port = host
-        .rsplit_once(':')
-        .is_some_and(|(name, _)| !name.contains(':'));
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(plain) || port {
-        return Err(Error::field(
-            "allowed_hosts",
-            "must be host names without scheme, port or path",
-        ));
-    }
-    Ok(())
+    HostName::parse(host)
+        .map(drop)
+        .map_err(|rule| Error::field("allowed_hosts", rule))
 }
 
 #[cfg(test)]

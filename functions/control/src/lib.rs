@@ -10,7 +10,7 @@ use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::{Base, NewPlaceholder, NewProfile};
+use postern::store::{Base, NewPlaceholder, NewProfile, Written};
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
@@ -69,7 +69,7 @@ impl App {
             Command::PutAgent {
                 organization_id,
                 agent_id,
-            } => self.store.agent_put(&organization_id, &agent_id).await?,
+            } => written(self.store.agent_put(&organization_id, &agent_id).await?)?,
             Command::PutConnection(put) => self.put_connection(put).await?,
             Command::PutProfile(put) => self.put_profile(put).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
@@ -94,14 +94,11 @@ impl App {
                     .await?;
             }
             Command::PutPolicy(put) => {
-                self.store
-                    .policy_put(
-                        &put.organization_id,
-                        put.agent_id.as_ref(),
-                        &put.rules,
-                        put.observe,
-                    )
-                    .await?;
+                let (organization, agent) = (&put.organization_id, put.agent_id.as_ref());
+                let put = self
+                    .store
+                    .policy_put(organization, agent, &put.rules, put.observe);
+                written(put.await?)?;
             }
             Command::DeletePolicy {
                 organization_id,
@@ -148,15 +145,14 @@ impl App {
         self.chat_hosts
             .base(put.platform, &config)
             .map_err(|rule| Error::field("config.api_base_url", rule))?;
-        self.store
-            .connection_put(
-                &put.organization_id,
-                &put.id,
-                put.platform,
-                &put.secret_ref,
-                &config,
-            )
-            .await
+        let put = self.store.connection_put(
+            &put.organization_id,
+            &put.id,
+            put.platform,
+            &put.secret_ref,
+            &config,
+        );
+        written(put.await?)
     }
 
     async fn put_profile(&self, put: PutProfile) -> Result<(), Error> {
@@ -176,7 +172,11 @@ impl App {
             secret_ref: put.secret_ref,
             disabled: put.disabled,
         };
-        self.store.profile_put(&put.organization_id, &profile).await
+        written(
+            self.store
+                .profile_put(&put.organization_id, &profile)
+                .await?,
+        )
     }
 
     async fn mint_placeholder(&self, mint: MintPlaceholder) -> Result<Value, Error> {
@@ -197,11 +197,9 @@ impl App {
             secret_ref: mint.secret_ref,
             allowed_hosts: mint.allowed_hosts,
         };
-        let minted = self
-            .store
-            .placeholder_mint(&mint.organization_id, &new)
-            .await?;
-        Ok(json!({"placeholder": placeholder.expose(), "expires_at": rfc3339(minted.expires_at)}))
+        let minted = self.store.placeholder_mint(&mint.organization_id, &new);
+        let expires_at = minted.await?.ok_or(Code::UnknownAgent)?;
+        Ok(json!({"placeholder": placeholder.expose(), "expires_at": rfc3339(expires_at)}))
     }
 
     async fn mint_worker_token(&self, mint: MintWorkerToken) -> Result<Value, Error> {
@@ -209,7 +207,8 @@ impl App {
         let issued_at = self
             .store
             .token_issue_time(organization, agent, &mint.deployment_name)
-            .await?;
+            .await?
+            .ok_or(Code::UnknownAgent)?;
         let key = self
             .secrets
             .read(&self.signing_key, Freshness::Cached)
@@ -234,6 +233,19 @@ impl App {
         // Whole seconds, as the token itself says.
         let expires_at = expires_at.replace_nanosecond(0).unwrap_or(expires_at);
         Ok(json!({"token": token.expose_secret(), "jti": jti, "expires_at": rfc3339(expires_at)}))
+    }
+}
+
+/// What the store's outcome is to the operator.
+fn written(outcome: Written) -> Result<(), Error> {
+    match outcome {
+        Written::Done => Ok(()),
+        Written::UnknownAgent => Err(Code::UnknownAgent.into()),
+        Written::UnknownOrganization => Err(Code::UnknownOrganization.into()),
+        Written::Taken => Err(Error::new(
+            Code::ScopeConflict,
+            "another organization has a connection of this id; use another id",
+        )),
     }
 }
 

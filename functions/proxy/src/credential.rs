@@ -1,7 +1,7 @@
 //! What a request presents as credentials. Everything presented is looked at, so that junk in one
 //! header never hides a foreign placeholder in another.
 
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 use postern::authority::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
 use postern::authority::token;
@@ -9,8 +9,6 @@ use postern::provider::Provider;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use secrecy::SecretString;
-
-const API_KEYS: [&str; 2] = ["x-api-key", "x-goog-api-key"];
 
 /// The credentials of one request.
 #[derive(Debug, Default)]
@@ -34,7 +32,7 @@ impl Credentials {
     pub fn collect(incoming: &Incoming, provider: &Provider) -> Result<Self, Error> {
         let mut credentials = Self::default();
         let mut junk = false;
-        for found in headers(incoming)?
+        for found in headers(incoming, provider)?
             .into_iter()
             .chain(query(incoming, provider)?)
         {
@@ -72,13 +70,13 @@ impl Credentials {
     }
 }
 
-fn headers(incoming: &Incoming) -> Result<Vec<Found>, Error> {
+fn headers(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     for (name, value) in &incoming.headers {
         let value = value.as_bytes();
         if *name == AUTHORIZATION {
             found.push(authorization(value)?);
-        } else if is_api_key(name) {
+        } else if provider.takes_key_in(name) {
             found.push(credential(value)?);
         } else if name == token::HEADER {
             let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
@@ -88,11 +86,6 @@ fn headers(incoming: &Incoming) -> Result<Vec<Found>, Error> {
         }
     }
     Ok(found)
-}
-
-/// Whether this header carries a provider's key.
-pub fn is_api_key(name: &HeaderName) -> bool {
-    API_KEYS.iter().any(|own| name == own)
 }
 
 fn authorization(value: &[u8]) -> Result<Found, Error> {
@@ -148,7 +141,7 @@ pub fn is_parameter(raw_name: &str, provider: &Provider) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderMap;
+    use http::{HeaderMap, HeaderName};
     use postern::config::Env;
     use postern::provider::Providers;
 
@@ -158,6 +151,15 @@ mod tests {
     fn collect(headers: &[(&str, &str)], path: &str, query: &str) -> Result<Credentials, Code> {
         let own =
             r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"query":"key"}}]"#;
+        collect_with(own, headers, path, query)
+    }
+
+    fn collect_with(
+        own: &str,
+        headers: &[(&str, &str)],
+        path: &str,
+        query: &str,
+    ) -> Result<Credentials, Code> {
         let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -198,6 +200,17 @@ mod tests {
                 .placeholders
                 .len(),
             1
+        );
+    }
+
+    #[test]
+    fn a_placeholder_is_found_in_the_header_of_the_provider_itself_and_of_no_other() {
+        let own = r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"header":"private-token"}}]"#;
+        let of_gitlab = collect_with(own, &[("private-token", ONE)], "/x", "").unwrap();
+        assert_eq!(of_gitlab.placeholders.len(), 1);
+        assert_eq!(
+            refused(&[("private-token", ONE)]),
+            Code::PlaceholderMisplaced
         );
     }
 

@@ -1,7 +1,6 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
 use crate::call::Call;
-use crate::credential::is_api_key;
 use crate::redact::{Injected, RangeRequest};
 use bytes::Bytes;
 use http::header::{
@@ -12,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postern::Error;
-use postern::provider::{Auth, AuthType, header_value};
+use postern::provider::{Auth, AuthType, Provider, header_value};
 use secrecy::{ExposeSecret, SecretString};
 
 /// RFC 9110 section 7.6.1, and what proxies in the field add to it.
@@ -54,7 +53,8 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-fn stays(name: &HeaderName) -> bool {
+/// Whether a header is not forwarded.
+fn stays(name: &HeaderName, provider: &Provider) -> bool {
     [
         HOST,
         AUTHORIZATION,
@@ -67,7 +67,7 @@ fn stays(name: &HeaderName) -> bool {
         REQUEST_RANGE,
     ]
     .contains(name)
-        || is_api_key(name)
+        || provider.takes_key_in(name)
         || INTERNAL
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix))
@@ -93,7 +93,11 @@ pub fn build(
 ) -> Result<(Request<Full<Bytes>>, Sent), Error> {
     let mut headers = call.incoming.headers.clone();
     without_hop_by_hop(&mut headers);
-    let internal: Vec<HeaderName> = headers.keys().filter(|name| stays(name)).cloned().collect();
+    let internal: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| stays(name, call.provider))
+        .cloned()
+        .collect();
     for name in internal {
         headers.remove(name);
     }

@@ -154,7 +154,7 @@ impl Proxied {
             organization: access.organization.clone(),
             agent: access.agent.clone(),
             provider: call.provider.slug.clone(),
-            host: call.provider.host().to_owned(),
+            host: call.provider.host().to_string(),
             method: call.incoming.method.to_string(),
             status: 0,
             started: invocation.started,

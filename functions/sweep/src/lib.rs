@@ -153,7 +153,7 @@ impl App {
         }
         report.remaining |= may_be_more;
         if table.always_reported() || deleted > 0 {
-            report.deleted.insert(table.table(), deleted);
+            report.deleted.insert(table.as_str(), deleted);
         }
     }
 }
@@ -161,7 +161,7 @@ impl App {
 impl Report {
     fn fail(&mut self, table: Swept, error: &StoreError) {
         self.failed
-            .entry(table.table())
+            .entry(table.as_str())
             .or_insert(error.to_string());
     }
 }

@@ -5,6 +5,7 @@ use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
 use crate::authority::token::HEADER;
 use crate::error::{Code, Error};
+use crate::host::HostName;
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
 use crate::policy::{Grant, PolicyRow};
 use crate::provider::AuthType;
@@ -220,7 +221,7 @@ pub fn admit(
     rules: &Rules,
     request: &Request,
     facts: &Facts,
-    host: &str,
+    host: &HostName,
 ) -> Result<Admitted, Error> {
     if facts.token != TokenStanding::NoAgent {
         facts.token.check()?;
@@ -436,18 +437,15 @@ fn tiers<'a>(
 }
 
 /// Checks that the placeholder's own secret may go to this host. Returns whether the row names no hosts.
-fn host_allowed(rules: &Rules, row: &PlaceholderRow, host: &str) -> Result<bool, Error> {
+fn host_allowed(rules: &Rules, row: &PlaceholderRow, host: &HostName) -> Result<bool, Error> {
     if row.allowed_hosts.is_empty() {
         return match rules.legacy {
             LegacyPlaceholders::Warn => Ok(true),
             LegacyPlaceholders::Deny => Err(Code::HostNotAllowed.into()),
         };
     }
-    if row
-        .allowed_hosts
-        .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(host))
-    {
+    let same = |allowed: &String| HostName::parse(allowed).is_ok_and(|allowed| allowed == *host);
+    if row.allowed_hosts.iter().any(same) {
         return Ok(false);
     }
     Err(Code::HostNotAllowed.into())

@@ -4,13 +4,14 @@ use super::scope::ConnectionScope;
 use super::signature::Verified;
 use crate::error::Error;
 use crate::id::{ConnectionId, OrganizationId};
+use crate::literal::literals;
 use crate::secret::{ChatPermit, SecretNames};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// A chat platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Platform {
     /// Slack (docs.slack.dev).
     Slack,
@@ -20,14 +21,11 @@ pub enum Platform {
     Discord,
 }
 
-impl Platform {
-    /// The name, as the database and the API write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Slack => "slack",
-            Self::Telegram => "telegram",
-            Self::Discord => "discord",
-        }
+literals! {
+    Platform {
+        Slack = "slack",
+        Telegram = "telegram",
+        Discord = "discord",
     }
 }
 
@@ -86,5 +84,15 @@ impl Connection {
     /// The scope that the platform's verified signature proves; `None` where it proves another connection.
     pub fn scope(&self, proof: &Verified) -> Option<ConnectionScope> {
         (*proof.connection() == self.id).then(|| self.new_scope())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Platform::ALL, Platform::as_str);
     }
 }

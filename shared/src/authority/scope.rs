@@ -102,10 +102,6 @@ pub struct PersonScope {
 }
 
 impl PersonScope {
-    pub fn within(&self) -> &ConnectionScope {
-        &self.within
-    }
-
     pub fn organization(&self) -> &OrganizationId {
         &self.within.organization
     }

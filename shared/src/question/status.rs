@@ -1,6 +1,7 @@
 //! How a question stands.
 
 use crate::id::AgentId;
+use crate::literal::literals;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -35,12 +36,19 @@ pub enum Owed {
     Card,
 }
 
-impl Owed {
-    /// The name under which the database keeps it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipt => "receipt",
-            Self::Card => "card",
-        }
+literals! {
+    Owed {
+        Receipt = "receipt",
+        Card = "card",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Owed::ALL, Owed::as_str);
     }
 }

@@ -1,17 +1,14 @@
 //! The hot path: everything that a proxied request needs to know, in one statement.
 
-use super::grant::standing;
-use super::policy::{grant_sql, hashes, policies, policies_sql};
+use super::grant::{grant_sql, standing};
+use super::policy::{hashes, policies, policies_sql};
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
-use super::{Store, StoreError, malformed};
+use super::{Store, StoreError};
 use crate::authority::access::{Facts, Request};
 use crate::authority::scope::VerifiedWorker;
 use crate::policy::RulesHash;
-use serde::de::DeserializeOwned;
-use tokio_postgres::{
-    Row,
-    types::{Json, Type},
-};
+use tokio_postgres::types::{Json, Type};
 
 /// $1 is the token's organization, or null. It scopes every read; without it the presented placeholders'
 /// own organization does, since a placeholder proves it.
@@ -94,20 +91,17 @@ impl Store {
                 ],
             )
             .await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
+        let Json(placeholders) = row.column("placeholders")?;
+        let Json(profiles) = row.column("profiles")?;
         Ok(Facts {
-            agent_exists: row.try_get("agent_exists")?,
+            agent_exists: row.column("agent_exists")?,
             token: token_standing(row)?,
-            system_entitled: row.try_get("system_entitled")?,
-            placeholders: rows_of(row, "placeholders")?,
-            profiles: rows_of(row, "profiles")?,
+            system_entitled: row.column("system_entitled")?,
+            placeholders,
+            profiles,
             policies: policies(row)?,
             grant: standing(row)?,
         })
     }
-}
-
-fn rows_of<T: DeserializeOwned>(row: &Row, column: &str) -> Result<Vec<T>, StoreError> {
-    let Json(rows): Json<serde_json::Value> = row.try_get(column)?;
-    serde_json::from_value(rows).map_err(malformed)
 }

@@ -1,50 +1,69 @@
 //! What `control` writes. Its caller is the operator, whom IAM has let in.
 
+use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Platform;
 use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::token::MAX_LIFE;
-use crate::error::{Code, Error};
 use crate::id::{
     AgentId, ConnectionId, DeploymentName, OrganizationId, ProfileId, ProviderId, TokenId, UserId,
 };
 use crate::provider::AuthType;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio_postgres::{
-    Row,
-    error::SqlState,
-    types::{Json, Type},
-};
+use tokio_postgres::types::{Json, Type};
 
 /// A placeholder to store. Only its hash is known here.
 #[derive(Debug)]
 pub struct NewPlaceholder {
+    /// The key of the row.
     pub hash: PlaceholderHash,
+    /// The agent that holds it.
     pub agent_id: AgentId,
+    /// The one user for whom it counts; `None` for all of the agent's.
     pub user_id: Option<UserId>,
+    /// The variable in which the agent finds it. It is kept for the operator alone.
     pub env_var_name: String,
+    /// The deployment with which it is revoked.
     pub deployment_name: DeploymentName,
+    /// How long it lives, in seconds.
     pub ttl_seconds: u32,
+    /// The name of the secret it stands for, if it has one of its own.
     pub secret_ref: Option<String>,
+    /// The hosts that its own secret may be sent to.
     pub allowed_hosts: Vec<String>,
 }
 
-/// When a placeholder ends, by the database's clock.
-#[derive(Debug)]
-pub struct MintedPlaceholder {
-    pub expires_at: OffsetDateTime,
+/// What writing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It is as it was to be. The same again changes nothing.
+    Done,
+    /// The organization has no such agent.
+    UnknownAgent,
+    /// There is no such organization.
+    UnknownOrganization,
+    /// Another organization has one of this id. Nothing changed.
+    Taken,
 }
 
 /// A credential profile to write.
 #[derive(Debug)]
 pub struct NewProfile {
+    /// Its id, unique within the organization.
     pub id: ProfileId,
+    /// The provider whose credential it is.
     pub provider_id: ProviderId,
+    /// The one agent that may use it; `None` for all of the organization's.
     pub agent_id: Option<AgentId>,
+    /// The one user of that agent for whom it is used; `None` for all.
     pub user_id: Option<UserId>,
+    /// How the credential is presented.
     pub auth_type: AuthType,
+    /// The name of its secret.
     pub secret_ref: String,
+    /// Whether it is kept but not used.
     pub disabled: bool,
 }
 
@@ -64,7 +83,7 @@ values ($1, $2, $3, $4, $5)
 on conflict (id) do update
 set platform = excluded.platform, secret_ref = excluded.secret_ref, config = excluded.config
 where connections.organization_id = excluded.organization_id
-returning id";
+returning 1";
 
 const PROFILE_PUT: &str = "
 insert into auth_profiles as p (organization_id, id, provider_id, agent_id, user_id, auth_type, secret_ref, disabled_at)
@@ -102,7 +121,7 @@ with revoked as (
     on conflict (organization_id, deployment_name) do update
     set revoked_at = greatest(d.revoked_at, excluded.revoked_at)
 )
-select count(*) from revoked";
+select count(*) as revoked from revoked";
 
 // Until the longest life that a token can have from now is over, whatever the caller says of its end.
 const TOKEN_REVOKE: &str = "
@@ -117,7 +136,7 @@ impl Store {
         &self,
         id: &OrganizationId,
         system_providers: Option<&[ProviderId]>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let providers =
             system_providers.map(|all| all.iter().map(ProviderId::as_str).collect::<Vec<_>>());
         self.query(
@@ -128,20 +147,20 @@ impl Store {
         Ok(())
     }
 
+    /// Creates an agent.
     pub async fn agent_put(
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 2] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
         ];
-        self.owned(AGENT_PUT, &parameters).await.map(drop)
+        self.owned(AGENT_PUT, &parameters).await
     }
 
-    /// # Errors
-    /// `scope_conflict` when another organization has a connection of this id.
+    /// Writes a connection; `Taken` where another organization has one of this id.
     pub async fn connection_put(
         &self,
         organization: &OrganizationId,
@@ -149,7 +168,7 @@ impl Store {
         platform: Platform,
         secret_ref: &str,
         config: &Value,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 5] = [
             (&organization.as_str(), Type::TEXT),
             (&id.as_str(), Type::TEXT),
@@ -157,44 +176,39 @@ impl Store {
             (&secret_ref, Type::TEXT),
             (&Json(config), Type::JSONB),
         ];
-        if self.owned(CONNECTION_PUT, &parameters).await?.is_empty() {
-            return Err(Error::new(
-                Code::ScopeConflict,
-                "another organization has a connection of this id; use another id",
-            ));
+        match self.query(CONNECTION_PUT, &parameters).await {
+            Ok(rows) if rows.is_empty() => Ok(Written::Taken),
+            Ok(_) => Ok(Written::Done),
+            Err(error) => unknown_owner(error),
         }
-        Ok(())
     }
 
+    /// Creates or replaces a credential profile.
     pub async fn profile_put(
         &self,
         organization: &OrganizationId,
         profile: &NewProfile,
-    ) -> Result<(), Error> {
-        let auth_type = match profile.auth_type {
-            AuthType::ApiKey => "api_key",
-            AuthType::OAuth => "oauth",
-        };
+    ) -> Result<Written, StoreError> {
         let parameters: [Parameter<'_>; 8] = [
             (&organization.as_str(), Type::TEXT),
             (&profile.id.as_str(), Type::TEXT),
             (&profile.provider_id.as_str(), Type::TEXT),
             (&profile.agent_id.as_ref().map(AgentId::as_str), Type::TEXT),
             (&profile.user_id.as_ref().map(UserId::as_str), Type::TEXT),
-            (&auth_type, Type::TEXT),
+            (&profile.auth_type.as_str(), Type::TEXT),
             (&profile.secret_ref, Type::TEXT),
             (&profile.disabled, Type::BOOL),
         ];
-        self.owned(PROFILE_PUT, &parameters).await.map(drop)
+        self.owned(PROFILE_PUT, &parameters).await
     }
 
-    /// # Errors
-    /// `unknown_agent` when the organization has no such agent.
+    /// Stores a placeholder. When it ends, by the database's clock; `None` where the organization has no such
+    /// agent.
     pub async fn placeholder_mint(
         &self,
         organization: &OrganizationId,
         new: &NewPlaceholder,
-    ) -> Result<MintedPlaceholder, Error> {
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         let parameters: [Parameter<'_>; 9] = [
             (&organization.as_str(), Type::TEXT),
             (&new.agent_id.as_str(), Type::TEXT),
@@ -207,31 +221,24 @@ impl Store {
             (&new.allowed_hosts, Type::TEXT_ARRAY),
         ];
         let rows = self.query(PLACEHOLDER_MINT, &parameters).await?;
-        let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(MintedPlaceholder {
-            expires_at: row.try_get(0).map_err(StoreError::from)?,
-        })
+        rows.first().map(|row| row.column("expires_at")).transpose()
     }
 
     /// When a token of this agent's for this deployment is issued: by the database's clock, and after every
-    /// revocation of the deployment so far.
-    ///
-    /// # Errors
-    /// `unknown_agent` when the organization has no such agent.
+    /// revocation of the deployment so far. `None` where the organization has no such agent.
     pub async fn token_issue_time(
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
         deployment: &DeploymentName,
-    ) -> Result<OffsetDateTime, Error> {
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         let parameters: [Parameter<'_>; 3] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
             (&deployment.as_str(), Type::TEXT),
         ];
         let rows = self.query(TOKEN_ISSUE_TIME, &parameters).await?;
-        let row = rows.first().ok_or(Code::UnknownAgent)?;
-        Ok(row.try_get("issued_at").map_err(StoreError::from)?)
+        rows.first().map(|row| row.column("issued_at")).transpose()
     }
 
     /// Deletes a deployment's placeholders and revokes the worker tokens that it was issued until now; how
@@ -240,15 +247,13 @@ impl Store {
         &self,
         organization: &OrganizationId,
         name: &DeploymentName,
-    ) -> Result<i64, Error> {
+    ) -> Result<i64, StoreError> {
         let parameters: [Parameter<'_>; 2] = [
             (&organization.as_str(), Type::TEXT),
             (&name.as_str(), Type::TEXT),
         ];
         let rows = self.query(DEPLOYMENT_REVOKE, &parameters).await?;
-        rows.first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(|error| StoreError::from(error).into())
+        one(&rows)?.column("revoked")
     }
 
     /// Revokes one token, until it would have ended in any case.
@@ -257,7 +262,7 @@ impl Store {
         organization: &OrganizationId,
         token: &TokenId,
         expires_at: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let parameters: [Parameter<'_>; 4] = [
             (&organization.as_str(), Type::TEXT),
             (&token.as_str(), Type::TEXT),
@@ -268,23 +273,25 @@ impl Store {
         Ok(())
     }
 
-    /// A write of something that its organization owns.
+    /// A write of something that its organization or agent owns.
     pub(super) async fn owned(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, Error> {
-        self.query(sql, parameters)
-            .await
-            .map_err(|error| match error.violated() {
-                Some((code, constraint)) if *code == SqlState::FOREIGN_KEY_VIOLATION => {
-                    if constraint.ends_with("_agent") {
-                        Code::UnknownAgent.into()
-                    } else {
-                        Code::UnknownOrganization.into()
-                    }
-                }
-                Some(_) | None => error.into(),
-            })
+    ) -> Result<Written, StoreError> {
+        match self.query(sql, parameters).await {
+            Ok(_) => Ok(Written::Done),
+            Err(error) => unknown_owner(error),
+        }
+    }
+}
+
+/// Which owner does not exist, if that is why a write failed. The foreign keys to agents are named
+/// `{table}_agent`.
+fn unknown_owner(error: StoreError) -> Result<Written, StoreError> {
+    match error.orphan() {
+        Some(key) if key.ends_with("_agent") => Ok(Written::UnknownAgent),
+        Some(_) => Ok(Written::UnknownOrganization),
+        None => Err(error),
     }
 }

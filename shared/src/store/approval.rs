@@ -1,8 +1,9 @@
 //! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
 
 use super::connection::{connection, via_sql};
-use super::interaction::MAX_OPEN;
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
+use super::row::{Columns, one};
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
@@ -13,11 +14,15 @@ use tokio_postgres::types::{Json, Type};
 /// An approval that is to be open.
 #[derive(Debug)]
 pub struct NewApproval<'a> {
+    /// The person who is asked.
     pub scope: &'a PersonScope,
+    /// The agent whose request it is about.
     pub agent: &'a AgentScope,
     /// Made from what it is about, so that all who ask for it mean the same row.
     pub id: &'a InteractionId,
+    /// What is asked: the body of an approval, as JSON.
     pub payload: &'a Value,
+    /// SHA-256 of what the approval shows, in hexadecimal.
     pub digest: &'a str,
     /// Of the card that is posted if this is new.
     pub revision: &'a Revision,
@@ -36,38 +41,19 @@ pub enum Opened {
     TooManyOpen,
 }
 
-// What stands there and is over makes room: it expired, or its answer has been a grant or a denial for so
-// long that whoever asks has read that it no longer is; or no post of it was noted in 30 s, since whoever
-// was to post it died.
+// A row that stands already makes room in three cases: it expired; it was answered over 10 s ago, so whoever
+// asks has read that its grant or denial is over; or nobody posted its card.
 const APPROVAL_OPEN: &str = concat!(
     "
-with via as (
-    select * from connections where organization_id = $1 and id = $3
-), open as (
-    select from pending_interactions
-    where organization_id = $1 and agent_id = $5 and claimed_at is null
-        and created_at > now() - $8 * interval '1 millisecond'
-    limit $10
-), crowd as (
-    select count(*) >= $10
-        and not exists (select from pending_interactions where organization_id = $1 and id = $2) as full
-    from open
-), opened as (
-    insert into pending_interactions as p
-        (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision)
-    select $1, $2, $3, $4, $5, $6, $7, $9
-    from via, crowd
-    where not crowd.full
-    on conflict (organization_id, id) do update
-    set entry_payload = excluded.entry_payload, digest = excluded.digest, revision = excluded.revision,
-        created_at = now(), stored_at = now(), posted_at = null, card = null,
-        claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null
-    where p.connection_id = excluded.connection_id
-        and p.expected_user_id = excluded.expected_user_id
-        and p.agent_id = excluded.agent_id
-        and (p.claimed_at <= now() - interval '10 seconds'
-            or p.created_at <= now() - $8 * interval '1 millisecond'
-            or (p.claimed_at is null and p.posted_at is null and p.stored_at <= now() - interval '30 seconds'))
+with ",
+    before_open_sql!(),
+    ", opened as (",
+    open_sql!("via, crowd where not crowd.full", ", created_at = now()"),
+    "(p.claimed_at <= now() - interval '10 seconds'
+            or p.created_at <= now() - $7 * interval '1 millisecond'
+            or ",
+    unposted_sql!(),
+    ")
     returning 1
 )
 select ",
@@ -91,14 +77,14 @@ impl Store {
             (&new.scope.user().as_str(), Type::TEXT),
             (&new.agent.agent().as_str(), Type::TEXT),
             (&Json(new.payload), Type::JSONB),
-            (&new.digest, Type::TEXT),
             (&(millis(ttl) as f64), Type::FLOAT8),
+            (&new.digest, Type::TEXT),
             (&new.revision.as_str(), Type::TEXT),
             (&MAX_OPEN, Type::INT8),
         ];
         let rows = self.query(APPROVAL_OPEN, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
-        let (opened, crowded) = (row.try_get("opened")?, row.try_get("crowded")?);
+        let row = one(&rows)?;
+        let (opened, crowded) = (row.column("opened")?, row.column("crowded")?);
         Ok(match (connection(row)?, opened, crowded) {
             (None, ..) => Opened::UnknownConnection,
             (Some(connection), true, _) => Opened::New(connection),

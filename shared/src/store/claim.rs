@@ -1,10 +1,13 @@
 //! The claim of a pending interaction: one statement, and exactly one click.
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, delivery_sql, timestamp_sql};
+use super::grant::grant_write_sql;
 use super::interaction::{columns, whole};
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::row::Columns;
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, Revision};
+use crate::literal::literals;
 use crate::question::{Answered, CardAddress, Choice, ClickKey};
 use std::time::Duration;
 use tokio_postgres::{
@@ -17,10 +20,13 @@ use tokio_postgres::{
 pub struct NewClaim<'a> {
     /// Of the card that was clicked.
     pub revision: &'a Revision,
+    /// The option that was clicked.
     pub choice: Choice,
+    /// Which click this is. The platform may deliver it again.
     pub click: &'a ClickKey,
     /// Where the clicked card is.
     pub card: Option<&'a CardAddress>,
+    /// How long a question can be answered.
     pub ttl: Duration,
     /// For how long settling and delivering are the claimer's own; then they are the sweep's.
     pub lease: Duration,
@@ -31,7 +37,9 @@ pub struct NewClaim<'a> {
 pub enum Missed {
     /// This click claimed it before, and is delivered again.
     Again(Answered),
+    /// It expired before the click.
     Expired,
+    /// The agent took it back before the click.
     Withdrawn,
     /// The card is of what stood under the id before.
     Replaced,
@@ -42,7 +50,8 @@ pub enum Missed {
 // The revision says what was shown, the card's address where. The answer is made from the stored options;
 // what the click says of its label is ignored. What follows from the answer, the delivery and the grant,
 // stands or falls with it.
-const INTERACTION_CLAIM: &str = "
+const INTERACTION_CLAIM: &str = concat!(
+    "
 with claimed as (
     update pending_interactions
     set claimed_at = now(), claimed_click = $8, card = coalesce(card, $9),
@@ -51,7 +60,9 @@ with claimed as (
             'value', options -> $7::int4,
             'index', $7::int4,
             'user_id', $4::text,
-            'answered_at', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+            'answered_at', ",
+    timestamp_sql!(),
+    ",
             'digest', digest
         ))
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
@@ -60,37 +71,37 @@ with claimed as (
         and revision = $6
         and (card is null or card = $9)
         and options -> $7::int4 is not null
-    returning agent_id, entry_payload, answer, callback_url, grant_pattern
-), delivery as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, $2, callback_url,
-        jsonb_build_object('type', 'interaction.answered', 'timestamp', answer -> 'answered_at',
-            'data', jsonb_build_object('id', $2::text, 'status', 'answered', 'answer', answer)),
-        1, now() + $10 * interval '1 millisecond'
-    from claimed
-    where callback_url is not null
-    returning id, url, payload
-), decided as (
-    -- A denial beats a grant, whichever was given first; a grant does not shorten another.
-    insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
-    select $1, agent_id, grant_pattern, answer ->> 'value' = 'deny',
-        case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
-        $4
-    from claimed
-    where grant_pattern is not null
-    on conflict (organization_id, agent_id, pattern) do update
-    set denied = excluded.denied,
-        expires_at = case
-            when g.denied or g.expires_at <= now() then excluded.expires_at
-            when excluded.expires_at is null or g.expires_at is null then null
-            else greatest(excluded.expires_at, g.expires_at)
-        end,
-        granted_at = excluded.granted_at, granted_by = excluded.granted_by
-    where excluded.denied or not g.denied or g.expires_at <= now()
-)
+    returning organization_id, id, agent_id, expected_user_id, entry_payload, answer, callback_url, grant_pattern,
+        'answered' as status
+), delivery as (",
+    delivery_sql!("claimed", "1", "now() + $10 * interval '1 millisecond'"),
+    "), decided as (",
+    grant_write_sql!("claimed"),
+    ")
 select claimed.agent_id, claimed.entry_payload, claimed.answer,
-    delivery.id as delivery_id, delivery.url, delivery.payload
-from claimed left join delivery on true";
+    delivery.delivery_id, delivery.url, delivery.payload
+from claimed left join delivery on true"
+);
+
+/// `Missed` without what it holds: the column `missed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Again,
+    Expired,
+    Withdrawn,
+    Replaced,
+    Nothing,
+}
+
+literals! {
+    Why {
+        Again = "again",
+        Expired = "expired",
+        Withdrawn = "withdrawn",
+        Replaced = "replaced",
+        Nothing = "nothing",
+    }
+}
 
 // Asked only after a click that claimed nothing, and only of the clicker's own.
 const INTERACTION_MISSED: &str = "
@@ -165,24 +176,32 @@ impl Store {
         let Some(row) = rows.first() else {
             return Ok(Missed::Nothing);
         };
-        match row.try_get("missed")? {
-            "again" => answered(row).map(Missed::Again),
-            "expired" => Ok(Missed::Expired),
-            "withdrawn" => Ok(Missed::Withdrawn),
-            "replaced" => Ok(Missed::Replaced),
-            "nothing" => Ok(Missed::Nothing),
-            other => Err(malformed(format_args!("missed {other}"))),
-        }
+        Ok(match row.parsed("missed", str::parse)? {
+            Why::Again => Missed::Again(answered(row)?),
+            Why::Expired => Missed::Expired,
+            Why::Withdrawn => Missed::Withdrawn,
+            Why::Replaced => Missed::Replaced,
+            Why::Nothing => Missed::Nothing,
+        })
     }
 }
 
 /// The columns `agent_id`, `entry_payload` and `answer`.
 pub(super) fn answered(row: &Row) -> Result<Answered, StoreError> {
-    let agent: &str = row.try_get("agent_id")?;
-    let (Json(payload), Json(answer)) = (row.try_get("entry_payload")?, row.try_get("answer")?);
+    let (Json(payload), Json(answer)) = (row.column("entry_payload")?, row.column("answer")?);
     Ok(Answered {
-        agent: AgentId::parse(agent).map_err(malformed)?,
+        agent: row.parsed("agent_id", AgentId::parse)?,
         payload,
         answer,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_click_claimed_nothing_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Why::ALL, Why::as_str);
+    }
 }

@@ -10,14 +10,21 @@ use std::{net::Ipv6Addr, path::Path, time::Duration};
 /// How to reach the database. Where a part of the address is given here it wins over the secret's, so
 /// that a secret that rotates serves behind a pooler.
 pub struct DatabaseConfig {
+    /// The secret that holds the credentials, and the address unless it is given here.
     pub secret: OperatorSecret,
+    /// A host name or an address without brackets.
     pub host: Option<String>,
+    /// From 1.
     pub port: Option<u16>,
+    /// The database's name.
     pub name: Option<String>,
+    /// Who logs in.
     pub user: Option<String>,
     /// What verifies the server in place of the platform's roots.
     pub tls: Option<ClientConfig>,
+    /// Most connections of this environment, from 1 to 1,000.
     pub pool_max: usize,
+    /// Bound on a statement, and on waiting for a connection.
     pub timeout: Duration,
 }
 
@@ -25,6 +32,10 @@ pub struct DatabaseConfig {
 const MAX_CONNECTIONS: u32 = 1000;
 
 impl DatabaseConfig {
+    /// Reads `DATABASE_SECRET_ID` and the other `DATABASE_` variables.
+    ///
+    /// # Errors
+    /// The variable that is missing or malformed.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const NAME: &str = "must have no control characters";
         const POOL_MAX: &str = "DATABASE_POOL_MAX";

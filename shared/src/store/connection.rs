@@ -1,9 +1,9 @@
 //! Connections to chat platforms, as rows.
 
-use super::{Store, StoreError, malformed};
-use crate::authority::{Connection, Platform};
+use super::row::Columns;
+use super::{Store, StoreError};
+use crate::authority::Connection;
 use crate::id::{ConnectionId, OrganizationId};
-use serde_json::Value;
 use tokio_postgres::{Row, types::Json, types::Type};
 
 /// A connection's columns, of the table or alias `$via`.
@@ -48,22 +48,15 @@ impl Store {
 /// The columns of `via_sql`, if there is a connection.
 #[expect(clippy::disallowed_methods, reason = "a row of the table itself")]
 pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
-    let Some(id) = row.try_get::<_, Option<&str>>("via_id")? else {
+    let Some(id) = row.parsed_or_null("via_id", ConnectionId::parse)? else {
         return Ok(None);
     };
-    let platform = match row.try_get("via_platform")? {
-        "slack" => Platform::Slack,
-        "telegram" => Platform::Telegram,
-        "discord" => Platform::Discord,
-        other => return Err(malformed(format_args!("platform {other}"))),
-    };
-    let organization: &str = row.try_get("via_organization_id")?;
-    let config: Option<Json<Value>> = row.try_get("via_config")?;
+    let Json(config) = row.column("via_config")?;
     Ok(Some(Connection::of_row(
-        ConnectionId::parse(id).map_err(malformed)?,
-        OrganizationId::parse(organization).map_err(malformed)?,
-        platform,
-        row.try_get("via_secret_ref")?,
-        config.map(|Json(config)| config).unwrap_or_default(),
+        id,
+        row.parsed("via_organization_id", OrganizationId::parse)?,
+        row.parsed("via_platform", str::parse)?,
+        row.column("via_secret_ref")?,
+        config,
     )))
 }

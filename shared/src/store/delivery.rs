@@ -1,6 +1,7 @@
 //! Outcomes on their way to agents' callback addresses. A delivery comes only from the store, so its
 //! organization, whose key signs it, is the row's own.
 
+use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::id::{AgentId, InteractionId, OrganizationId};
 use serde_json::Value;
@@ -27,10 +28,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The organization, whose key signs it.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The agent whose egress policy the address must obey, beside the organization's.
     pub fn agent(&self) -> Option<&AgentId> {
         self.agent.as_ref()
     }
@@ -40,6 +43,7 @@ impl Delivery {
         &self.id
     }
 
+    /// The interaction whose outcome it is.
     pub fn interaction(&self) -> &InteractionId {
         &self.interaction
     }
@@ -49,15 +53,17 @@ impl Delivery {
         &self.url
     }
 
-    /// Whose it is to take: host and port.
+    /// Who takes it: host and port. Empty where the store did not say.
     pub fn receiver(&self) -> &str {
         self.receiver.as_deref().unwrap_or_default()
     }
 
+    /// The body: what became of the interaction.
     pub fn payload(&self) -> &Value {
         &self.payload
     }
 
+    /// Attempts begun, this one included.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -70,16 +76,16 @@ impl Delivery {
         agent: &AgentId,
         interaction: &InteractionId,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(id) = row.try_get("delivery_id")? else {
+        let Some(id) = row.column("delivery_id")? else {
             return Ok(None);
         };
-        let Json(payload) = row.try_get("payload")?;
+        let Json(payload) = row.column("payload")?;
         Ok(Some(Self {
             organization: organization.clone(),
             agent: Some(agent.clone()),
             id,
             interaction: interaction.clone(),
-            url: row.try_get("url")?,
+            url: row.column("url")?,
             receiver: None,
             payload,
             attempts: 1,
@@ -88,22 +94,57 @@ impl Delivery {
 
     /// A row that is due.
     fn due(row: &Row) -> Result<Self, StoreError> {
-        let organization: &str = row.try_get("organization_id")?;
-        let agent: Option<&str> = row.try_get("agent_id")?;
-        let interaction: &str = row.try_get("interaction_id")?;
-        let Json(payload) = row.try_get("payload")?;
+        let attempts: i32 = row.column("attempts")?;
+        let Json(payload) = row.column("payload")?;
         Ok(Self {
-            organization: OrganizationId::parse(organization).map_err(malformed)?,
-            agent: agent.map(AgentId::parse).transpose().map_err(malformed)?,
-            id: row.try_get("id")?,
-            interaction: InteractionId::parse(interaction).map_err(malformed)?,
-            url: row.try_get("url")?,
-            receiver: row.try_get("receiver")?,
+            organization: row.parsed("organization_id", OrganizationId::parse)?,
+            agent: row.parsed_or_null("agent_id", AgentId::parse)?,
+            id: row.column("id")?,
+            interaction: row.parsed("interaction_id", InteractionId::parse)?,
+            url: row.column("url")?,
+            receiver: row.column("receiver")?,
             payload,
-            attempts: u32::try_from(row.try_get::<_, i32>("attempts")?).map_err(malformed)?,
+            attempts: u32::try_from(attempts).map_err(malformed)?,
         })
     }
 }
+
+/// The time of the statement as payloads and answers show it: RFC 3339, UTC, in milliseconds.
+macro_rules! timestamp_sql {
+    () => {
+        "to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    };
+}
+
+/// The insert of the outcomes of the rows of `$ended` that have a callback address. Their `status` is the
+/// outcome; they have the columns of the key, `agent_id` and `answer`. `$attempts` are begun, and the next
+/// is due at `$due`. It returns the columns of `Delivery::just_written`.
+macro_rules! delivery_sql {
+    ($ended:literal, $attempts:literal, $due:literal) => {
+        concat!(
+            "
+    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
+    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
+        jsonb_build_object('type', 'interaction.' || status, 'timestamp', ",
+            $crate::store::delivery::timestamp_sql!(),
+            ",
+            'data', jsonb_strip_nulls(jsonb_build_object('id', id, 'status', status, 'answer', answer))),
+        ",
+            $attempts,
+            ", ",
+            $due,
+            "
+    from ",
+            $ended,
+            "
+    where callback_url is not null
+    returning id as delivery_id, url, payload
+"
+        )
+    };
+}
+
+pub(super) use {delivery_sql, timestamp_sql};
 
 /// How many deliveries are taken at once.
 #[derive(Debug, Clone, Copy)]

@@ -1,18 +1,65 @@
 //! What people allowed an agent, or denied it.
 
-use super::policy::grant_sql;
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
-use super::{Parameter, Store, StoreError, malformed};
+use super::{Parameter, Store, StoreError};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
 use serde::Deserialize;
 use time::OffsetDateTime;
-use tokio_postgres::{
-    Row,
-    types::{Json, Type},
-};
+use tokio_postgres::{Row, types::Type};
+
+/// How `$pattern` stands for `$org`'s `$agent`: denied and until when, as JSON.
+macro_rules! grant_sql {
+    ($org:literal, $agent:literal, $pattern:literal) => {
+        concat!(
+            "(
+        select jsonb_build_object('denied', g.denied, 'expires_at', g.expires_at)
+        from grants g
+        where g.organization_id = ",
+            $org,
+            " and g.agent_id = ",
+            $agent,
+            " and g.pattern = ",
+            $pattern,
+            "
+            and (g.expires_at is null or g.expires_at > now())
+    )"
+        )
+    };
+}
+
+/// The insert of what people decided by answering the rows of `$claimed`, those with a `grant_pattern`. A
+/// denial beats a grant, whichever was given first; a grant does not shorten another.
+macro_rules! grant_write_sql {
+    ($claimed:literal) => {
+        concat!(
+            "
+    insert into grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
+    select organization_id, agent_id, grant_pattern, answer ->> 'value' = 'deny',
+        case answer ->> 'value' when '1h' then now() + interval '1 hour' when '24h' then now() + interval '24 hours' end,
+        expected_user_id
+    from ",
+            $claimed,
+            "
+    where grant_pattern is not null
+    on conflict (organization_id, agent_id, pattern) do update
+    set denied = excluded.denied,
+        expires_at = case
+            when g.denied or g.expires_at <= now() then excluded.expires_at
+            when excluded.expires_at is null or g.expires_at is null then null
+            else greatest(excluded.expires_at, g.expires_at)
+        end,
+        granted_at = excluded.granted_at, granted_by = excluded.granted_by
+    where excluded.denied or not g.denied or g.expires_at <= now()
+"
+        )
+    };
+}
+
+pub(super) use {grant_sql, grant_write_sql};
 
 const GRANT_STANDING: &str = concat!(
     "select ",
@@ -30,11 +77,10 @@ pub(super) fn standing(row: &Row) -> Result<Grant, StoreError> {
         #[serde(with = "time::serde::rfc3339::option")]
         expires_at: Option<OffsetDateTime>,
     }
-    let standing: Option<Json<Standing>> = row.try_get("standing")?;
-    Ok(match standing {
+    Ok(match row.json("standing")? {
         None => Grant::None,
-        Some(Json(Standing { denied: true, .. })) => Grant::Denied,
-        Some(Json(Standing { expires_at, .. })) => Grant::Allowed(expires_at),
+        Some(Standing { denied: true, .. }) => Grant::Denied,
+        Some(Standing { expires_at, .. }) => Grant::Allowed(expires_at),
     })
 }
 
@@ -60,7 +106,7 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(GRANT_STANDING, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         Ok((token_standing(row)?, standing(row)?))
     }
 

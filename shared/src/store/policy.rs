@@ -1,11 +1,12 @@
 //! Egress policies, and what a decision needs to know beside them, in one statement.
 
-use super::grant::standing;
+use super::administration::Written;
+use super::grant::{grant_sql, standing};
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
-use crate::error::Error;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
 use serde_json::Value;
@@ -17,9 +18,13 @@ use tokio_postgres::{
 /// What the database knows of an agent's egress.
 #[derive(Debug)]
 pub struct PolicyFacts {
+    /// The policies that apply to the agent. Rules that the caller already caches are left out.
     pub policies: Vec<PolicyRow>,
+    /// What a person decided about the pattern for this agent.
     pub grant: Grant,
+    /// Whether the organization has the agent.
     pub agent_exists: bool,
+    /// How the worker token stands; `Good` where there is none.
     pub token: TokenStanding,
 }
 
@@ -45,27 +50,7 @@ macro_rules! policies_sql {
     };
 }
 
-/// How `$pattern` stands for `$org`'s `$agent`: denied and until when, as JSON.
-macro_rules! grant_sql {
-    ($org:literal, $agent:literal, $pattern:literal) => {
-        concat!(
-            "(
-        select jsonb_build_object('denied', g.denied, 'expires_at', g.expires_at)
-        from grants g
-        where g.organization_id = ",
-            $org,
-            " and g.agent_id = ",
-            $agent,
-            " and g.pattern = ",
-            $pattern,
-            "
-            and (g.expires_at is null or g.expires_at > now())
-    )"
-        )
-    };
-}
-
-pub(super) use {grant_sql, policies_sql};
+pub(super) use policies_sql;
 
 const POLICY_FACTS: &str = concat!(
     "
@@ -158,11 +143,11 @@ impl Store {
             (&deployment, Type::TEXT),
         ];
         let rows = self.query(POLICY_FACTS, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         Ok(PolicyFacts {
             policies: policies(row)?,
             grant: standing(row)?,
-            agent_exists: row.try_get("agent_exists")?,
+            agent_exists: row.column("agent_exists")?,
             token: token_standing(row)?,
         })
     }
@@ -179,7 +164,7 @@ impl Store {
             (&hashes(&[]), Type::BYTEA_ARRAY),
         ];
         let rows = self.query(POLICIES, &parameters).await?;
-        policies(rows.first().ok_or_else(|| malformed("no row"))?)
+        policies(one(&rows)?)
     }
 
     /// Writes a policy of an agent, or without one, of all the organization's agents.
@@ -189,7 +174,7 @@ impl Store {
         agent: Option<&AgentId>,
         rules: &Value,
         observe: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, StoreError> {
         let sql = if agent.is_some() {
             POLICY_PUT
         } else {
@@ -201,7 +186,7 @@ impl Store {
             (&Json(rules), Type::JSONB),
             (&observe, Type::BOOL),
         ];
-        self.owned(sql, &parameters).await.map(drop)
+        self.owned(sql, &parameters).await
     }
 
     /// Removes it; how many there were.
@@ -232,7 +217,7 @@ pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
         hash: String,
         rules: Option<Value>,
     }
-    let Json(all): Json<Vec<Written>> = row.try_get("policies")?;
+    let Json(all): Json<Vec<Written>> = row.column("policies")?;
     all.into_iter()
         .map(|written| {
             Ok(PolicyRow {
@@ -243,7 +228,7 @@ pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
                 },
                 observe: written.observe,
                 hash: crate::digest::from_hex(&written.hash)
-                    .ok_or_else(|| malformed("a hash that is none"))?,
+                    .ok_or_else(|| malformed("policies: malformed rules hash"))?,
                 rules: written.rules,
             })
         })

@@ -1,24 +1,31 @@
 //! What answered interactions still owe to chat.
 
-use super::card::card;
 use super::claim::answered;
 use super::connection::{connection, via_sql};
 use super::interaction::{columns, whole};
+use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
 use crate::id::{InteractionId, OrganizationId, UserId};
+use crate::literal::UnknownLiteral;
 use crate::question::{Answered, CardAddress, Owed};
 use tokio_postgres::types::Type;
 
 /// An answered interaction whose card or receipt is not seen to.
 #[derive(Debug)]
 pub struct Unsettled {
+    /// The person who answered.
     pub scope: PersonScope,
+    /// The interaction's id.
     pub id: InteractionId,
+    /// The connection that its card is on.
     pub connection: Connection,
+    /// The question and its answer.
     pub answered: Answered,
+    /// Where its card is.
     pub card: CardAddress,
+    /// What is still to be done.
     pub owed: Vec<Owed>,
 }
 
@@ -95,27 +102,47 @@ impl Store {
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             // Without its address a card cannot be found.
-            let Some(card) = card(row, "card")? else {
+            let Some(card) = row.json("card")? else {
                 continue;
             };
             let connection = connection(row)?.ok_or_else(|| malformed("no connection"))?;
-            let user: &str = row.try_get("expected_user_id")?;
-            let id: &str = row.try_get("id")?;
-            let unsettled: Vec<&str> = row.try_get("unsettled")?;
             found.push(Unsettled {
                 scope: connection
                     .own_scope()
-                    .user(UserId::parse(user).map_err(malformed)?),
-                id: InteractionId::parse(id).map_err(malformed)?,
+                    .user(row.parsed("expected_user_id", UserId::parse)?),
+                id: row.parsed("id", InteractionId::parse)?,
                 connection,
                 answered: answered(row)?,
                 card,
-                owed: [Owed::Receipt, Owed::Card]
-                    .into_iter()
-                    .filter(|owed| unsettled.contains(&owed.as_str()))
-                    .collect(),
+                owed: owed(&row.column::<Vec<&str>>("unsettled")?)?,
             });
         }
         Ok(found)
+    }
+}
+
+/// The column `unsettled`.
+fn owed(names: &[&str]) -> Result<Vec<Owed>, StoreError> {
+    let parsed = names.iter().map(|name| name.parse());
+    parsed
+        .collect::<Result<_, UnknownLiteral>>()
+        .map_err(|error| malformed(format_args!("unsettled: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_unknown_name_in_the_list_is_an_error() {
+        assert_eq!(
+            owed(&["card", "receipt"]).unwrap(),
+            [Owed::Card, Owed::Receipt]
+        );
+        assert!(owed(&[]).unwrap().is_empty());
+        assert!(matches!(
+            owed(&["receipt", "note"]),
+            Err(StoreError::Row(_))
+        ));
     }
 }

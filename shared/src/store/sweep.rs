@@ -1,16 +1,26 @@
 //! Deleting what is stale, oldest first, a bounded batch at a time.
 
+use super::delivery::delivery_sql;
+use super::ended::ended_sql;
+use super::row::{Columns, one};
 use super::{Store, StoreError, malformed};
+use crate::literal::literals;
+use serde::Deserialize;
 use std::time::Duration;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Json, Type};
 
 /// A table that is swept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
+    /// Questions and approvals past their time.
     PendingInteractions,
+    /// Placeholders that expired.
     Placeholders,
+    /// Grants and denials that expired.
     Grants,
+    /// Outcomes older than a day, delivered or not.
     Deliveries,
+    /// Revoked worker tokens that would have expired by now.
     RevokedTokens,
     /// Until when a deployment's worker tokens are revoked.
     DeploymentRevocations,
@@ -20,25 +30,42 @@ pub enum Swept {
     EgressVerdicts,
 }
 
+// The tables' names, and the order in which they are swept.
+literals! {
+    Swept {
+        PendingInteractions = "pending_interactions",
+        Placeholders = "placeholders",
+        Grants = "grants",
+        Deliveries = "deliveries",
+        RevokedTokens = "revoked_tokens",
+        DeploymentRevocations = "deployment_revocations",
+        EndedInteractions = "ended_interactions",
+        EgressVerdicts = "egress_verdicts",
+    }
+}
+
 /// What one batch took.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Rows deleted.
     pub deleted: u64,
     /// Deliveries among them that never arrived.
     pub given_up: Vec<GivenUp>,
 }
 
 /// A delivery that was tried for a day and never arrived.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct GivenUp {
+    /// Whose it was. This and the next are only logged, so they are not parsed.
     pub organization_id: String,
+    /// The interaction whose outcome it was.
     pub interaction_id: String,
+    /// Attempts that were begun.
     pub attempts: i32,
 }
 
 impl Swept {
-    /// Whether the contract's report names it: what is ours alone is told of only where there is
-    /// something to tell.
+    /// Whether the report names the table also where nothing was deleted.
     pub const fn always_reported(self) -> bool {
         match self {
             Self::PendingInteractions
@@ -47,30 +74,6 @@ impl Swept {
             | Self::Deliveries
             | Self::RevokedTokens => true,
             Self::DeploymentRevocations | Self::EndedInteractions | Self::EgressVerdicts => false,
-        }
-    }
-
-    pub const ALL: [Self; 8] = [
-        Self::PendingInteractions,
-        Self::Placeholders,
-        Self::Grants,
-        Self::Deliveries,
-        Self::RevokedTokens,
-        Self::DeploymentRevocations,
-        Self::EndedInteractions,
-        Self::EgressVerdicts,
-    ];
-
-    pub const fn table(self) -> &'static str {
-        match self {
-            Self::PendingInteractions => "pending_interactions",
-            Self::Placeholders => "placeholders",
-            Self::Grants => "grants",
-            Self::Deliveries => "deliveries",
-            Self::RevokedTokens => "revoked_tokens",
-            Self::DeploymentRevocations => "deployment_revocations",
-            Self::EndedInteractions => "ended_interactions",
-            Self::EgressVerdicts => "egress_verdicts",
         }
     }
 
@@ -105,34 +108,27 @@ impl Swept {
         match self {
             // A question that nobody answered ends as expired, which a late click is told.
             Self::PendingInteractions => {
-                "
-    returning organization_id, id, agent_id, connection_id, expected_user_id, callback_url, claimed_at
-), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
-    select organization_id, id, connection_id, expected_user_id, true
-    from deleted
-    where claimed_at is null
-    on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id, ended_at = now(),
-        expired = true
+                concat!(
+                    "
+    returning organization_id, id, agent_id, connection_id, expected_user_id, callback_url, claimed_at, answer
 ), expired as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload)
-    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
-        jsonb_build_object('type', 'interaction.expired',
-            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-            'data', jsonb_build_object('id', id, 'status', 'expired'))
-    from deleted
-    where claimed_at is null and callback_url is not null
-)
-select count(*) from deleted"
+    select *, 'expired' as status from deleted where claimed_at is null
+), remembered as (",
+                    ended_sql!("expired"),
+                    "), delivery as (",
+                    delivery_sql!("expired", "0", "now()"),
+                    ")
+select count(*) as deleted, '[]'::jsonb as given_up from deleted"
+                )
             }
             Self::Deliveries => {
                 "
     returning organization_id, interaction_id, attempts, delivered_at is null and given_up_at is null as given_up
 )
-select (select count(*) from deleted), lost.*
-from (select) as one
-left join (select organization_id, interaction_id, attempts from deleted where given_up) as lost on true"
+select count(*) as deleted, coalesce(jsonb_agg(jsonb_build_object(
+        'organization_id', organization_id, 'interaction_id', interaction_id, 'attempts', attempts
+    )) filter (where given_up), '[]') as given_up
+from deleted"
             }
             Self::Placeholders
             | Self::Grants
@@ -143,7 +139,7 @@ left join (select organization_id, interaction_id, attempts from deleted where g
                 "
     returning 1
 )
-select count(*) from deleted"
+select count(*) as deleted, '[]'::jsonb as given_up from deleted"
             }
         }
     }
@@ -151,7 +147,7 @@ select count(*) from deleted"
     /// Takes at most $1 rows. `= any (array(...))` takes the limit literally, where `in (select ...
     /// limit n)` may run as a join that takes more; a row that another run holds is that run's.
     fn statement(self) -> String {
-        let (table, (stale, age), tail) = (self.table(), self.stale(), self.tail());
+        let (table, (stale, age), tail) = (self.as_str(), self.stale(), self.tail());
         format!(
             "
 with deleted as (
@@ -164,7 +160,7 @@ with deleted as (
 }
 
 const OLDEST_AGE: &str = "
-select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::int8
+select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::int8 as age_ms
 from pending_interactions";
 
 impl Store {
@@ -184,30 +180,28 @@ impl Store {
                 ],
             )
             .await?;
-        let first = rows.first().ok_or_else(|| malformed("no row"))?;
-        let count: i64 = first.try_get(0)?;
-        let mut batch = Batch {
-            deleted: u64::try_from(count).map_err(malformed)?,
-            given_up: Vec::new(),
-        };
-        for row in rows.iter().filter(|row| row.len() > 1) {
-            if let Some(organization_id) = row.try_get(1)? {
-                batch.given_up.push(GivenUp {
-                    organization_id,
-                    interaction_id: row.try_get(2)?,
-                    attempts: row.try_get(3)?,
-                });
-            }
-        }
-        Ok(batch)
+        let row = one(&rows)?;
+        let deleted: i64 = row.column("deleted")?;
+        let Json(given_up) = row.column("given_up")?;
+        Ok(Batch {
+            deleted: u64::try_from(deleted).map_err(malformed)?,
+            given_up,
+        })
     }
 
     /// The age in milliseconds of the oldest pending interaction there is; 0 where there is none.
     pub async fn oldest_age_ms(&self) -> Result<i64, StoreError> {
         let rows = self.query(OLDEST_AGE, &[]).await?;
-        Ok(rows
-            .first()
-            .ok_or_else(|| malformed("no row"))?
-            .try_get(0)?)
+        one(&rows)?.column("age_ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swept_table_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&Swept::ALL, Swept::as_str);
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a verified worker token still counts.
 
+use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
@@ -71,17 +72,38 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(TOKEN_STANDING, &parameters).await?;
-        token_standing(rows.first().ok_or_else(|| malformed("no row"))?)
+        token_standing(one(&rows)?)
     }
 }
 
 /// The column `token`, which is of `token_sql`.
 pub(super) fn token_standing(row: &Row) -> Result<TokenStanding, StoreError> {
-    match row.try_get("token")? {
+    standing(row.column("token")?)
+}
+
+fn standing(text: Option<&str>) -> Result<TokenStanding, StoreError> {
+    match text {
         None => Ok(TokenStanding::Good),
         Some("revoked") => Ok(TokenStanding::Revoked),
         Some("older_than_its_agent") => Ok(TokenStanding::OlderThanItsAgent),
         Some("no_agent") => Ok(TokenStanding::NoAgent),
-        Some(other) => Err(malformed(format_args!("token standing {other}"))),
+        Some(_) => Err(malformed("token: unknown standing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_that_the_statement_does_not_write_is_an_error() {
+        for written in ["revoked", "older_than_its_agent", "no_agent"] {
+            assert!(TOKEN_STANDING.contains(&format!("'{written}'")));
+            assert_ne!(standing(Some(written)).unwrap(), TokenStanding::Good);
+        }
+        assert_eq!(standing(None).unwrap(), TokenStanding::Good);
+        for other in ["", "good", "Revoked"] {
+            assert!(matches!(standing(Some(other)), Err(StoreError::Row(_))));
+        }
     }
 }

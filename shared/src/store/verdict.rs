@@ -1,8 +1,10 @@
 //! What the judge said, for all environments, and the call that is under way: one for all that ask the
 //! same at once. An organization reads and writes its own alone.
 
+use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::scope::AgentScope;
+use crate::literal::literals;
 use std::time::Duration;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
@@ -24,7 +26,9 @@ pub enum VerdictClaim {
 /// How somebody's call stands.
 #[derive(Debug)]
 pub enum Flight {
+    /// It has ended.
     Landed(StoredVerdict),
+    /// It is still waited for.
     UnderWay,
     /// Its caller died.
     Lost,
@@ -33,39 +37,36 @@ pub enum Flight {
 /// How a call of the judge's ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JudgeOutcome {
+    /// The judge allowed the request.
     Allow,
+    /// The judge denied it.
     Deny,
+    /// The judge did not answer in time.
     Timeout,
+    /// The judge could not be asked, or gave no verdict.
     Unavailable,
 }
 
-impl JudgeOutcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Timeout => "timeout",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, StoreError> {
-        let all = [Self::Allow, Self::Deny, Self::Timeout, Self::Unavailable];
-        let own = all.into_iter().find(|outcome| outcome.as_str() == text);
-        own.ok_or_else(|| malformed(format_args!("outcome {text}")))
+literals! {
+    JudgeOutcome {
+        Allow = "allow",
+        Deny = "deny",
+        Timeout = "timeout",
+        Unavailable = "unavailable",
     }
 }
 
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredVerdict {
+    /// How the call ended.
     pub outcome: JudgeOutcome,
-    /// For how long it may be reused: not at all, a failure.
+    /// For how long it may be reused. A failure is not reused, so zero.
     pub life: Duration,
 }
 
-// A row whose time is over is as if absent: an outcome that is old or that failed, or a call whose
-// caller died. What the snapshot still shows of one that another has just begun anew counts no more.
+// A row whose time is over counts as absent: an outcome that is old or that failed, or a call whose caller
+// died. Where the row is ours now, the version that the snapshot still shows no longer counts.
 const VERDICT_CLAIM: &str = "
 with ours as (
     insert into egress_verdicts as v (organization_id, key, flight, expires_at)
@@ -75,7 +76,7 @@ with ours as (
     where v.expires_at <= now()
     returning flight
 )
-select true, flight, null::text, null::float8 from ours
+select true as ours, flight, null::text as outcome, null::float8 as seconds_left from ours
 union all
 select false, flight, outcome, extract(epoch from expires_at - now())::float8
 from egress_verdicts
@@ -87,7 +88,7 @@ set outcome = $4, expires_at = now() + $5 * interval '1 millisecond'
 where organization_id = $1 and key = $2 and flight = $3";
 
 const VERDICT_OF_FLIGHT: &str = "
-select outcome, extract(epoch from expires_at - now())::float8, expires_at <= now()
+select outcome, extract(epoch from expires_at - now())::float8 as seconds_left, expires_at <= now() as over
 from egress_verdicts
 where organization_id = $1 and key = $2 and flight = $3";
 
@@ -111,10 +112,10 @@ impl Store {
         for _ in 0..3 {
             let rows = self.query(VERDICT_CLAIM, &parameters).await?;
             let Some(row) = rows.first() else { continue };
-            return Ok(match (row.try_get(0)?, stored(row, 2)?) {
+            return Ok(match (row.column("ours")?, stored(row)?) {
                 (true, _) => VerdictClaim::Ours(flight),
                 (false, Some(known)) => VerdictClaim::Known(known),
-                (false, None) => VerdictClaim::Theirs(row.try_get(1)?),
+                (false, None) => VerdictClaim::Theirs(row.column("flight")?),
             });
         }
         Err(malformed("the verdict came and went three times"))
@@ -154,7 +155,7 @@ impl Store {
         let Some(row) = rows.first() else {
             return Ok(Flight::Lost);
         };
-        Ok(match (stored(row, 0)?, row.try_get(2)?) {
+        Ok(match (stored(row)?, row.column("over")?) {
             (Some(verdict), _) => Flight::Landed(verdict),
             (None, false) => Flight::UnderWay,
             (None, true) => Flight::Lost,
@@ -162,13 +163,25 @@ impl Store {
     }
 }
 
-fn stored(row: &Row, from: usize) -> Result<Option<StoredVerdict>, StoreError> {
-    let Some(outcome) = row.try_get(from)? else {
+/// The columns `outcome` and `seconds_left`, if there is an outcome.
+fn stored(row: &Row) -> Result<Option<StoredVerdict>, StoreError> {
+    let Some(outcome) = row.parsed_or_null("outcome", str::parse)? else {
         return Ok(None);
     };
-    let left: Option<f64> = row.try_get(from + 1)?;
+    // A failure's time is over as soon as it is stored.
+    let left = row.column::<f64>("seconds_left")?.max(0.0);
     Ok(Some(StoredVerdict {
-        outcome: JudgeOutcome::parse(outcome)?,
-        life: Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default(),
+        outcome,
+        life: Duration::try_from_secs_f64(left).map_err(malformed)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_back_from_its_name() {
+        crate::literal::assert_read_back(&JudgeOutcome::ALL, JudgeOutcome::as_str);
+    }
 }

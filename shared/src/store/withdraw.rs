@@ -1,11 +1,12 @@
 //! Withdrawing: an agent takes its own question back.
 
-use super::card::card;
 use super::connection::{connection, via_sql};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, delivery_sql};
+use super::ended::ended_sql;
 use super::interaction::{columns, whole};
+use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
-use super::{Parameter, Store, StoreError, malformed, millis};
+use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{Conversation, VerifiedWorker};
@@ -13,13 +14,16 @@ use crate::id::InteractionId;
 use crate::question::CardAddress;
 use serde_json::Value;
 use std::time::Duration;
-use tokio_postgres::types::{Json, Type};
+use tokio_postgres::types::Type;
 
 /// What withdrawing came to.
 #[derive(Debug)]
 pub enum Withdrawal {
+    /// It is gone. A late click is told.
     Withdrawn(Box<Withdrawn>),
+    /// It was answered before. Nothing changed.
     Answered,
+    /// The agent has no such interaction under this scope.
     Unknown,
     /// The token that withdraws does not count.
     Refused(TokenStanding),
@@ -28,9 +32,13 @@ pub enum Withdrawal {
 /// What was withdrawn, so that its card can be told.
 #[derive(Debug)]
 pub struct Withdrawn {
+    /// What was asked.
     pub payload: Value,
+    /// Where its card is, if that is known.
     pub card: Option<CardAddress>,
+    /// The connection that its card is on.
     pub connection: Option<Connection>,
+    /// Its outcome on its way, where it had a callback address.
     pub delivery: Option<Delivery>,
 }
 
@@ -49,29 +57,17 @@ with asker as (
     delete from pending_interactions
     where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
         and claimed_at is null and (select token from asker) is null
-    returning entry_payload, card, callback_url,
+    returning organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, card, callback_url, answer,
         case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
-), remembered as (
-    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
-    select $1, $2, $3, $4, status = 'expired' from withdrawn
-    on conflict (organization_id, id) do update
-    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id,
-        ended_at = now(), expired = excluded.expired
-), delivery as (
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-    select $1, 'msg_' || replace(gen_random_uuid()::text, '-', ''), $5, $2, callback_url,
-        jsonb_build_object('type', 'interaction.' || status,
-            'timestamp', to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-            'data', jsonb_build_object('id', $2::text, 'status', status)),
-        1, now() + $7 * interval '1 millisecond'
-    from withdrawn
-    where callback_url is not null
-    returning id, url, payload
-)
+), remembered as (",
+    ended_sql!("withdrawn"),
+    "), delivery as (",
+    delivery_sql!("withdrawn", "1", "now() + $7 * interval '1 millisecond'"),
+    ")
 select ",
     via_sql!("via"),
     ", asker.token, exists (select from own) as own, withdrawn.entry_payload, withdrawn.card,
-    delivery.id as delivery_id, delivery.url, delivery.payload
+    delivery.delivery_id, delivery.url, delivery.payload
 from asker
 left join withdrawn on true
 left join delivery on true
@@ -104,23 +100,21 @@ impl Store {
             (&worker.deployment().as_str(), Type::TEXT),
         ];
         let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
-        let row = rows.first().ok_or_else(|| malformed("no row"))?;
+        let row = one(&rows)?;
         let token = token_standing(row)?;
-        let payload: Option<Json<Value>> = row.try_get("entry_payload")?;
-        Ok(match (token, payload, row.try_get("own")?) {
-            (TokenStanding::Good, Some(Json(payload)), _) => {
-                Withdrawal::Withdrawn(Box::new(Withdrawn {
-                    payload,
-                    card: card(row, "card")?,
-                    connection: connection(row)?,
-                    delivery: Delivery::just_written(
-                        row,
-                        scope.organization(),
-                        worker.agent().agent(),
-                        id,
-                    )?,
-                }))
-            }
+        let payload = row.json("entry_payload")?;
+        Ok(match (token, payload, row.column("own")?) {
+            (TokenStanding::Good, Some(payload), _) => Withdrawal::Withdrawn(Box::new(Withdrawn {
+                payload,
+                card: row.json("card")?,
+                connection: connection(row)?,
+                delivery: Delivery::just_written(
+                    row,
+                    scope.organization(),
+                    worker.agent().agent(),
+                    id,
+                )?,
+            })),
             (TokenStanding::Good, None, true) => Withdrawal::Answered,
             (TokenStanding::Good, None, false) => Withdrawal::Unknown,
             (refused, ..) => Withdrawal::Refused(refused),

@@ -3,7 +3,9 @@
 
 use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
-use postern::store::{Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim};
+use postern::store::{
+    Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim, Written,
+};
 use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
 use std::time::Duration;
@@ -180,10 +182,10 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     );
     let shared = AgentId::parse("shared").unwrap();
     let rules = json!([{"host": "a.example", "action": "allow"}]);
-    db.policy_put(&a, None, &rules, false).await.unwrap();
-    db.policy_put(&a, Some(&shared), &rules, true)
-        .await
-        .unwrap();
+    for (agent, observe) in [(None, false), (Some(&shared), true)] {
+        let put = db.policy_put(&a, agent, &rules, observe).await;
+        assert_eq!(put.unwrap(), Written::Done);
+    }
     world.sql("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'shared', 'host:a.example', true, 'U1')").await;
     let read = async |org: &str, agent: &str| {
         let worker = world.worker(org, agent).await;

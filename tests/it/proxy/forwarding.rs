@@ -135,6 +135,22 @@ async fn each_providers_own_place_gets_the_credential() {
 }
 
 #[tokio::test]
+async fn a_provider_with_a_header_of_its_own_takes_the_placeholder_from_it() {
+    let (world, _) = ready().await;
+    world.ok(json!({"command": "put_profile", "organization_id": "a", "id": "g", "provider_id": "gitlab", "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"})).await;
+    let caller = world.minted("a", "agent-a", json!({})).await;
+    let through = |slug: &str| {
+        let path = format!("/api/proxy/{slug}/a/agent-a/api/v4/user");
+        HttpRequest::get(&path).header("private-token", &caller)
+    };
+    let answer = world.call_proxy(through("gitlab")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(world.upstream.seen()[0].headers["private-token"], REAL_KEY);
+    let misplaced = world.call_proxy(through("openai")).await;
+    assert_eq!(misplaced.code(), "placeholder_misplaced");
+}
+
+#[tokio::test]
 async fn a_stream_arrives_piece_by_piece() {
     let (world, placeholder) = ready().await;
     world.upstream.hold_streams(true);

@@ -3,7 +3,7 @@
 use super::isolation::{LEASE, TTL, choose, claim, id, neighbours, revision, scope, store};
 use crate::world::World;
 use postern::question::{CardAddress, Choice, ClickKey, Outcome};
-use postern::store::{Missed, NewClaim, Read, Stored};
+use postern::store::{Missed, NewClaim, Read, StoreError, Stored};
 
 #[tokio::test]
 async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again() {
@@ -192,4 +192,36 @@ async fn a_late_note_of_a_replaced_card_does_not_make_it_answer() {
         "the card is not where it was posted"
     );
     assert!(claimed("second", "2").await);
+}
+
+#[tokio::test]
+async fn a_row_of_another_form_is_an_error_and_no_default() {
+    let world = World::new().await;
+    let (right, _) = neighbours(&world).await;
+    let db = world.store().await;
+    store(&db, &right, "?").await;
+    assert!(claim(&db, &right, "q-1", "c").await);
+    let card = r#"{"channel": "C1", "message": "1"}"#;
+    for (unsettled, card) in [
+        ("{receipt,note}", card),
+        ("{receipt}", r#"{"channel": "C1"}"#),
+        ("{receipt}", "7"),
+    ] {
+        world
+            .sql(&format!(
+                "update pending_interactions
+                 set unsettled = '{unsettled}', card = '{card}', settle_at = now()"
+            ))
+            .await;
+        let unsettled = db.interactions_unsettled(10, 10, &[]).await;
+        assert!(
+            matches!(unsettled, Err(StoreError::Row(_))),
+            "{unsettled:?}"
+        );
+    }
+    world
+        .sql("update pending_interactions set answer = null")
+        .await;
+    let read = db.interaction_status(&right, &id("q-1"), TTL).await;
+    assert!(matches!(read, Err(StoreError::Row(_))), "{read:?}");
 }

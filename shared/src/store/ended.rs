@@ -1,0 +1,22 @@
+//! How questions ended that nobody answered. A late click by the person who was asked reads it.
+
+/// The insert that remembers how the rows of `$ended` ended: `expired` where that is their `status`, else
+/// withdrawn. The rows have the columns of the key and the four fields.
+macro_rules! ended_sql {
+    ($ended:literal) => {
+        concat!(
+            "
+    insert into ended_interactions (organization_id, id, connection_id, expected_user_id, expired)
+    select organization_id, id, connection_id, expected_user_id, status = 'expired'
+    from ",
+            $ended,
+            "
+    on conflict (organization_id, id) do update
+    set connection_id = excluded.connection_id, expected_user_id = excluded.expected_user_id,
+        ended_at = now(), expired = excluded.expired
+"
+        )
+    };
+}
+
+pub(super) use ended_sql;
