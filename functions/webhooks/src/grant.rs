@@ -8,9 +8,9 @@ use percent_encoding::percent_decode;
 use postern::Error;
 use postern::policy::Grant;
 use postern::question::GrantPattern;
+use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
 
 /// Longest pattern that is looked for, in bytes.
 const MAX_PATTERN: usize = 512;
@@ -20,13 +20,13 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     let worker = app.worker(incoming).await?;
     let pattern = pattern(&incoming.query)?;
     let mut body = json!({"pattern": pattern.to_string()});
-    let (token, grant) = app.interactions.store.grant(&worker, &pattern).await?;
+    let (token, grant) = app.store.grant(&worker, &pattern).await?;
     token.check()?;
     match grant {
         Grant::Allowed(until) => {
             body["status"] = "allowed".into();
-            if let Some(until) = until.and_then(|until| until.format(&Rfc3339).ok()) {
-                body["expires_at"] = until.into();
+            if let Some(until) = until {
+                body["expires_at"] = rfc3339(until).into();
             }
         }
         Grant::Denied => body["status"] = "denied".into(),

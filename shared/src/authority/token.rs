@@ -14,6 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
+/// The header that carries a worker token, where `authorization` carries something else.
+pub const HEADER: &str = "x-postern-worker-token";
+
 const ISSUER: &str = "postern";
 const LEEWAY_SECONDS: u64 = 30;
 /// The longest life of a token: as long must its revocation be remembered.
@@ -118,10 +121,10 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
     let missing = || {
         Error::new(
             Code::InvalidWorkerToken,
-            "no worker token was presented; send it in x-postern-worker-token",
+            format!("no worker token was presented; send it in {HEADER}"),
         )
     };
-    let mut all = incoming.headers.get_all("x-postern-worker-token").iter();
+    let mut all = incoming.headers.get_all(HEADER).iter();
     if let Some(first) = all.next() {
         // One that is not looked at might be another's.
         if all.any(|other| other != first) {
@@ -130,10 +133,7 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
                 "two different worker tokens were presented; send one",
             ));
         }
-        return incoming
-            .header("x-postern-worker-token")
-            .map(str::trim)
-            .ok_or_else(missing);
+        return incoming.header(HEADER).map(str::trim).ok_or_else(missing);
     }
     let (scheme, token) = incoming
         .header("authorization")

@@ -205,7 +205,8 @@ fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
         .map_err(|_| "the API's address is not valid")
 }
 
-/// Discord refuses clients that do not name themselves so.
+/// Discord refuses clients whose user agent does not begin with `DiscordBot (`
+/// (docs.discord.com/developers/reference#user-agent). Slack and Telegram take any, so all get this one.
 const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Why a call failed, for the log: the error's cause, or what it says itself.

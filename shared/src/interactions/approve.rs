@@ -1,6 +1,7 @@
 //! An approval that a policy asks for: of one host, for one agent, from the person the policy names.
 
-use super::{Interactions, PostedAs};
+use super::Interactions;
+use super::post::PostedAs;
 use crate::authority::scope::AgentScope;
 use crate::chat::Card;
 use crate::digest;
