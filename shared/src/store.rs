@@ -30,7 +30,7 @@ mod withdraw;
 pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
 pub use base::Base;
-pub use claim::{Missed, NewClaim};
+pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
 pub use interaction::{NewInteraction, Read, Stored};

@@ -95,17 +95,12 @@ impl Command {
         match self {
             Self::MintPlaceholder(mint) => {
                 ttl(mint.ttl_seconds, MAX_TTL_SECONDS)?;
-                text("env_var_name", Some(&mint.env_var_name))?;
+                text("env_var_name", &mint.env_var_name)?;
                 mint.allowed_hosts
                     .iter()
                     .try_for_each(|host| host_name(host))
             }
-            Self::MintWorkerToken(mint) => {
-                ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS)?;
-                text("channel_id", mint.channel_id.as_deref())?;
-                text("conversation_id", mint.conversation_id.as_deref())?;
-                text("team_id", mint.team_id.as_deref())
-            }
+            Self::MintWorkerToken(mint) => ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS),
             Self::Migrate {}
             | Self::PutOrganization(_)
             | Self::PutAgent(_)
@@ -115,7 +110,7 @@ impl Command {
             | Self::RevokeWorkerToken(_)
             | Self::DeletePolicy(_)
             | Self::Explain(_) => Ok(()),
-            Self::RevokeGrant(revoke) => text("pattern", Some(&revoke.pattern)),
+            Self::RevokeGrant(revoke) => text("pattern", &revoke.pattern.to_string()),
             Self::PutPolicy(put) => rules(&put.rules),
         }
     }
@@ -142,13 +137,10 @@ fn ttl(seconds: u32, longest: u32) -> Result<(), Error> {
     ))
 }
 
-fn text(field: &str, value: Option<&str>) -> Result<(), Error> {
-    match value {
-        Some(value) => UserId::parse(value)
-            .map(drop)
-            .map_err(|rule| Error::field(field, rule)),
-        None => Ok(()),
-    }
+fn text(field: &str, value: &str) -> Result<(), Error> {
+    UserId::parse(value)
+        .map(drop)
+        .map_err(|rule| Error::field(field, rule))
 }
 
 fn host_name(host: &str) -> Result<(), Error> {
@@ -199,6 +191,26 @@ mod tests {
             (
                 json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "ttl_seconds": 86_401}),
                 "ttl_seconds",
+            ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "channel_id": "a b"}),
+                "`channel_id`",
+            ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "conversation_id": ""}),
+                "`conversation_id`",
+            ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "team_id": "x".repeat(256)}),
+                "`team_id`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "a b"}),
+                "`pattern`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "x".repeat(256)}),
+                "`pattern`",
             ),
             (with("organization_id", json!("a/b")), "1 to 64"),
             (

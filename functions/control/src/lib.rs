@@ -3,12 +3,14 @@
 mod command;
 mod explain;
 
-use command::{Command, Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+pub use command::Command;
+use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
 use postern::authority::token::{self, NewToken};
 use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
+use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{Base, NewPlaceholder, NewProfile, Written};
 use postern::wire::answer::{error_body, log_error, rfc3339};
@@ -108,7 +110,7 @@ impl App {
     async fn explain(&self, explain: Explain) -> Result<Value, Error> {
         let target = explain::target(&explain.method, &explain.url)?;
         let (organization, agent) = (&explain.organization_id, &explain.agent_id);
-        let pattern = target.host.pattern();
+        let pattern = GrantPattern::Host(target.host.clone());
         let facts = self.store.policy_explain(organization, agent, &pattern);
         explain::explain(facts.await?, &target, &self.providers)
     }

@@ -14,6 +14,7 @@ use postern::authority::access::{self, Access, Admitted, Caller, EgressAllowed};
 use postern::gate::{Body, EgressRequest};
 use postern::policy::{Grant, Policies};
 use postern::provider::Provider;
+use postern::question::GrantPattern;
 use postern::secret::{AFTER_A_REFUSAL, Freshness};
 use postern::wire::answer;
 use postern::wire::client::SendError;
@@ -132,7 +133,7 @@ impl App {
         };
         let recalled = self.rule_cache.recall(Key::from_request(&request));
         let asked = Instant::now();
-        let pattern = call.target.host.pattern();
+        let pattern = GrantPattern::Host(call.target.host.clone());
         let facts = self
             .store
             .access_facts(&request, &pattern, &recalled.hashes())

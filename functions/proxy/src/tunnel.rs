@@ -9,6 +9,7 @@ use postern::authority::token;
 use postern::gate::{Body, Decision, EgressRequest, Verdict};
 use postern::host::HostName;
 use postern::policy::{MAX_METHOD, Scheme, Target};
+use postern::question::GrantPattern;
 use postern::wire::answer;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
@@ -48,9 +49,10 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     }
     let target = target(&incoming.body)?;
     let recalled = app.rule_cache.recall(Key::from_agent(worker.agent()));
+    let pattern = GrantPattern::Host(target.host.clone());
     let facts = app
         .store
-        .policy_facts(&worker, &target.host.pattern(), &recalled.hashes())
+        .policy_facts(&worker, Some(&pattern), &recalled.hashes())
         .await?;
     facts.token.check()?;
     let request = EgressRequest {

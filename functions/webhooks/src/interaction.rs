@@ -127,7 +127,7 @@ fn shown(id: &InteractionId, status: &Status) -> Value {
         "expires_at": rfc3339(status.expires_at),
     });
     if let Some(answer) = answer {
-        body["answer"] = answer.clone();
+        body["answer"] = json!(answer);
     }
     body
 }

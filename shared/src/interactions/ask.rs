@@ -8,7 +8,7 @@ use crate::error::{Code, Error};
 use crate::id::Revision;
 use crate::policy::Policies;
 use crate::question::ask::Ask;
-use crate::question::{CallbackAddress, CallbackUrl, Status};
+use crate::question::{CallbackAddress, CallbackUrl, Place, Status};
 use crate::store::{NewInteraction, Stored};
 use tokio::time::Instant;
 
@@ -43,14 +43,16 @@ impl Interactions {
             Some(address) => Some(self.permitted(worker, address).await?),
             None => None,
         };
-        let payload = ask.payload(conversation, callback.as_ref());
+        let place = Place::from(conversation);
+        let payload = ask.payload(place.clone(), callback.as_ref());
+        let digest = ask.digest();
         let revision = Revision::new();
         let new = NewInteraction {
             scope,
             worker,
             id: ask.id(),
             payload: &payload,
-            digest: ask.digest(),
+            digest: digest.as_deref(),
             revision: &revision,
         };
         let (status, connection, former, anew) =
@@ -65,7 +67,9 @@ impl Interactions {
                 Stored::Refused(token) => return Err(refused(token)),
             };
         let card = Card::new(ask.id(), scope.user(), worker.agent().agent(), &payload);
-        let posted = self.post(scope, &card, &revision, &connection).await?;
+        let posted = self
+            .post(scope, &card, &place, &revision, &connection)
+            .await?;
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
             let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
@@ -85,7 +89,7 @@ impl Interactions {
         worker: &VerifiedWorker,
         address: &CallbackAddress,
     ) -> Result<CallbackUrl, Error> {
-        let facts = self.store.policy_facts(worker, "", &[]).await?;
+        let facts = self.store.policy_facts(worker, None, &[]).await?;
         facts.token.check()?;
         let policies = Policies::resolve(facts.policies, &[]);
         address.clone().permitted(&policies).map_err(|by| {

@@ -2,12 +2,12 @@
 //! told, within the time that the platform gives a webhook.
 
 use super::Interactions;
-use super::settle::Settlement;
+use super::settle::{Settlement, drawn};
 use crate::authority::scope::{ConnectionScope, PersonScope};
-use crate::chat::{Acknowledgement, Card, Click, Connected, Ending, Verdict};
+use crate::chat::{Acknowledgement, Click, Connected, Verdict};
 use crate::error::Error;
 use crate::id::InteractionId;
-use crate::question::{Answered, Owed};
+use crate::question::{Answered, Malformed, Owed};
 use crate::store::{Missed, NewClaim};
 use serde_json::Value;
 use std::time::Duration;
@@ -107,7 +107,7 @@ impl Interactions {
         platform: &Connected<'_>,
         scope: &PersonScope,
         click: &Click,
-        answered: &Answered,
+        answered: &Result<Answered, Malformed>,
         edits_card: bool,
         until: Instant,
     ) {
@@ -163,12 +163,12 @@ fn ended(
     platform: &Connected<'_>,
     scope: &PersonScope,
     click: &Click,
-    answered: &Answered,
+    answered: &Result<Answered, Malformed>,
 ) -> Acknowledgement {
-    let (id, agent) = (&click.interaction, &answered.agent);
-    let card = Card::new(id, scope.user(), agent, &answered.payload);
-    let ending = Ending::answered(&answered.answer);
-    platform.acknowledge(click, &Verdict::Ended(&card, &ending))
+    match drawn(scope, &click.interaction, answered) {
+        Some((card, ending)) => platform.acknowledge(click, &Verdict::Ended(&card, &ending)),
+        None => platform.acknowledge(click, &Verdict::Ignored),
+    }
 }
 
 fn log(scope: &PersonScope, id: &InteractionId) {

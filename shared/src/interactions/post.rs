@@ -6,7 +6,7 @@ use crate::authority::scope::PersonScope;
 use crate::chat::{Card, Ending, Form, Posted};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
-use crate::question::CardAddress;
+use crate::question::{CardAddress, Place};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ impl Interactions {
         &self,
         scope: &PersonScope,
         card: &Card,
+        place: &Place,
         revision: &Revision,
         connection: &Connection,
     ) -> Result<PostedAs, Error> {
@@ -37,7 +38,7 @@ impl Interactions {
                 return Err(error);
             }
         };
-        match platform.post(card, revision).await {
+        match platform.post(card, place, revision).await {
             (Posted::Done(at), form) => {
                 self.note(scope, card.id(), revision, at.as_ref()).await;
                 Ok(match form {

@@ -1,5 +1,6 @@
 //! Withdrawing: an agent takes its own question back.
 
+use super::settle::not_drawn;
 use super::{Interactions, NEWS, log_failure, refused};
 use crate::authority::scope::{Conversation, VerifiedWorker};
 use crate::chat::{Card, Ending};
@@ -33,8 +34,12 @@ impl Interactions {
         let until = Instant::now() + NEWS;
         let told = async {
             if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
+                let payload = match &withdrawn.payload {
+                    Ok(payload) => payload,
+                    Err(error) => return not_drawn(scope, id, error),
+                };
                 let agent = worker.agent().agent();
-                let card = Card::new(id, scope.user(), agent, &withdrawn.payload);
+                let card = Card::new(id, scope.user(), agent, payload);
                 let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
                 log_failure("withdrawn card", edited.await);
             }

@@ -1,8 +1,9 @@
 //! The fields of each command.
 
 use postern::authority::Platform;
-use postern::id::{ProfileId, TokenId};
+use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::provider::AuthType;
+use postern::question::GrantPattern;
 use postern::{AgentId, ConnectionId, DeploymentName, OrganizationId, ProviderId, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -49,7 +50,7 @@ pub struct RevokeWorkerToken {
 pub struct RevokeGrant {
     pub organization_id: OrganizationId,
     pub agent_id: AgentId,
-    pub pattern: String,
+    pub pattern: GrantPattern,
 }
 
 /// `delete_policy`
@@ -145,11 +146,11 @@ pub struct MintWorkerToken {
     #[serde(default)]
     pub user_id: Option<UserId>,
     #[serde(default)]
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
     #[serde(default)]
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<ConversationId>,
     #[serde(default)]
-    pub team_id: Option<String>,
+    pub team_id: Option<TeamId>,
 }
 
 fn a_day() -> u32 {
