@@ -10,8 +10,7 @@ use crate::judge::{Judge, JudgeError, Provenance, Question};
 use crate::policy::{
     self, Approver, Basis, DecidedBy, Grant, Judged, Judgement, Mode, Policies, Sees, Target,
 };
-use crate::telemetry::EGRESS;
-use metrics::counter;
+use crate::telemetry::Metrics;
 
 /// A request on which the gate decides.
 #[derive(Debug, Clone, Copy)]
@@ -143,14 +142,16 @@ impl Decision {
 pub struct Gate {
     judge: Judge,
     interactions: Interactions,
+    metrics: Metrics,
 }
 
 impl Gate {
-    /// A gate that may ask this judge, and people through these interactions.
-    pub fn new(judge: Judge, interactions: Interactions) -> Self {
+    /// A gate that may ask this judge, and people through these interactions, and counts in these metrics.
+    pub fn new(judge: Judge, interactions: Interactions, metrics: Metrics) -> Self {
         Self {
             judge,
             interactions,
+            metrics,
         }
     }
 
@@ -165,7 +166,7 @@ impl Gate {
         if request.policies.is_empty() {
             return decision;
         }
-        record(
+        self.record(
             "egress",
             &request,
             by,
@@ -179,9 +180,32 @@ impl Gate {
                 Resolved::Decided(decision) => (decision.verdict.as_str(), decision.source),
                 Resolved::NeedsPerson(_) => ("ask", Source::Rule),
             };
-            record("egress_observed", &request, by, verdict, source);
+            self.record("egress_observed", &request, by, verdict, source);
         }
         decision
+    }
+
+    /// Logs and counts a decision. A path may hold secrets, so neither has it.
+    fn record(
+        &self,
+        event: &'static str,
+        request: &EgressRequest<'_>,
+        by: DecidedBy,
+        verdict: &'static str,
+        source: Source,
+    ) {
+        tracing::info!(
+            event,
+            organization_id = request.agent.organization().as_str(),
+            agent_id = request.agent.agent().as_str(),
+            host = request.target.host.as_str(),
+            port = request.target.port,
+            method = request.target.method(),
+            verdict,
+            source = source.as_str(),
+            by = %by
+        );
+        self.metrics.egress(event, verdict, source.as_str());
     }
 
     /// Resolves a judgement without asking a person.
@@ -286,27 +310,4 @@ impl<'a> EgressRequest<'a> {
         let (policies, target) = (self.policies, self.target);
         policies.judge(target, self.grant, self.of_provider, mode)
     }
-}
-
-/// Logs and counts a decision. A path may hold secrets, so neither has it.
-fn record(
-    event: &'static str,
-    request: &EgressRequest<'_>,
-    by: DecidedBy,
-    verdict: &'static str,
-    source: Source,
-) {
-    tracing::info!(
-        event,
-        organization_id = request.agent.organization().as_str(),
-        agent_id = request.agent.agent().as_str(),
-        host = request.target.host.as_str(),
-        port = request.target.port,
-        method = request.target.method(),
-        verdict,
-        source = source.as_str(),
-        by = %by
-    );
-    counter!(EGRESS, "event" => event, "verdict" => verdict, "source" => source.as_str())
-        .increment(1);
 }

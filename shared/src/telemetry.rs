@@ -70,7 +70,8 @@ fn init(level: LevelFilter) {
 
 /// The process's metrics in the embedded metric format, which CloudWatch turns into metrics without a call:
 /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-/// Recorded with the macros of the crate `metrics`; labels are dimensions.
+/// Recorded with the macros of the crate `metrics`; labels are dimensions. Only a method of this type, or of a
+/// type that holds one, records: a function that installs no recorder has none, so it cannot count into the void.
 #[derive(Clone, Copy, Default)]
 pub struct Metrics(Option<&'static Collector>);
 
@@ -86,7 +87,7 @@ pub const OWN_LATENCY: &str = "own_latency";
 pub const TIME_TO_FIRST_BYTE: &str = "time_to_first_byte";
 
 /// Decisions under egress policies, by verdict and source. The event `egress_observed` is a dry run.
-pub const EGRESS: &str = "egress";
+const EGRESS: &str = "egress";
 
 impl Metrics {
     /// Starts recording. `function` is a dimension of every metric.
@@ -118,6 +119,11 @@ impl Metrics {
             counter!(ERRORS, "code" => code.as_str()).increment(1);
         }
         self.flush();
+    }
+
+    /// Counts a decision under egress policies.
+    pub fn egress(self, event: &'static str, verdict: &'static str, source: &'static str) {
+        counter!(EGRESS, "event" => event, "verdict" => verdict, "source" => source).increment(1);
     }
 
     /// Writes what was recorded since the last call.

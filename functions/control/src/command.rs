@@ -1,17 +1,17 @@
 //! Commands as the operator writes them. Each is checked whole before anything runs.
 
-use postern::authority::Platform;
-use postern::host::HostName;
-use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
-use postern::policy::RuleSet;
-use postern::provider::AuthType;
-use postern::question::GrantPattern;
-use postern::{
-    AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
+mod fields;
+
+pub use fields::{
+    DeletePolicy, Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection,
+    PutOrganization, PutPolicy, PutProfile, RevokeDeployment, RevokeGrant, RevokeWorkerToken,
 };
+
+use postern::host::HostName;
+use postern::policy::RuleSet;
+use postern::{Code, Error, UserId};
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use serde_json::Value;
 
 /// Of a placeholder. Ten years; longer is a mistake.
 const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
@@ -20,137 +20,41 @@ const MAX_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
 /// An environment that sees a policy for the first time reads all of it.
 const MAX_RULES: usize = 256 * 1024;
 
+/// What an operator may ask for.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
+    /// Brings the schema up to date.
     Migrate {},
-    PutOrganization {
-        id: OrganizationId,
-        #[serde(default)]
-        system_providers: Option<Vec<ProviderId>>,
-    },
-    PutAgent {
-        organization_id: OrganizationId,
-        agent_id: AgentId,
-    },
+    /// Writes an organization.
+    PutOrganization(PutOrganization),
+    /// Writes an agent.
+    PutAgent(PutAgent),
+    /// Writes a connection to a chat platform.
     PutConnection(PutConnection),
+    /// Writes a profile: which secret is used with a provider.
     PutProfile(PutProfile),
+    /// Makes a placeholder.
     MintPlaceholder(MintPlaceholder),
-    RevokeDeployment {
-        organization_id: OrganizationId,
-        deployment_name: DeploymentName,
-    },
+    /// Revokes a deployment's placeholders and its worker tokens.
+    RevokeDeployment(RevokeDeployment),
+    /// Makes a worker token.
     MintWorkerToken(MintWorkerToken),
-    RevokeWorkerToken {
-        organization_id: OrganizationId,
-        jti: TokenId,
-        #[serde(with = "time::serde::rfc3339")]
-        expires_at: OffsetDateTime,
-    },
-    RevokeGrant {
-        organization_id: OrganizationId,
-        agent_id: AgentId,
-        pattern: GrantPattern,
-    },
+    /// Revokes a worker token.
+    RevokeWorkerToken(RevokeWorkerToken),
+    /// Takes back what a person decided.
+    RevokeGrant(RevokeGrant),
+    /// Writes an egress policy.
     PutPolicy(PutPolicy),
-    DeletePolicy {
-        organization_id: OrganizationId,
-        #[serde(default)]
-        agent_id: Option<AgentId>,
-    },
-    Explain {
-        organization_id: OrganizationId,
-        agent_id: AgentId,
-        method: String,
-        url: String,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PutPolicy {
-    pub organization_id: OrganizationId,
-    /// Without one it is all the organization's agents'.
-    #[serde(default)]
-    pub agent_id: Option<AgentId>,
-    pub rules: Value,
-    #[serde(default)]
-    pub observe: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PutConnection {
-    pub organization_id: OrganizationId,
-    pub id: ConnectionId,
-    pub platform: Platform,
-    pub secret_ref: String,
-    #[serde(default)]
-    pub config: Map<String, Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PutProfile {
-    pub organization_id: OrganizationId,
-    pub id: ProfileId,
-    pub provider_id: ProviderId,
-    #[serde(default)]
-    pub agent_id: Option<AgentId>,
-    #[serde(default)]
-    pub user_id: Option<UserId>,
-    pub auth_type: AuthType,
-    pub secret_ref: String,
-    #[serde(default)]
-    pub disabled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MintPlaceholder {
-    pub organization_id: OrganizationId,
-    pub agent_id: AgentId,
-    #[serde(default)]
-    pub user_id: Option<UserId>,
-    pub env_var_name: String,
-    pub deployment_name: DeploymentName,
-    #[serde(default = "a_day")]
-    pub ttl_seconds: u32,
-    #[serde(default)]
-    pub secret_ref: Option<String>,
-    #[serde(default)]
-    pub allowed_hosts: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MintWorkerToken {
-    pub organization_id: OrganizationId,
-    pub agent_id: AgentId,
-    pub deployment_name: DeploymentName,
-    #[serde(default = "two_hours")]
-    pub ttl_seconds: u32,
-    #[serde(default)]
-    pub connection_id: Option<ConnectionId>,
-    #[serde(default)]
-    pub user_id: Option<UserId>,
-    #[serde(default)]
-    pub channel_id: Option<ChannelId>,
-    #[serde(default)]
-    pub conversation_id: Option<ConversationId>,
-    #[serde(default)]
-    pub team_id: Option<TeamId>,
-}
-
-fn a_day() -> u32 {
-    86_400
-}
-
-fn two_hours() -> u32 {
-    7_200
+    /// Deletes an egress policy.
+    DeletePolicy(DeletePolicy),
+    /// Says which rule decides a request, and why.
+    Explain(Explain),
 }
 
 impl Command {
+    /// Reads a command.
+    ///
     /// # Errors
     /// `invalid_request` that names the field.
     pub fn parse(input: Value) -> Result<Self, Error> {
@@ -198,15 +102,15 @@ impl Command {
             }
             Self::MintWorkerToken(mint) => ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS),
             Self::Migrate {}
-            | Self::PutOrganization { .. }
-            | Self::PutAgent { .. }
+            | Self::PutOrganization(_)
+            | Self::PutAgent(_)
             | Self::PutConnection(_)
             | Self::PutProfile(_)
-            | Self::RevokeDeployment { .. }
-            | Self::RevokeWorkerToken { .. }
-            | Self::DeletePolicy { .. }
-            | Self::Explain { .. } => Ok(()),
-            Self::RevokeGrant { pattern, .. } => text("pattern", &pattern.to_string()),
+            | Self::RevokeDeployment(_)
+            | Self::RevokeWorkerToken(_)
+            | Self::DeletePolicy(_)
+            | Self::Explain(_) => Ok(()),
+            Self::RevokeGrant(revoke) => text("pattern", &revoke.pattern.to_string()),
             Self::PutPolicy(put) => rules(&put.rules),
         }
     }

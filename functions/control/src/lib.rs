@@ -4,7 +4,7 @@ mod command;
 mod explain;
 
 pub use command::Command;
-use command::{MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
 use postern::authority::token::{self, NewToken};
 use postern::chat::ApiHosts;
 use postern::config::Env;
@@ -33,6 +33,9 @@ pub struct App {
 
 impl App {
     /// Reads the environment; the first command connects.
+    ///
+    /// # Errors
+    /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let base = Base::from_env(env).await?;
         Ok(Self {
@@ -58,87 +61,58 @@ impl App {
     }
 
     async fn run(&self, command: Command) -> Result<Value, Error> {
+        let store = &self.store;
         match command {
-            Command::Migrate {} => self.store.migrate().await?,
-            Command::PutOrganization {
-                id,
-                system_providers,
-            } => {
-                self.store
-                    .organization_put(&id, system_providers.as_deref())
-                    .await?;
+            Command::Migrate {} => store.migrate().await?,
+            Command::PutOrganization(put) => {
+                let providers = put.system_providers.as_deref();
+                store.organization_put(&put.id, providers).await?;
             }
-            Command::PutAgent {
-                organization_id,
-                agent_id,
-            } => written(self.store.agent_put(&organization_id, &agent_id).await?)?,
+            Command::PutAgent(put) => {
+                let put = store.agent_put(&put.organization_id, &put.agent_id);
+                written(put.await?)?;
+            }
             Command::PutConnection(put) => self.put_connection(put).await?,
             Command::PutProfile(put) => self.put_profile(put).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
-            Command::RevokeDeployment {
-                organization_id,
-                deployment_name,
-            } => {
-                let revoked = self
-                    .store
-                    .deployment_revoke(&organization_id, &deployment_name)
-                    .await?;
+            Command::RevokeDeployment(revoke) => {
+                let (organization, deployment) = (&revoke.organization_id, &revoke.deployment_name);
+                let revoked = store.deployment_revoke(organization, deployment).await?;
                 return Ok(json!({"revoked": revoked}));
             }
             Command::MintWorkerToken(mint) => return self.mint_worker_token(mint).await,
-            Command::RevokeWorkerToken {
-                organization_id,
-                jti,
-                expires_at,
-            } => {
-                self.store
-                    .token_revoke(&organization_id, &jti, expires_at)
+            Command::RevokeWorkerToken(revoke) => {
+                let (organization, token) = (&revoke.organization_id, &revoke.jti);
+                store
+                    .token_revoke(organization, token, revoke.expires_at)
                     .await?;
             }
             Command::PutPolicy(put) => {
                 let (organization, agent) = (&put.organization_id, put.agent_id.as_ref());
-                let put = self
-                    .store
-                    .policy_put(organization, agent, &put.rules, put.observe);
+                let put = store.policy_put(organization, agent, &put.rules, put.observe);
                 written(put.await?)?;
             }
-            Command::DeletePolicy {
-                organization_id,
-                agent_id,
-            } => {
-                let deleted = self
-                    .store
-                    .policy_delete(&organization_id, agent_id.as_ref())
-                    .await?;
+            Command::DeletePolicy(delete) => {
+                let (organization, agent) = (&delete.organization_id, delete.agent_id.as_ref());
+                let deleted = store.policy_delete(organization, agent).await?;
                 return Ok(json!({"deleted": deleted}));
             }
-            Command::Explain {
-                organization_id,
-                agent_id,
-                method,
-                url,
-            } => {
-                let target = explain::target(&method, &url)?;
-                let pattern = GrantPattern::Host(target.host.clone());
-                let facts = self
-                    .store
-                    .policy_explain(&organization_id, &agent_id, &pattern)
-                    .await?;
-                return explain::explain(facts, &target, &self.providers);
-            }
-            Command::RevokeGrant {
-                organization_id,
-                agent_id,
-                pattern,
-            } => {
-                let revoked = self
-                    .store
-                    .grant_revoke(&organization_id, &agent_id, &pattern)
-                    .await?;
-                return Ok(json!({"revoked": revoked}));
+            Command::Explain(explain) => return self.explain(explain).await,
+            Command::RevokeGrant(revoke) => {
+                let (organization, agent) = (&revoke.organization_id, &revoke.agent_id);
+                let revoked = store.grant_revoke(organization, agent, &revoke.pattern);
+                return Ok(json!({"revoked": revoked.await?}));
             }
         }
         Ok(json!({"ok": true}))
+    }
+
+    async fn explain(&self, explain: Explain) -> Result<Value, Error> {
+        let target = explain::target(&explain.method, &explain.url)?;
+        let (organization, agent) = (&explain.organization_id, &explain.agent_id);
+        let pattern = GrantPattern::Host(target.host.clone());
+        let facts = self.store.policy_explain(organization, agent, &pattern);
+        explain::explain(facts.await?, &target, &self.providers)
     }
 
     async fn put_connection(&self, put: PutConnection) -> Result<(), Error> {

@@ -66,7 +66,7 @@ impl App {
             providers,
             rules,
             rule_cache: RuleCache::new(),
-            gate: Gate::new(judge, interactions),
+            gate: Gate::new(judge, interactions, metrics),
             metrics: ProxyMetrics::from_env(env, metrics)?,
             workers: Verifier::new(Arc::clone(&base.secrets), worker_keys),
             limiter: Limiter::new(),

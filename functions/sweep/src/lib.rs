@@ -37,7 +37,7 @@ struct Pass {
 }
 
 /// What a run did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     deleted: BTreeMap<&'static str, u64>,
     delivered: u64,
@@ -52,8 +52,10 @@ pub struct Report {
 /// A run of which a part failed. Its text is the report, so that an alarm's reader has all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
+    /// The report of a run of which a part failed, in JSON.
     #[error("{0}")]
     Failed(String),
+    /// The input is invalid; what its fields must be.
     #[error("invalid_request: {0}")]
     Invalid(String),
 }
@@ -71,6 +73,9 @@ struct ByHand {
 
 impl App {
     /// Reads the environment; the first run connects.
+    ///
+    /// # Errors
+    /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let pass = Pass::from_env(env)?;
         let base = Base::from_env(env).await?;
@@ -85,18 +90,11 @@ impl App {
     /// One pass. Each table is swept whatever becomes of the others.
     ///
     /// # Errors
-    /// `Failed` with the whole report when a table could not be swept.
+    /// `Failed` with the whole report where a part failed; `Invalid` for an invalid input.
     pub async fn run(&self, input: &Value, deadline: Deadline) -> Result<Report, SweepError> {
         let started = Instant::now();
         let pass = self.pass.with(input)?;
-        let mut report = Report {
-            deleted: BTreeMap::new(),
-            delivered: 0,
-            remaining: false,
-            oldest_age_ms: 0,
-            elapsed_ms: 0,
-            failed: BTreeMap::new(),
-        };
+        let mut report = Report::default();
         for table in Swept::ALL {
             self.table(table, pass, deadline, &mut report).await;
         }
@@ -109,14 +107,14 @@ impl App {
         );
         match delivered {
             Ok(delivered) => report.delivered = delivered,
-            Err(error) => report.fail(Swept::Deliveries, &error),
+            Err(error) => report.fail(Swept::Deliveries, "delivering", &error),
         }
         if let Err(error) = settled {
-            report.fail(Swept::PendingInteractions, &error);
+            report.fail(Swept::PendingInteractions, "settling", &error);
         }
         match self.store.oldest_age_ms().await {
             Ok(age) => report.oldest_age_ms = age,
-            Err(error) => report.fail(Swept::PendingInteractions, &error),
+            Err(error) => report.fail(Swept::PendingInteractions, "finding the oldest", &error),
         }
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let text = serde_json::to_string(&report).unwrap_or_default();
@@ -143,7 +141,7 @@ impl App {
                     batch.given_up.iter().for_each(warn);
                 }
                 Err(error) => {
-                    report.fail(table, &error);
+                    report.fail(table, "deleting", &error);
                     break;
                 }
             }
@@ -159,10 +157,13 @@ impl App {
 }
 
 impl Report {
-    fn fail(&mut self, table: Swept, error: &StoreError) {
-        self.failed
-            .entry(table.as_str())
-            .or_insert(error.to_string());
+    /// Reports a failure under the table that it is about, after those that are reported there already.
+    fn fail(&mut self, table: Swept, doing: &str, error: &StoreError) {
+        let texts = self.failed.entry(table.as_str()).or_default();
+        if !texts.is_empty() {
+            texts.push_str("; ");
+        }
+        texts.push_str(&format!("{doing}: {error}"));
     }
 }
 
@@ -170,8 +171,8 @@ impl Report {
 fn warn(lost: &GivenUp) {
     tracing::warn!(
         event = "delivery_given_up",
-        organization_id = lost.organization_id,
-        interaction_id = lost.interaction_id,
+        organization_id = lost.organization_id.as_str(),
+        interaction_id = lost.interaction_id.as_str(),
         attempts = lost.attempts,
         cause = "it was tried for 24 hours"
     );
@@ -241,6 +242,24 @@ mod tests {
             }
         );
         assert_eq!(PASS.with(&Value::Null).unwrap(), PASS);
+    }
+
+    #[test]
+    fn failures_about_one_table_are_all_reported() {
+        let mut report = Report::default();
+        report.fail(Swept::Grants, "deleting", &StoreError::Timeout);
+        report.fail(Swept::PendingInteractions, "deleting", &StoreError::Timeout);
+        let broken = StoreError::Connect("refused".into());
+        report.fail(Swept::PendingInteractions, "settling", &broken);
+        let failed = serde_json::to_value(&report).unwrap()["failed"].take();
+        let timeout = "deleting: the statement took longer than DATABASE_TIMEOUT_MS";
+        assert_eq!(
+            failed,
+            json!({
+                "grants": timeout,
+                "pending_interactions": format!("{timeout}; settling: no database connection: refused"),
+            })
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::delivery::delivery_sql;
 use super::ended::ended_sql;
 use super::row::{Columns, one};
 use super::{Store, StoreError, malformed};
+use crate::id::{InteractionId, OrganizationId};
 use crate::literal::literals;
 use serde::Deserialize;
 use std::time::Duration;
@@ -56,12 +57,12 @@ pub struct Batch {
 /// A delivery that was tried for a day and never arrived.
 #[derive(Debug, Deserialize)]
 pub struct GivenUp {
-    /// Whose it was. This and the next are only logged, so they are not parsed.
-    pub organization_id: String,
+    /// Whose it was.
+    pub organization_id: OrganizationId,
     /// The interaction whose outcome it was.
-    pub interaction_id: String,
+    pub interaction_id: InteractionId,
     /// Attempts that were begun.
-    pub attempts: i32,
+    pub attempts: u32,
 }
 
 impl Swept {
