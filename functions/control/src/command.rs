@@ -221,7 +221,7 @@ mod tests {
             (with("allowed_hosts", json!(["x:443"])), "allowed_hosts"),
             (
                 json!({"command": "put_connection", "organization_id": "o", "id": "c", "platform": "irc", "secret_ref": "x"}),
-                "irc",
+                "`platform`: must be one of slack",
             ),
         ] {
             let said = refusal(input);

@@ -38,10 +38,10 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Of an answer.
-    pub fn answered(answer: &Answer) -> Self {
+    /// The ending by an answer of this person's.
+    pub fn answered(user: &UserId, answer: &Answer) -> Self {
         Self::Answered {
-            user: answer.user_id.clone(),
+            user: user.clone(),
             value: shown(&answer.value),
         }
     }

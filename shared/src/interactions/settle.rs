@@ -73,7 +73,7 @@ pub(super) fn drawn(
     match answered {
         Ok(answered) => Some((
             Card::new(id, scope.user(), &answered.agent, &answered.payload),
-            Ending::answered(&answered.answer),
+            Ending::answered(scope.user(), &answered.answer),
         )),
         Err(error) => {
             not_drawn(scope, id, error);

@@ -69,7 +69,7 @@ impl Real<'_> {
                 panic!("{answered:?}");
             };
             assert_eq!(*question, shown.text.to_string(), "another content");
-            assert_eq!(answered.answer.index, Choice(click.choice));
+            assert_eq!(answered.answer.index, Some(Choice(click.choice)));
             assert!(delivery.is_some());
             return "won";
         }
