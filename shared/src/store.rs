@@ -7,7 +7,6 @@
 mod access;
 mod administration;
 mod approval;
-mod base;
 mod claim;
 mod config;
 mod connection;
@@ -29,7 +28,6 @@ mod withdraw;
 
 pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
-pub use base::Base;
 pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
