@@ -13,7 +13,7 @@ use crate::authority::scope::AgentScope;
 use crate::moment::Moment;
 use crate::policy::Target;
 use crate::secret::{SecretNames, Secrets};
-use crate::store::{Flight, JudgeOutcome, Store, StoredVerdict, VerdictClaim};
+use crate::store::{FlightStatus, JudgeOutcome, Store, StoredVerdict, VerdictClaim};
 use crate::wire::client::GuardedClient;
 use breaker::Breakers;
 use bytes::Bytes;
@@ -181,11 +181,11 @@ impl Judge {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(MAX_PAUSE);
                         match self.store.verdict_of_flight(agent, &hash, flight).await {
-                            Ok(Flight::Landed(verdict)) => {
+                            Ok(FlightStatus::Landed(verdict)) => {
                                 return Said::by(verdict, Provenance::Now);
                             }
-                            Ok(Flight::UnderWay) => {}
-                            Ok(Flight::Lost) => break,
+                            Ok(FlightStatus::UnderWay) => {}
+                            Ok(FlightStatus::Lost) => break,
                             Err(error) => return Said::now(Err(failed(agent, unavailable(error)))),
                         }
                     }
