@@ -228,8 +228,8 @@ impl Gate {
                     Verdict::Deny(Code::JudgeDenied)
                 };
                 let source = match provenance {
-                    Provenance::Now => Source::Judge,
-                    Provenance::Before => Source::Cache,
+                    Provenance::Fresh => Source::Judge,
+                    Provenance::Cached => Source::Cache,
                 };
                 Decision::new(verdict, source, opinion.reason)
             }
