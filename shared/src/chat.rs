@@ -17,7 +17,7 @@ pub use hosts::ApiHosts;
 use crate::authority::signature::Verified;
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
-use crate::question::{CardAddress, Choice, ClickKey};
+use crate::question::{CardAddress, Choice, ClickKey, Place};
 use crate::wire::event::Incoming;
 use call::Reply;
 use http::StatusCode;
@@ -36,12 +36,12 @@ pub(crate) trait ChatPlatform: Send + Sync {
     /// What the verified call asks for.
     fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error>;
 
-    /// The card with the buttons of this revision, or the same as plain text for a platform that refuses
+    /// The card in this place with the buttons of this revision, or the same as plain text for a platform that refuses
     /// the card.
-    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall;
+    fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall;
 
     /// A message beside the card that says how it ended.
-    fn receipt(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall;
+    fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall;
 
     /// The card without its buttons, and how it ended.
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall;
@@ -73,11 +73,17 @@ pub enum Call {
 /// Who clicked what, and where the card is.
 #[derive(Debug)]
 pub struct Click {
+    /// The person, as the platform names them.
     pub user: UserId,
+    /// The interaction that the button is of.
     pub interaction: InteractionId,
+    /// Of the card that the button is on.
     pub revision: Revision,
+    /// Which option the button is for.
     pub choice: Choice,
+    /// The same for the same click, when it is delivered again.
     pub key: ClickKey,
+    /// The message that the button is on, if the platform says so.
     pub card: Option<CardAddress>,
     /// What the platform calls the click itself.
     pub(crate) id: String,

@@ -49,11 +49,6 @@ impl HostName {
             Some(Self(above.to_owned()))
         })
     }
-
-    /// What a decision about the whole host is filed under in `grants`.
-    pub fn pattern(&self) -> String {
-        format!("host:{}", self.0)
-    }
 }
 
 impl fmt::Display for HostName {

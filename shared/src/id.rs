@@ -119,6 +119,12 @@ ids! {
     ConnectionId: visible;
     /// A person, as the chat platform names them.
     UserId: visible;
+    /// A channel, chat or direct conversation of a chat platform, as the platform names it.
+    ChannelId: visible;
+    /// A conversation inside a channel, such as a thread, as the platform engineer names it.
+    ConversationId: visible;
+    /// A workspace of a chat platform, as the platform names it.
+    TeamId: visible;
     /// A running worker of an agent, the unit in which placeholders are revoked.
     DeploymentName: visible;
     /// A provider of APIs, as profiles and entitlements name it; the last segment of its system key's name.
@@ -131,6 +137,13 @@ ids! {
     InteractionId: interaction;
     /// Tells the card of one content of an interaction from the cards of its other contents.
     Revision: revision;
+}
+
+impl From<ChannelId> for ConversationId {
+    /// The conversation that is the channel itself.
+    fn from(channel: ChannelId) -> Self {
+        Self(channel.0)
+    }
 }
 
 impl Revision {
@@ -158,6 +171,7 @@ mod tests {
     fn an_identifier_is_1_to_255_visible_characters() {
         for good in ["a", "org-1", "ünï", "a/b", &"x".repeat(255)] {
             assert!(AgentId::parse(good).is_ok(), "{good}");
+            assert!(ChannelId::parse(good).is_ok(), "{good}");
         }
         for bad in ["", " ", "a b", "a\n", "a\0", "a\u{a0}b", &"x".repeat(256)] {
             assert!(AgentId::parse(bad).is_err(), "{bad:?}");

@@ -1,13 +1,21 @@
 //! What is asked of a person, and what becomes of it: the words that the store, chat and the functions share.
 
+mod answer;
 pub mod approval;
 pub mod ask;
 mod callback;
 mod card_address;
 mod click;
+mod grant_pattern;
+mod payload;
 mod status;
+mod stored;
 
+pub use answer::Answer;
 pub use callback::{CallbackAddress, CallbackUrl};
 pub use card_address::CardAddress;
 pub use click::{Choice, ClickKey};
+pub use grant_pattern::{GrantPattern, InvalidPattern};
+pub use payload::{Content, Payload, Place};
 pub use status::{Answered, Outcome, Owed, Status};
+pub use stored::Malformed;

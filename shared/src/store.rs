@@ -7,6 +7,7 @@
 mod access;
 mod administration;
 mod approval;
+mod base;
 mod claim;
 mod config;
 mod connection;
@@ -28,7 +29,8 @@ mod withdraw;
 
 pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
-pub use claim::{Missed, NewClaim};
+pub use base::Base;
+pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
 pub use interaction::{NewInteraction, Read, Stored};

@@ -9,6 +9,7 @@ mod former_cards;
 mod in_time;
 mod libraries;
 mod life;
+mod odd_rows;
 pub mod platforms;
 mod posts;
 mod webhooks;

@@ -2,9 +2,10 @@
 
 use postern::authority::Platform;
 use postern::host::HostName;
-use postern::id::{ProfileId, TokenId};
+use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::policy::RuleSet;
 use postern::provider::AuthType;
+use postern::question::GrantPattern;
 use postern::{
     AgentId, Code, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId,
 };
@@ -49,7 +50,7 @@ pub enum Command {
     RevokeGrant {
         organization_id: OrganizationId,
         agent_id: AgentId,
-        pattern: String,
+        pattern: GrantPattern,
     },
     PutPolicy(PutPolicy),
     DeletePolicy {
@@ -134,11 +135,11 @@ pub struct MintWorkerToken {
     #[serde(default)]
     pub user_id: Option<UserId>,
     #[serde(default)]
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
     #[serde(default)]
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<ConversationId>,
     #[serde(default)]
-    pub team_id: Option<String>,
+    pub team_id: Option<TeamId>,
 }
 
 fn a_day() -> u32 {
@@ -190,17 +191,12 @@ impl Command {
         match self {
             Self::MintPlaceholder(mint) => {
                 ttl(mint.ttl_seconds, MAX_TTL_SECONDS)?;
-                text("env_var_name", Some(&mint.env_var_name))?;
+                text("env_var_name", &mint.env_var_name)?;
                 mint.allowed_hosts
                     .iter()
                     .try_for_each(|host| host_name(host))
             }
-            Self::MintWorkerToken(mint) => {
-                ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS)?;
-                text("channel_id", mint.channel_id.as_deref())?;
-                text("conversation_id", mint.conversation_id.as_deref())?;
-                text("team_id", mint.team_id.as_deref())
-            }
+            Self::MintWorkerToken(mint) => ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS),
             Self::Migrate {}
             | Self::PutOrganization { .. }
             | Self::PutAgent { .. }
@@ -210,7 +206,7 @@ impl Command {
             | Self::RevokeWorkerToken { .. }
             | Self::DeletePolicy { .. }
             | Self::Explain { .. } => Ok(()),
-            Self::RevokeGrant { pattern, .. } => text("pattern", Some(pattern)),
+            Self::RevokeGrant { pattern, .. } => text("pattern", &pattern.to_string()),
             Self::PutPolicy(put) => rules(&put.rules),
         }
     }
@@ -237,13 +233,10 @@ fn ttl(seconds: u32, longest: u32) -> Result<(), Error> {
     ))
 }
 
-fn text(field: &str, value: Option<&str>) -> Result<(), Error> {
-    match value {
-        Some(value) => UserId::parse(value)
-            .map(drop)
-            .map_err(|rule| Error::field(field, rule)),
-        None => Ok(()),
-    }
+fn text(field: &str, value: &str) -> Result<(), Error> {
+    UserId::parse(value)
+        .map(drop)
+        .map_err(|rule| Error::field(field, rule))
 }
 
 fn host_name(host: &str) -> Result<(), Error> {
@@ -295,6 +288,26 @@ mod tests {
                 json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "ttl_seconds": 86_401}),
                 "ttl_seconds",
             ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "channel_id": "a b"}),
+                "`channel_id`",
+            ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "conversation_id": ""}),
+                "`conversation_id`",
+            ),
+            (
+                json!({"command": "mint_worker_token", "organization_id": "o", "agent_id": "a", "deployment_name": "d", "team_id": "x".repeat(256)}),
+                "`team_id`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "a b"}),
+                "`pattern`",
+            ),
+            (
+                json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "x".repeat(256)}),
+                "`pattern`",
+            ),
             (with("organization_id", json!("a/b")), "1 to 64"),
             (
                 json!({"command": "put_organization", "id": "..", "system_providers": []}),
@@ -304,7 +317,7 @@ mod tests {
             (with("allowed_hosts", json!(["x:443"])), "allowed_hosts"),
             (
                 json!({"command": "put_connection", "organization_id": "o", "id": "c", "platform": "irc", "secret_ref": "x"}),
-                "irc",
+                "`platform`: must be one of slack",
             ),
         ] {
             let said = refusal(input);

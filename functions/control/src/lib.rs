@@ -3,26 +3,26 @@
 mod command;
 mod explain;
 
-use command::{Command, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
-use postern::authority::token;
-use postern::authority::token::NewToken;
+pub use command::Command;
+use command::{MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use postern::authority::token::{self, NewToken};
 use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::Providers;
-use postern::secret::SecretsConfig;
+use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::DatabaseConfig;
-use postern::store::{NewPlaceholder, NewProfile, Written};
+use postern::store::{Base, NewPlaceholder, NewProfile, Written};
+use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime};
 
 /// All that control can do.
 pub struct App {
-    store: Store,
+    store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
@@ -34,19 +34,14 @@ pub struct App {
 impl App {
     /// Reads the environment; the first command connects.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
-        let secrets_config = SecretsConfig::from_env(env)?;
-        let database = DatabaseConfig::from_env(env)?;
-        let signing_key = OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?;
-        let providers = Providers::from_env(env)?;
-        let chat_hosts = ApiHosts::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await);
+        let base = Base::from_env(env).await?;
         Ok(Self {
-            store: Store::new(database, Arc::clone(&secrets))?,
-            secrets,
-            names: SecretNames::new(secrets_config.prefix),
-            signing_key,
-            providers,
-            chat_hosts,
+            signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
+            providers: Providers::from_env(env)?,
+            chat_hosts: ApiHosts::from_env(env)?,
+            store: base.store,
+            secrets: base.secrets,
+            names: base.names,
         })
     }
 
@@ -57,8 +52,8 @@ impl App {
             Err(error) => Err(error),
         };
         done.unwrap_or_else(|error| {
-            postern::wire::answer::log_error(&error, request_id);
-            postern::wire::answer::error_body(&error, request_id)
+            log_error(&error, request_id);
+            error_body(&error, request_id)
         })
     }
 
@@ -124,7 +119,7 @@ impl App {
                 url,
             } => {
                 let target = explain::target(&method, &url)?;
-                let pattern = target.host.pattern();
+                let pattern = GrantPattern::Host(target.host.clone());
                 let facts = self
                     .store
                     .policy_explain(&organization_id, &agent_id, &pattern)
@@ -259,8 +254,4 @@ fn written(outcome: Written) -> Result<(), Error> {
 /// Unix seconds. An `f64` keeps microseconds, the database's unit, apart until the year 2242.
 fn seconds(at: OffsetDateTime) -> f64 {
     at.unix_timestamp() as f64 + f64::from(at.microsecond()) / 1e6
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }

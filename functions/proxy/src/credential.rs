@@ -10,8 +10,6 @@ use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use secrecy::SecretString;
 
-const WORKER_TOKEN: &str = "x-postern-worker-token";
-
 /// The credentials of one request.
 #[derive(Debug, Default)]
 pub struct Credentials {
@@ -80,7 +78,7 @@ fn headers(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error
             found.push(authorization(value)?);
         } else if provider.takes_key_in(name) {
             found.push(credential(value)?);
-        } else if name == WORKER_TOKEN {
+        } else if name == token::HEADER {
             let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
             found.push(Found::WorkerToken(token.trim().to_owned()));
         } else if mentions(value) {

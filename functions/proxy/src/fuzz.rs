@@ -1,6 +1,7 @@
 //! Properties that hold for every request, for `fuzz/` and the stored corpus: nothing panics, and nothing is
 //! forwarded that must not be.
 
+use crate::call::Call;
 use crate::credential::Credentials;
 use crate::outgoing;
 use crate::route::Route;
@@ -9,10 +10,8 @@ use percent_encoding::percent_decode_str;
 use postern::authority::placeholder::{Placeholder, Presented, mentions};
 use postern::config::Env;
 use postern::policy::{Mode, Owner, Policies, PolicyRow, Ruled};
-use postern::provider::AuthType;
-use postern::provider::{Provider, Providers};
+use postern::provider::{AuthType, Providers};
 use postern::wire::event::{HttpEvent, Incoming};
-use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 const PROVIDERS: &str = r#"[
@@ -69,26 +68,25 @@ impl Fuzz {
             return;
         };
         if Credentials::collect(&incoming, provider).is_ok() {
-            self.forwarded(&incoming, path.rest, provider);
-            self.decided(&incoming, path.rest, provider);
+            let Ok(call) = Call::new(&incoming, path.rest, provider) else {
+                return;
+            };
+            self.forwarded(&call);
+            self.decided(&call);
         }
     }
 
     /// However a server reads the address, a denied path stays denied.
-    fn decided(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
-        let secret = SecretString::from(SECRET);
-        let Ok(target) = outgoing::target(incoming, rest, provider) else {
-            return;
-        };
-        let Ok((sent, _)) = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey)
-        else {
+    fn decided(&self, call: &Call<'_>) {
+        let target = &call.target;
+        let Ok((sent, _)) = outgoing::build(call, &SECRET.into(), AuthType::ApiKey) else {
             return;
         };
         assert!(
             target.path().is_none_or(|path| path == sent.uri().path()),
             "a policy is asked about what is sent"
         );
-        let ruled = self.policies.ruling(&target, Mode::Enforced).ruled;
+        let ruled = self.policies.ruling(target, Mode::Enforced).ruled;
         // Another parser's reading of the address, and its decoded form.
         let Ok(url) = url::Url::parse(&sent.uri().to_string()) else {
             return;
@@ -103,11 +101,10 @@ impl Fuzz {
         }
     }
 
-    fn forwarded(&self, incoming: &Incoming, rest: &str, provider: &Provider) {
-        let secret = SecretString::from(SECRET);
-        let built = outgoing::build(incoming, rest, provider, &secret, AuthType::ApiKey);
+    fn forwarded(&self, call: &Call<'_>) {
+        let built = outgoing::build(call, &SECRET.into(), AuthType::ApiKey);
         let Ok((request, _)) = built else { return };
-        let base: Uri = provider.base_url().parse().unwrap_or_default();
+        let base: Uri = call.provider.base_url().parse().unwrap_or_default();
         let uri = request.uri();
         assert_eq!(
             (uri.scheme(), uri.authority()),

@@ -1,17 +1,19 @@
 //! The proxy: placeholder in, secret out, and nothing before everything is checked.
 
 mod app;
+mod call;
 mod credential;
 #[doc(hidden)]
 pub mod fuzz;
-mod known;
 mod limiter;
-mod metric;
 mod outgoing;
+mod record;
 mod redact;
 mod response;
 mod route;
+mod rule_cache;
 mod runtime;
+mod serve;
 mod tunnel;
 
 pub use app::App;

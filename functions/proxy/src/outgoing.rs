@@ -1,31 +1,18 @@
 //! The request to the provider: built, not edited, so that nothing of ours slips through.
 
-use crate::credential::is_parameter;
+use crate::call::Call;
 use crate::redact::{Injected, RangeRequest};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
     IF_RANGE, RANGE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use postern::policy::Target;
-use postern::provider::AuthType;
-use postern::provider::{Auth, Provider, header_value};
-use postern::wire::event::Incoming;
-use postern::{Code, Error};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use postern::Error;
+use postern::provider::{Auth, AuthType, Provider, header_value};
 use secrecy::{ExposeSecret, SecretString};
-
-/// What cannot stand in a path. A REST API's event carries a decoded path; others never hold these.
-const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'#')
-    .add(b'?')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>');
-const ILLEGAL_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
 
 /// RFC 9110 section 7.6.1, and what proxies in the field add to it.
 const HOP_BY_HOP: [&str; 9] = [
@@ -43,21 +30,6 @@ const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
 
 /// `range` by its first name, by which some servers still take it.
 const REQUEST_RANGE: HeaderName = HeaderName::from_static("request-range");
-
-/// Headers by which some servers take a request as of another method.
-const METHOD_OVERRIDES: [&str; 3] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-
-/// And as to another path.
-const PATH_OVERRIDES: [&str; 4] = [
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-uri",
-    "x-envoy-original-path",
-];
 
 /// Removes what is between two neighbours only.
 pub fn without_hop_by_hop(headers: &mut HeaderMap) {
@@ -115,17 +87,15 @@ pub struct Sent {
 /// `invalid_path` when the address is none; `secret_unavailable` when the secret cannot stand in a
 /// header.
 pub fn build(
-    incoming: &Incoming,
-    rest: &str,
-    provider: &Provider,
+    call: &Call<'_>,
     secret: &SecretString,
     auth_type: AuthType,
 ) -> Result<(Request<Full<Bytes>>, Sent), Error> {
-    let mut headers = incoming.headers.clone();
+    let mut headers = call.incoming.headers.clone();
     without_hop_by_hop(&mut headers);
     let internal: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| stays(name, provider))
+        .filter(|name| stays(name, call.provider))
         .cloned()
         .collect();
     for name in internal {
@@ -135,7 +105,7 @@ pub fn build(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut injected = Injected::new(secret);
     let mut pair = None;
-    match provider.auth(auth_type) {
+    match call.provider.auth(auth_type) {
         Auth::Header { header, scheme } => {
             headers.insert(header, header_value(scheme.as_deref(), secret)?);
         }
@@ -147,9 +117,9 @@ pub fn build(
         }
     }
     let asked = ask_for_part(&mut headers, &injected);
-    let mut request = Request::new(Full::new(incoming.body.clone()));
-    *request.method_mut() = incoming.method.clone();
-    *request.uri_mut() = address(incoming, rest, provider, pair.as_deref())?;
+    let mut request = Request::new(Full::new(call.incoming.body.clone()));
+    *request.method_mut() = call.incoming.method.clone();
+    *request.uri_mut() = call.address(pair.as_deref())?;
     *request.headers_mut() = headers;
     Ok((request, Sent { injected, asked }))
 }
@@ -169,76 +139,12 @@ fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<RangeReq
     asked
 }
 
-/// `base_url`, `/` and `rest`.
-fn without_query(rest: &str, provider: &Provider) -> String {
-    let rest = utf8_percent_encode(rest, ILLEGAL_IN_PATH);
-    format!("{}/{rest}", provider.base_url())
-}
-
-/// What a policy decides about: exactly what will be sent, and the methods that its headers name besides.
-///
-/// # Errors
-/// `invalid_path` when the address is none.
-pub fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Target, Error> {
-    let address: Uri = without_query(rest, provider)
-        .parse()
-        .map_err(|_| Code::InvalidPath)?;
-    let target = Target::from_uri(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
-    let query: Vec<String> = query(incoming, provider).collect();
-    let target = target.with_query(query.join("&"));
-    let overrides = METHOD_OVERRIDES
-        .iter()
-        .flat_map(|name| incoming.headers.get_all(*name));
-    let target = overrides.fold(target, |target, method| {
-        target.with_possible_method(&String::from_utf8_lossy(method.as_bytes()))
-    });
-    let elsewhere = |name: &&str| incoming.headers.contains_key(*name);
-    Ok(if PATH_OVERRIDES.iter().any(elsewhere) {
-        target.with_unknown_path()
-    } else {
-        target
-    })
-}
-
-/// The query's pairs as they are sent, without the placeholder's.
-fn query<'a>(incoming: &'a Incoming, provider: &'a Provider) -> impl Iterator<Item = String> + 'a {
-    let pairs = incoming
-        .query
-        .split('&')
-        .filter(|_| !incoming.query.is_empty());
-    let kept =
-        pairs.filter(|pair| !is_parameter(pair.split('=').next().unwrap_or_default(), provider));
-    kept.map(|pair| utf8_percent_encode(pair, ILLEGAL_IN_QUERY).to_string())
-}
-
-/// `base_url`, `/`, `rest`, and the query with the credential's pair, if it has one, in place of the
-/// placeholder's.
-fn address(
-    incoming: &Incoming,
-    rest: &str,
-    provider: &Provider,
-    credential: Option<&str>,
-) -> Result<Uri, Error> {
-    let mut address = without_query(rest, provider);
-    let mut mark = '?';
-    for pair in query(incoming, provider) {
-        address.push(mark);
-        address.push_str(&pair);
-        mark = '&';
-    }
-    if let Some(pair) = credential {
-        address.push(mark);
-        address += pair;
-    }
-    address.parse().map_err(|_| Code::InvalidPath.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use postern::config::Env;
-    use postern::policy::Scheme;
     use postern::provider::Providers;
+    use postern::wire::event::Incoming;
 
     const PROVIDERS: &str = r#"[
         {"slug":"h","provider_id":"h","base_url":"https://up.example/base/","auth":{"header":"x-api-key"}},
@@ -264,15 +170,10 @@ mod tests {
             body: Bytes::from_static(b"\0\xff"),
             source: None,
         };
-        build(
-            &incoming,
-            rest,
-            providers.get(slug).unwrap(),
-            &"real/key".into(),
-            AuthType::ApiKey,
-        )
-        .unwrap()
-        .0
+        let call = Call::new(&incoming, rest, providers.get(slug).unwrap()).unwrap();
+        build(&call, &"real/key".into(), AuthType::ApiKey)
+            .unwrap()
+            .0
     }
 
     #[test]
@@ -344,32 +245,6 @@ mod tests {
         assert_eq!(request.headers()["x-api-key"], "real/key");
         assert_eq!(request.headers()["accept-encoding"], "identity");
         assert_eq!(request.headers().get_all("x-many").iter().count(), 2);
-    }
-
-    #[test]
-    fn a_policy_is_asked_about_exactly_what_is_sent() {
-        let own = r#"[{"slug":"o","provider_id":"o","base_url":"https://API.Up.example.:8443/Base/","auth":{"header":"x-api-key"}}]"#;
-        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
-        let provider = providers.get("o").unwrap();
-        for rest in ["v1/x%2fy", "", "a b", "../v1", "é"] {
-            let incoming = Incoming {
-                method: http::Method::POST,
-                path: String::new(),
-                query: "a=1".into(),
-                headers: HeaderMap::new(),
-                body: Bytes::new(),
-                source: None,
-            };
-            let target = target(&incoming, rest, provider).unwrap();
-            let (sent, _) =
-                build(&incoming, rest, provider, &"key".into(), AuthType::ApiKey).unwrap();
-            assert_eq!(target.path(), Some(sent.uri().path()), "{rest}");
-            assert_eq!(target.query(), sent.uri().query(), "{rest}");
-            assert_eq!(
-                (target.host.as_str(), target.port, target.scheme),
-                ("api.up.example", 8443, Scheme::Https)
-            );
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The answer on its way back: streamed piece by piece, without the secret, with an honest end.
 
-use crate::metric::{Metrics, millis};
 use crate::outgoing::{Sent, without_hop_by_hop};
+use crate::record::{Ended, Proxied};
 use crate::redact::{Cut, Redactor};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -10,17 +10,15 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use lambda_runtime::{MetadataPrelude, StreamResponse};
+use postern::Error;
 use postern::wire::answer::{ERROR_HEADER, error_response};
-use postern::{AgentId, Error, OrganizationId};
-use std::{
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{pin::Pin, time::Duration};
 
 /// Why a stream did not end cleanly.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A body as Lambda streams it.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+/// An answer as Lambda streams it.
 pub type Response = StreamResponse<Body>;
 
 fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
@@ -35,96 +33,15 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
 }
 
 /// An answer of Postern's own.
-pub fn whole(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Response {
-    let body = body.into();
-    answer(status, headers, Box::pin(stream::iter([Ok(body)])))
+pub fn whole(whole: http::Response<String>) -> Response {
+    let (parts, body) = whole.into_parts();
+    let body = stream::iter([Ok(Bytes::from(body))]);
+    answer(parts.status, parts.headers, Box::pin(body))
 }
 
+/// The answer that an error is.
 pub fn error(error: &Error, request_id: &str) -> Response {
-    let (status, headers, body) = error_response(error, request_id);
-    whole(status, headers, body)
-}
-
-/// What the one `proxied` line of a request says, and its metrics. Written when the body has ended,
-/// however it did.
-pub struct Proxied {
-    pub metrics: Metrics,
-    pub request_id: String,
-    pub organization: Option<OrganizationId>,
-    pub agent: AgentId,
-    pub provider: String,
-    pub host: String,
-    pub method: String,
-    pub status: u16,
-    pub started: Instant,
-    /// From `started` to sending.
-    pub own: Duration,
-    /// The part of `own` that waited for the database.
-    pub database: Duration,
-    pub sent_at: Instant,
-    /// From `started` to the body's first piece.
-    pub first_byte: Option<Duration>,
-    pub bytes_in: usize,
-    pub bytes_out: usize,
-    pub ended: Ended,
-}
-
-/// How a request's answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    NoAnswer,
-    ClientGone,
-    UpstreamBroke,
-    UpstreamIdle,
-    Complete,
-}
-
-impl Ended {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NoAnswer => "no_answer",
-            Self::ClientGone => "client_gone",
-            Self::UpstreamBroke => "upstream_broke",
-            Self::UpstreamIdle => "upstream_idle",
-            Self::Complete => "complete",
-        }
-    }
-}
-
-impl Proxied {
-    /// The code of a body that the upstream did not finish.
-    pub fn broken(&self) -> Option<&'static str> {
-        match self.ended {
-            Ended::UpstreamBroke | Ended::UpstreamIdle => Some(self.ended.as_str()),
-            Ended::NoAnswer | Ended::ClientGone | Ended::Complete => None,
-        }
-    }
-}
-
-impl Drop for Proxied {
-    fn drop(&mut self) {
-        tracing::info!(
-            event = "proxied",
-            request_id = self.request_id,
-            organization_id = self.organization.as_ref().map(OrganizationId::as_str),
-            agent_id = self.agent.as_str(),
-            provider = self.provider,
-            host = self.host,
-            method = self.method,
-            status = self.status,
-            upstream_ms = millis(self.sent_at.elapsed()),
-            own_ms = millis(self.own),
-            database_ms = millis(self.database),
-            first_byte_ms = self.first_byte.map(millis),
-            bytes_in = self.bytes_in,
-            bytes_out = self.bytes_out,
-            ended = self.ended.as_str(),
-        );
-        // An upstream that gave no answer is counted as the error that the client gets.
-        if self.ended != Ended::NoAnswer {
-            self.metrics.proxied(self);
-        }
-    }
+    whole(error_response(error, request_id))
 }
 
 /// The upstream's answer: its status, its headers but those that are not the client's, and its body
@@ -233,10 +150,7 @@ impl Flow {
         if let Some(cut) = &mut self.cut {
             piece = cut.piece(piece);
         }
-        if self.line.first_byte.is_none() && !piece.is_empty() {
-            self.line.first_byte = Some(self.line.started.elapsed());
-        }
-        self.line.bytes_out += piece.len();
+        self.line.piece(piece.len());
         Some(Ok(piece))
     }
 

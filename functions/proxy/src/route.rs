@@ -1,8 +1,10 @@
 //! What the path says. Only its grammar part is decoded; `rest` is passed byte for byte.
 
-use crate::tunnel;
 use percent_encoding::percent_decode_str;
 use postern::{AgentId, Code, Error, UserId};
+
+/// The path of a tunnel's decision.
+const DECIDE: &str = "/v1/egress/decide";
 
 /// A path of the proxy's.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl<'a> Route<'a> {
         if path == "/health" {
             return Ok(Self::Health);
         }
-        if path == tunnel::PATH {
+        if path == DECIDE {
             return Ok(Self::Decide);
         }
         let tail = after_mount(path).ok_or(Code::NotFound)?;

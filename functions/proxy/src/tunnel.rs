@@ -2,19 +2,21 @@
 //! cannot be.
 
 use crate::app::App;
-use crate::known::{Asker, hashes};
 use crate::response::{self, Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use crate::rule_cache::Key;
+use http::{Method, StatusCode};
 use postern::authority::token;
 use postern::gate::{Body, Decision, EgressRequest, Verdict};
 use postern::host::HostName;
-use postern::policy::{MAX_METHOD, Policies, Scheme, Target};
+use postern::policy::{MAX_METHOD, Scheme, Target};
+use postern::question::GrantPattern;
+use postern::wire::answer;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub const PATH: &str = "/v1/egress/decide";
+/// Most that the body may hold, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
 #[derive(Deserialize)]
@@ -29,6 +31,11 @@ struct TunnelRequest {
     path: Option<String>,
 }
 
+/// Decides whether a tunnel may be opened, or a request in it sent.
+///
+/// # Errors
+/// `method_not_allowed`, `invalid_worker_token`, `agent_mismatch`, `body_too_large`, `invalid_json`,
+/// `invalid_request`, `secret_unavailable`, `database_unavailable`.
 pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     if incoming.method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
@@ -41,29 +48,22 @@ pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
         ));
     }
     let target = target(&incoming.body)?;
-    let asker = Asker {
-        organization: Some(worker.agent().organization().clone()),
-        agent: Some(worker.agent().agent().clone()),
-        placeholders: Vec::new(),
-    };
-    let known = app.known.of(&asker);
+    let recalled = app.rule_cache.recall(Key::from_agent(worker.agent()));
+    let pattern = GrantPattern::Host(target.host.clone());
     let facts = app
         .store
-        .policy_facts(&worker, &target.host.pattern(), &hashes(&known))
+        .policy_facts(&worker, Some(&pattern), &recalled.hashes())
         .await?;
     facts.token.check()?;
-    let policies = Policies::resolve(facts.policies, &known);
-    app.known.remember(asker, policies.known());
-    let of_provider = app.providers.all().any(|provider| provider.is_at(&target));
-    let matter = EgressRequest {
+    let request = EgressRequest {
         agent: worker.agent(),
-        policies: &policies,
+        policies: &recalled.resolve(facts.policies),
         grant: facts.grant,
         target: &target,
         body: Body::Hidden,
-        of_provider,
+        of_provider: app.providers.all().any(|provider| provider.is_at(&target)),
     };
-    let decision = Box::pin(app.gate.decide(matter)).await;
+    let decision = Box::pin(app.gate.decide(request)).await;
     app.metrics.answered();
     Ok(shown(&decision))
 }
@@ -117,10 +117,5 @@ fn shown(decision: &Decision) -> Response {
     if let Verdict::Ask(id) = &decision.verdict {
         body["interaction_id"] = id.as_str().into();
     }
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response::whole(StatusCode::OK, headers, body.to_string())
+    response::whole(answer::json(StatusCode::OK, &body))
 }

@@ -1,17 +1,12 @@
 //! The sweep: one bounded pass over what is stale, which returns what it did.
 
-use postern::chat::ApiHosts;
+use postern::Store;
 use postern::config::{ConfigError, Env};
 use postern::deadline::Deadline;
-use postern::interactions::Interactions;
-use postern::interactions::pending_ttl;
-use postern::secret::SecretNames;
-use postern::secret::SecretsConfig;
-use postern::store::DatabaseConfig;
-use postern::store::StoreError;
-use postern::store::{GivenUp, Swept};
+use postern::interactions::{Interactions, pending_ttl};
+use postern::store::{Base, GivenUp, StoreError, Swept};
 use postern::wire::AllowedPrivate;
-use postern::{Secrets, Store};
+use postern::wire::client::GuardedClient;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -28,6 +23,7 @@ const MAX_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
 /// All that the sweep can do.
 pub struct App {
+    store: Arc<Store>,
     interactions: Interactions,
     pass: Pass,
 }
@@ -77,22 +73,11 @@ impl App {
     /// Reads the environment; the first run connects.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let pass = Pass::from_env(env)?;
-        let database = DatabaseConfig::from_env(env)?;
-        let allowed = AllowedPrivate::from_env(env)?;
-        let chat_hosts = ApiHosts::from_env(env)?;
-        let secrets_config = SecretsConfig::from_env(env)?;
-        let secrets = Arc::new(Secrets::new(&secrets_config).await);
-        let store = Arc::new(Store::new(database, Arc::clone(&secrets))?);
-        let names = SecretNames::new(secrets_config.prefix);
+        let base = Base::from_env(env).await?;
+        let client = Arc::new(GuardedClient::for_chat(AllowedPrivate::from_env(env)?)?);
         Ok(Self {
-            interactions: Interactions::new(
-                store,
-                secrets,
-                names,
-                Interactions::outbound_client(allowed)?,
-                chat_hosts,
-                pass.max_age,
-            ),
+            interactions: Interactions::from_env(env, &base, client)?,
+            store: base.store,
             pass,
         })
     }
@@ -129,7 +114,7 @@ impl App {
         if let Err(error) = settled {
             report.fail(Swept::PendingInteractions, &error);
         }
-        match self.interactions.store.oldest_age_ms().await {
+        match self.store.oldest_age_ms().await {
             Ok(age) => report.oldest_age_ms = age,
             Err(error) => report.fail(Swept::PendingInteractions, &error),
         }
@@ -151,12 +136,7 @@ impl App {
             if deadline.left() < RESERVED {
                 break;
             }
-            match self
-                .interactions
-                .store
-                .sweep(table, pass.limit, pass.max_age)
-                .await
-            {
+            match self.store.sweep(table, pass.limit, pass.max_age).await {
                 Ok(batch) => {
                     deleted += batch.deleted;
                     may_be_more = batch.deleted >= u64::from(pass.limit);

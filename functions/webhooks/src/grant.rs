@@ -7,24 +7,26 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use percent_encoding::percent_decode;
 use postern::Error;
 use postern::policy::Grant;
+use postern::question::GrantPattern;
+use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
 
+/// Longest pattern that is looked for, in bytes.
 const MAX_PATTERN: usize = 512;
 
 /// `GET /v1/grants?pattern=`
 pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
     let worker = app.worker(incoming).await?;
     let pattern = pattern(&incoming.query)?;
-    let mut body = json!({"pattern": pattern});
-    let (token, grant) = app.interactions.store.grant(&worker, &pattern).await?;
+    let mut body = json!({"pattern": pattern.to_string()});
+    let (token, grant) = app.store.grant(&worker, &pattern).await?;
     token.check()?;
     match grant {
         Grant::Allowed(until) => {
             body["status"] = "allowed".into();
-            if let Some(until) = until.and_then(|until| until.format(&Rfc3339).ok()) {
-                body["expires_at"] = until.into();
+            if let Some(until) = until {
+                body["expires_at"] = rfc3339(until).into();
             }
         }
         Grant::Denied => body["status"] = "denied".into(),
@@ -33,7 +35,7 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-fn pattern(query: &str) -> Result<String, Error> {
+fn pattern(query: &str) -> Result<GrantPattern, Error> {
     let wrong = || {
         Error::field(
             "pattern",
@@ -48,11 +50,10 @@ fn pattern(query: &str) -> Result<String, Error> {
     let pattern = percent_decode(spaced.as_bytes())
         .decode_utf8()
         .map_err(|_| wrong())?;
-    let visible = pattern.chars().all(|c| !c.is_control() && c != ' ');
-    if pattern.is_empty() || pattern.len() > MAX_PATTERN || !visible {
+    if pattern.len() > MAX_PATTERN {
         return Err(wrong());
     }
-    Ok(pattern.into_owned())
+    pattern.parse().map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -62,13 +63,20 @@ mod tests {
     #[test]
     fn a_pattern_is_decoded_and_has_no_controls() {
         assert_eq!(
-            pattern("a=1&pattern=%2Fmcp%2Fgit%2Ftools%2Fpush").unwrap(),
+            pattern("a=1&pattern=%2Fmcp%2Fgit%2Ftools%2Fpush")
+                .unwrap()
+                .to_string(),
             "/mcp/git/tools/push"
         );
         assert_eq!(
-            pattern("pattern=host:example.com").unwrap(),
+            pattern("pattern=host:example.com").unwrap().to_string(),
             "host:example.com"
         );
+        // A row from plain SQL may have any.
+        for other in ["pattern=x", "pattern=host:A.example"] {
+            let read = pattern(other).unwrap().to_string();
+            assert_eq!(Some(read.as_str()), other.strip_prefix("pattern="));
+        }
         let long = format!("pattern={}", "x".repeat(513));
         for bad in [
             "",

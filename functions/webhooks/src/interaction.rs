@@ -4,17 +4,15 @@ use crate::app::App;
 use crate::reply;
 use http::StatusCode;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
-use postern::authority::access::TokenStanding;
 use postern::deadline::Deadline;
 use postern::interactions::AskOutcome;
 use postern::question::ask::Ask;
 use postern::question::{Outcome, Status};
-use postern::store::{Read, Withdrawal};
+use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use std::time::Duration;
 
 /// Most that the body of a question or an approval may hold, in bytes: all of it is kept.
 const BODY_LIMIT: usize = 128 * 1024;
@@ -22,8 +20,6 @@ const BODY_LIMIT: usize = 128 * 1024;
 const MAX_WAIT: u64 = 25;
 /// Time kept of the invocation's own to answer in.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// `POST /v1/interactions`
 pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
@@ -80,31 +76,13 @@ pub async fn read(
     let wait = wait(&incoming.query)?;
     // Where too many wait already, the answer is how it stands; the agent asks again.
     let place = app.waiting.try_acquire();
-    let until = Instant::now()
-        + if place.is_ok() {
-            wait.min(left)
-        } else {
-            Duration::ZERO
-        };
-    let mut pause = FIRST_PAUSE;
-    loop {
-        // No connection is held while waiting.
-        let read = app
-            .interactions
-            .store
-            .interaction_status(&worker, &id, app.interactions.ttl);
-        let status = match read.await? {
-            Read::Status(status) => status,
-            Read::Unknown => return Err(Code::UnknownInteraction.into()),
-            Read::Refused(token) => return Err(refused(token)),
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        if status.outcome != Outcome::Pending || left.is_zero() {
-            return Ok(reply::json(StatusCode::OK, &shown(&id, &status)));
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 3 / 2).min(MAX_PAUSE);
-    }
+    let wait = if place.is_ok() {
+        wait.min(left)
+    } else {
+        Duration::ZERO
+    };
+    let status = app.interactions.wait(&worker, &id, wait).await?;
+    Ok(reply::json(StatusCode::OK, &shown(&id, &status)))
 }
 
 fn wait(query: &str) -> Result<Duration, Error> {
@@ -131,24 +109,9 @@ pub async fn withdraw(
         .conversation()
         .ok_or(Code::TokenWithoutConversation)?;
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
-    match app
-        .interactions
-        .withdraw(&worker, conversation, &id)
-        .await?
-    {
-        Withdrawal::Withdrawn(_) => Ok(reply::empty(StatusCode::NO_CONTENT)),
-        Withdrawal::Answered => Err(Code::InteractionAnswered.into()),
-        Withdrawal::Unknown => Err(Code::UnknownInteraction.into()),
-        Withdrawal::Refused(token) => Err(refused(token)),
-    }
-}
-
-/// The refusal of a token that does not count.
-fn refused(token: TokenStanding) -> Error {
-    match token.check() {
-        Err(error) => error,
-        Ok(()) => Code::InvalidWorkerToken.into(),
-    }
+    let interactions = &app.interactions;
+    interactions.withdraw(&worker, conversation, &id).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
 fn shown(id: &InteractionId, status: &Status) -> Value {
@@ -164,13 +127,9 @@ fn shown(id: &InteractionId, status: &Status) -> Value {
         "expires_at": rfc3339(status.expires_at),
     });
     if let Some(answer) = answer {
-        body["answer"] = answer.clone();
+        body["answer"] = json!(answer);
     }
     body
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,5 +5,6 @@ mod click;
 mod grant;
 mod interaction;
 mod reply;
+mod route;
 
 pub use app::App;

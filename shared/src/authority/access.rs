@@ -3,6 +3,7 @@
 
 use crate::authority::placeholder::PlaceholderHash;
 use crate::authority::scope::{Admission, AgentScope, ExpectedOrganization, VerifiedWorker};
+use crate::authority::token::HEADER;
 use crate::error::{Code, Error};
 use crate::host::HostName;
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
@@ -336,7 +337,7 @@ fn same_deployment(rules: &Rules, request: &Request, facts: &Facts) -> Result<()
     let worker = request.worker.as_ref().ok_or_else(|| {
         Error::new(
             Code::MissingCredentials,
-            "a worker token is required beside the placeholder; send it in x-postern-worker-token",
+            format!("a worker token is required beside the placeholder; send it in {HEADER}"),
         )
     })?;
     if facts

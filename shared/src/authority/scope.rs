@@ -1,6 +1,9 @@
 //! Who is asking. A scope is proof, so only this module makes one, and only from a verified credential.
 
-use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
+use crate::id::{
+    AgentId, ChannelId, ConnectionId, ConversationId, DeploymentName, OrganizationId, TeamId,
+    TokenId, UserId,
+};
 
 /// What a verified worker token or a resolved placeholder proves: an agent of an organization.
 ///
@@ -37,10 +40,12 @@ impl AgentScope {
         )
     }
 
+    /// The organization.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The agent, unique within the organization only.
     pub fn agent(&self) -> &AgentId {
         &self.agent
     }
@@ -72,10 +77,12 @@ impl ConnectionScope {
         }
     }
 
+    /// The organization that the connection belongs to.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
+    /// The connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.connection
     }
@@ -102,14 +109,17 @@ pub struct PersonScope {
 }
 
 impl PersonScope {
+    /// The organization that the connection belongs to.
     pub fn organization(&self) -> &OrganizationId {
         &self.within.organization
     }
 
+    /// The connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.within.connection
     }
 
+    /// The person, as the platform names them.
     pub fn user(&self) -> &UserId {
         &self.user
     }
@@ -120,30 +130,35 @@ impl PersonScope {
 pub struct Conversation {
     pub(super) agent: AgentScope,
     pub(super) scope: PersonScope,
-    pub(super) channel: String,
-    pub(super) conversation: String,
-    pub(super) team: Option<String>,
+    pub(super) channel: ChannelId,
+    pub(super) conversation: ConversationId,
+    pub(super) team: Option<TeamId>,
 }
 
 impl Conversation {
+    /// The agent.
     pub fn agent(&self) -> &AgentScope {
         &self.agent
     }
 
+    /// The person, on their connection.
     pub fn scope(&self) -> &PersonScope {
         &self.scope
     }
 
-    pub fn channel(&self) -> &str {
+    /// The channel in which the agent talks to the person.
+    pub fn channel(&self) -> &ChannelId {
         &self.channel
     }
 
-    pub fn conversation(&self) -> &str {
+    /// The conversation in that channel.
+    pub fn conversation(&self) -> &ConversationId {
         &self.conversation
     }
 
-    pub fn team(&self) -> Option<&str> {
-        self.team.as_deref()
+    /// The platform's workspace, if the token names it.
+    pub fn team(&self) -> Option<&TeamId> {
+        self.team.as_ref()
     }
 }
 
@@ -190,10 +205,12 @@ pub struct VerifiedWorker {
 }
 
 impl VerifiedWorker {
+    /// The agent.
     pub fn agent(&self) -> &AgentScope {
         &self.agent
     }
 
+    /// The deployment that the worker runs in.
     pub fn deployment(&self) -> &DeploymentName {
         &self.deployment
     }
@@ -209,6 +226,7 @@ impl VerifiedWorker {
         self.issued_at
     }
 
+    /// The person for whom the worker runs, if the token names one.
     pub fn user(&self) -> Option<&UserId> {
         self.user.as_ref()
     }

@@ -2,7 +2,10 @@
 
 use crate::authority::scope::{AgentScope, ConnectionScope, Conversation, VerifiedWorker};
 use crate::error::{Code, Error};
-use crate::id::{AgentId, ConnectionId, DeploymentName, OrganizationId, TokenId, UserId};
+use crate::id::{
+    AgentId, ChannelId, ConnectionId, ConversationId, DeploymentName, OrganizationId, TeamId,
+    TokenId, UserId,
+};
 use crate::secret::{Freshness, OperatorSecret, Secrets};
 use crate::wire::event::Incoming;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,6 +13,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk:
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+
+/// The header that carries a worker token, where `authorization` carries something else.
+pub const HEADER: &str = "x-postern-worker-token";
 
 const ISSUER: &str = "postern";
 const LEEWAY_SECONDS: u64 = 30;
@@ -21,25 +27,37 @@ const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// A worker token's claims, each of its own type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
+    /// Always `postern`, and so is `aud`.
     pub iss: String,
+    /// Whom the token is for.
     pub aud: String,
+    /// The agent.
     pub sub: AgentId,
+    /// Its organization.
     pub org: OrganizationId,
+    /// The deployment that the worker runs in.
     pub dep: DeploymentName,
     /// With a fraction of a second where a revocation in the same second calls for it.
     pub iat: Seconds,
+    /// When it ends, in Unix seconds.
     pub exp: i64,
+    /// By which it is revoked.
     pub jti: TokenId,
+    /// The connection to the person that the agent talks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<ConnectionId>,
+    /// The person, as the platform names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+    /// The channel of their conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel_id: Option<String>,
+    pub channel_id: Option<ChannelId>,
+    /// The conversation in that channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<ConversationId>,
+    /// The platform's workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team_id: Option<String>,
+    pub team_id: Option<TeamId>,
 }
 
 /// A NumericDate (RFC 7519 section 2): seconds since the epoch, which may have a fraction.
@@ -59,17 +77,28 @@ impl Serialize for Seconds {
 
 /// What `mint` signs; the fixed claims are added there.
 pub struct NewToken {
+    /// The agent.
     pub agent: AgentId,
+    /// Its organization.
     pub organization: OrganizationId,
+    /// The deployment that the worker runs in.
     pub deployment: DeploymentName,
+    /// The token's `jti`.
     pub token: TokenId,
+    /// In Unix seconds, with a fraction where a revocation calls for it.
     pub issued_at: f64,
+    /// In Unix seconds.
     pub expires_at: i64,
+    /// The connection to the person that the agent talks to.
     pub connection_id: Option<ConnectionId>,
+    /// The person, as the platform names them.
     pub user_id: Option<UserId>,
-    pub channel_id: Option<String>,
-    pub conversation_id: Option<String>,
-    pub team_id: Option<String>,
+    /// The channel of their conversation.
+    pub channel_id: Option<ChannelId>,
+    /// The conversation in that channel.
+    pub conversation_id: Option<ConversationId>,
+    /// The platform's workspace.
+    pub team_id: Option<TeamId>,
 }
 
 /// Whether these bytes have a compact JWS's shape: three base64url parts.
@@ -92,10 +121,10 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
     let missing = || {
         Error::new(
             Code::InvalidWorkerToken,
-            "no worker token was presented; send it in x-postern-worker-token",
+            format!("no worker token was presented; send it in {HEADER}"),
         )
     };
-    let mut all = incoming.headers.get_all("x-postern-worker-token").iter();
+    let mut all = incoming.headers.get_all(HEADER).iter();
     if let Some(first) = all.next() {
         // One that is not looked at might be another's.
         if all.any(|other| other != first) {
@@ -104,10 +133,7 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
                 "two different worker tokens were presented; send one",
             ));
         }
-        return incoming
-            .header("x-postern-worker-token")
-            .map(str::trim)
-            .ok_or_else(missing);
+        return incoming.header(HEADER).map(str::trim).ok_or_else(missing);
     }
     let (scheme, token) = incoming
         .header("authorization")
@@ -376,6 +402,9 @@ mod tests {
             ("aud", "other"),
             ("org", ""),
             ("sub", "a b"),
+            ("channel_id", "a b"),
+            ("conversation_id", ""),
+            ("team_id", "a\n"),
         ] {
             let mut wrong = whole.clone();
             wrong[claim] = value.into();

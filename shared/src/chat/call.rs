@@ -46,6 +46,14 @@ pub(super) fn located(channel: String, message: String) -> Reply {
 
 /// A refusal by status: the platform's own words, where it has some.
 pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
-    let words = words.unwrap_or_default();
-    Reply::Refused(format!("status {} {words}", status.as_u16()))
+    let status = status.as_u16();
+    Reply::Refused(match words {
+        Some(words) => format!("status {status} {words}"),
+        None => format!("status {status}"),
+    })
+}
+
+/// What stands for a platform's words where it refuses without any.
+pub(super) fn no_reason() -> String {
+    "no reason given".into()
 }

@@ -1,8 +1,8 @@
 //! An interaction as it is shown, before any platform's markup.
 
 use crate::id::{AgentId, InteractionId, UserId};
-use crate::question::approval;
-use serde_json::Value;
+use crate::question::approval::{self, Approval, Subject};
+use crate::question::{Answer, Content, Payload};
 
 /// Most of an approval's arguments that a card shows, in characters.
 const MAX_DETAIL: usize = 1500;
@@ -16,8 +16,6 @@ pub struct Card {
     pub(super) user: UserId,
     /// The agent that asks, as it is shown: two agents in one conversation look alike otherwise.
     pub(super) agent: String,
-    pub(super) channel: String,
-    pub(super) conversation: String,
     pub(super) text: String,
     /// An approval's arguments.
     pub(super) detail: Option<String>,
@@ -28,7 +26,9 @@ pub struct Card {
 #[derive(Debug)]
 pub enum Ending {
     Answered {
-        user: String,
+        /// Who answered.
+        user: UserId,
+        /// The option's text, as it is shown.
         value: String,
     },
     Withdrawn,
@@ -38,12 +38,11 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Of a stored answer.
-    pub fn answered(answer: &Value) -> Self {
-        let text = |name: &str| answer[name].as_str().unwrap_or_default();
+    /// The ending by an answer of this person's.
+    pub fn answered(user: &UserId, answer: &Answer) -> Self {
         Self::Answered {
-            user: text("user_id").to_owned(),
-            value: shown(text("value")),
+            user: user.clone(),
+            value: shown(&answer.value),
         }
     }
 
@@ -55,7 +54,7 @@ impl Ending {
     ) -> String {
         match self {
             Self::Answered { user, value } => {
-                format!("{} answered: {}", mention(user), escape(value))
+                format!("{} answered: {}", mention(user.as_str()), escape(value))
             }
             Self::Withdrawn => "The agent withdrew this question.".into(),
             Self::Expired => "This question has expired.".into(),
@@ -66,29 +65,28 @@ impl Ending {
 
 impl Card {
     /// Of a stored payload.
-    pub fn new(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Value) -> Self {
+    pub fn new(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Payload) -> Self {
         let agent = cut(&shown(agent.as_str()), MAX_AGENT, |_| 1);
-        let text = |name: &str| payload[name].as_str().unwrap_or_default();
-        let (question, detail, options) = if payload["kind"] == "approval" {
-            let question = match text("tool").strip_prefix("host:") {
-                Some(host) => format!(
-                    "May the agent {agent} send requests to {host}? The decision is for the whole host; this is what it wants to send now."
-                ),
-                None => format!("May the agent {agent} call {}?", text("tool")),
-            };
-            (question, Some(arguments(payload)), approval::options())
-        } else {
-            let options = payload["options"].as_array().into_iter().flatten();
-            let options = options.filter_map(Value::as_str).map(shown).collect();
-            (shown(text("question")), None, options)
+        let (text, detail, options) = match payload.content() {
+            Content::Question { question, options } => {
+                let options = options.iter().map(|option| shown(option)).collect();
+                (shown(question), None, options)
+            }
+            Content::Approval(approval) => {
+                let question = match &approval.subject {
+                    Subject::Host(host) => format!(
+                        "May the agent {agent} send requests to {host}? The decision is for the whole host; this is what it wants to send now."
+                    ),
+                    Subject::Tool(tool) => format!("May the agent {agent} call {tool}?"),
+                };
+                (question, Some(arguments(approval)), approval::options())
+            }
         };
         Self {
             id: id.clone(),
             user: user.clone(),
             agent,
-            channel: text("channel_id").to_owned(),
-            conversation: text("conversation_id").to_owned(),
-            text: question,
+            text,
             detail,
             options,
         }
@@ -117,20 +115,14 @@ impl Card {
         .collect::<Vec<_>>()
         .join("\n")
     }
-
-    /// Whether the conversation is another place than the channel itself.
-    pub(super) fn has_conversation_of_its_own(&self) -> bool {
-        self.conversation != self.channel
-    }
 }
 
 /// The arguments, one to a line; what does not fit is said to be missing, and the digest is of all.
-fn arguments(payload: &Value) -> String {
-    let args = &payload["args"];
-    let pretty = serde_json::to_string_pretty(args).unwrap_or_default();
-    let pretty = shown(&pretty);
-    let digest = approval::digest(payload["tool"].as_str().unwrap_or_default(), args);
-    let digest = digest.get(..12).unwrap_or_default();
+fn arguments(approval: &Approval) -> String {
+    let pretty = shown(&format!("{:#}", approval.args));
+    let digest = approval.digest();
+    // It is hexadecimal, and 64 characters long.
+    let digest = &digest[..12];
     let left = pretty.chars().count().saturating_sub(MAX_DETAIL);
     if left == 0 {
         return format!("{pretty}\ndigest {digest}");
@@ -186,12 +178,17 @@ pub(super) fn cut(text: &str, most: usize, measure: impl Fn(char) -> usize) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn card(payload: &Value) -> Card {
+    fn card(payload: Value) -> Card {
         let id = InteractionId::parse("q-1").unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::new(&id, &UserId::parse("U1").unwrap(), &agent, payload)
+        Card::new(
+            &id,
+            &UserId::parse("U1").unwrap(),
+            &agent,
+            &payload.try_into().unwrap(),
+        )
     }
 
     #[test]
@@ -211,12 +208,12 @@ mod tests {
     #[test]
     fn an_approval_shows_its_arguments_bounded_and_says_what_it_leaves_out() {
         let small =
-            card(&json!({"kind": "approval", "tool": "git/push", "args": {"branch": "main"}}));
+            card(json!({"kind": "approval", "tool": "git/push", "args": {"branch": "main"}}));
         assert_eq!(small.options, ["1h", "24h", "always", "deny"]);
         assert!(small.text.contains("git/push") && small.text.contains("coder"));
         assert!(small.detail.unwrap().contains("\"branch\": \"main\""));
         let large =
-            card(&json!({"kind": "approval", "tool": "git/push", "args": {"x": "y".repeat(5000)}}));
+            card(json!({"kind": "approval", "tool": "git/push", "args": {"x": "y".repeat(5000)}}));
         let detail = large.detail.unwrap();
         assert!(detail.chars().count() < 1700 && detail.contains("more characters are not shown"));
     }
@@ -244,7 +241,7 @@ mod tests {
     #[test]
     fn controls_that_reorder_text_are_shown_as_what_they_are() {
         let card =
-            card(&json!({"kind": "question", "question": "a\u{202e}b", "options": ["\u{2066}x"]}));
+            card(json!({"kind": "question", "question": "a\u{202e}b", "options": ["\u{2066}x"]}));
         assert_eq!(
             (card.text.as_str(), card.options[0].as_str()),
             ("a\u{fffd}b", "\u{fffd}x")

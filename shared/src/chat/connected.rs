@@ -10,7 +10,7 @@ use crate::authority::signature::Verified;
 use crate::authority::{Connection, Platform};
 use crate::error::Error;
 use crate::id::Revision;
-use crate::question::CardAddress;
+use crate::question::{CardAddress, Place};
 use crate::wire::client::{GuardedClient, SendError};
 use crate::wire::event::Incoming;
 use bytes::Bytes;
@@ -36,6 +36,7 @@ pub struct Chat {
 }
 
 impl Chat {
+    /// With this client, to these hosts beside the platforms' own.
     pub fn new(egress: Arc<GuardedClient<Full<Bytes>>>, hosts: ApiHosts) -> Self {
         Self { egress, hosts }
     }
@@ -92,30 +93,25 @@ impl Connected<'_> {
     }
 
     /// Posts the card, and where the platform refuses it, its plain text; which of them it was.
-    pub async fn post(&self, card: &Card, revision: &Revision) -> (Posted, Form) {
+    pub async fn post(&self, card: &Card, place: &Place, revision: &Revision) -> (Posted, Form) {
         let until = Instant::now() + 2 * API_TIMEOUT;
-        let buttons = self.platform.post(card, revision, Form::Buttons);
+        let buttons = self.platform.post(card, place, revision, Form::Buttons);
         match self.send(buttons, until).await {
             Posted::Refused(why) => {
                 tracing::warn!(event = "card_refused", cause = why);
-                let text = self.platform.post(card, revision, Form::Text);
+                let text = self.platform.post(card, place, revision, Form::Text);
                 (self.send(text, until).await, Form::Text)
             }
             posted => (posted, Form::Buttons),
         }
     }
 
-    pub async fn receipt(
-        &self,
-        at: &CardAddress,
-        card: &Card,
-        ending: &Ending,
-        until: Instant,
-    ) -> Posted {
-        self.send(self.platform.receipt(at, card, ending), until)
-            .await
+    /// Posts a message beside the card that says how it ended.
+    pub async fn receipt(&self, at: &CardAddress, ending: &Ending, until: Instant) -> Posted {
+        self.send(self.platform.receipt(at, ending), until).await
     }
 
+    /// Takes the card's buttons away, and writes how it ended.
     pub async fn edit(
         &self,
         at: &CardAddress,
@@ -126,6 +122,7 @@ impl Connected<'_> {
         self.send(self.platform.edit(at, card, ending), until).await
     }
 
+    /// The platform's own way to take note of a click.
     pub fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         self.platform.acknowledge(click, verdict)
     }
@@ -174,8 +171,8 @@ impl Connected<'_> {
         };
         let response = match self.egress.send(request).await {
             Ok(response) => response,
-            Err(SendError::Refused(error)) => return refused(error.cause().unwrap_or_default()),
-            Err(SendError::Broken(error)) => return unknown(error.cause().unwrap_or_default()),
+            Err(SendError::Refused(error)) => return refused(why(&error)),
+            Err(SendError::Broken(error)) => return unknown(why(&error)),
         };
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect();
@@ -208,8 +205,14 @@ fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
         .map_err(|_| "the API's address is not valid")
 }
 
-/// Discord refuses clients that do not name themselves so.
+/// Discord refuses clients whose user agent does not begin with `DiscordBot (`
+/// (docs.discord.com/developers/reference#user-agent). Slack and Telegram take any, so all get this one.
 const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Why a call failed, for the log: the error's cause, or what it says itself.
+fn why(error: &Error) -> String {
+    error.cause().unwrap_or_else(|| error.to_string())
+}
 
 /// Words of somebody else's, as a log takes them.
 fn bounded(words: &str) -> String {

@@ -9,7 +9,7 @@ use super::{
 use crate::authority::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey, Place};
 use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -99,7 +99,7 @@ impl ChatPlatform for Discord {
         })
     }
 
-    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
         let person = mention(card.user.as_str());
         let mut body = json!({"allowed_mentions": mentions(card.user.as_str())});
         match form {
@@ -119,7 +119,7 @@ impl ChatPlatform for Discord {
             body["nonce"] = revision.as_str().into();
             body["enforce_nonce"] = true.into();
         }
-        let path = format!("/channels/{}/messages", segment(&card.channel));
+        let path = format!("/channels/{}/messages", segment(place.channel.as_str()));
         let repeatable = body.get("nonce").is_some();
         ApiCall {
             repeatable,
@@ -127,7 +127,7 @@ impl ChatPlatform for Discord {
         }
     }
 
-    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+    fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let body = json!({
             "content": cut(&ending.sentence(mention, escape), MAX_CONTENT, |_| 1),
             "allowed_mentions": {"parse": []},
@@ -164,7 +164,8 @@ impl ChatPlatform for Discord {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        // What is not JSON has no field, so it is not Discord's.
+        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         if !status.is_success() {
             return refused(status, answer["message"].as_str());
         }
@@ -221,8 +222,11 @@ fn embed(card: &Card, ending: Option<&Ending>) -> Value {
         let sentence = ending.sentence(mention, escape);
         format!("\n\n{}", cut(&sentence, 400, |_| 1))
     });
-    let detail = card.detail.as_deref().unwrap_or_default();
-    let text = escape(format!("{}\n\n{detail}", card.text).trim_end());
+    let text = match &card.detail {
+        Some(detail) => format!("{}\n\n{detail}", card.text),
+        None => card.text.clone(),
+    };
+    let text = escape(text.trim_end());
     let room = MAX_DESCRIPTION - ending.chars().count();
     json!({"description": format!("{}{ending}", cut(&text, room, |_| 1))})
 }
@@ -294,7 +298,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, InteractionId};
+    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId};
 
     fn discord() -> Discord {
         let secret = r#"{"bot_token": "x", "public_key": "00", "application_id": "9"}"#;
@@ -302,11 +306,23 @@ mod tests {
     }
 
     fn card(question: &str, options: usize) -> Card {
-        let payload = json!({"kind": "question", "question": question, "options": vec!["y".repeat(75); options],
-            "channel_id": "3/../4", "conversation_id": "c"});
+        let payload = json!({"kind": "question", "question": question, "options": vec!["y".repeat(75); options]});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::new(&id, &UserId::parse("222").unwrap(), &agent, &payload)
+        Card::new(
+            &id,
+            &UserId::parse("222").unwrap(),
+            &agent,
+            &payload.try_into().unwrap(),
+        )
+    }
+
+    fn place(channel: &str, conversation: &str) -> Place {
+        Place {
+            channel: ChannelId::parse(channel).unwrap(),
+            conversation: ConversationId::parse(conversation).unwrap(),
+            team: None,
+        }
     }
 
     #[test]
@@ -314,6 +330,7 @@ mod tests {
         let revision = Revision::new();
         let call = discord().post(
             &card(&"*@everyone*".repeat(272), 25),
+            &place("3/../4", "c"),
             &revision,
             Form::Buttons,
         );
@@ -340,7 +357,12 @@ mod tests {
                 .expose_secret()
                 .ends_with("/channels/3%2F%2E%2E%2F4/messages")
         );
-        let text = discord().post(&card(&"*".repeat(3000), 25), &revision, Form::Text);
+        let text = discord().post(
+            &card(&"*".repeat(3000), 25),
+            &place("3", "c"),
+            &revision,
+            Form::Text,
+        );
         assert!(text.body["content"].as_str().unwrap().chars().count() <= MAX_CONTENT);
     }
 

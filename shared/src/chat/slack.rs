@@ -1,6 +1,6 @@
 //! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
 
-use super::call::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
@@ -9,7 +9,7 @@ use super::{
 use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey, Place};
 use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode;
@@ -97,17 +97,18 @@ impl ChatPlatform for Slack {
         Ok(click(&payload).map_or(Call::Other, Call::Click))
     }
 
-    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
+    fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({
-            "channel": card.channel,
+            "channel": place.channel,
             "text": cut(&escape(&card.plain()), MAX_TEXT, |_| 1),
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
         });
         // A conversation that is a Slack thread is named by its first message's timestamp.
-        if is_timestamp(&card.conversation) {
-            message["thread_ts"] = card.conversation.as_str().into();
+        let conversation = place.conversation.as_str();
+        if is_timestamp(conversation) {
+            message["thread_ts"] = conversation.into();
         }
         if form == Form::Buttons {
             message["blocks"] = blocks(card, revision);
@@ -115,7 +116,7 @@ impl ChatPlatform for Slack {
         self.call("chat.postMessage", message)
     }
 
-    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+    fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let body = json!({
             "channel": at.channel(),
             "thread_ts": at.message(),
@@ -170,7 +171,7 @@ impl ChatPlatform for Slack {
                 Some((channel, message)) => located(channel, message),
                 None => Reply::Done(None),
             },
-            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_default()),
+            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_else(no_reason)),
             Err(_) => Reply::Unknown("the answer is not Slack's".into()),
         }
     }
@@ -222,7 +223,9 @@ fn click(payload: &Value) -> Option<Click> {
     let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
     let key = match action["action_ts"].as_str() {
         Some(at) => {
-            ClickKey::from_parts(&[at, message.as_deref().unwrap_or_default(), action_id, user])
+            // A click on no message has its place in the key all the same.
+            let message = message.as_deref().unwrap_or("");
+            ClickKey::from_parts(&[at, message, action_id, user])
         }
         None => ClickKey::from_parts(&[&payload.to_string()]),
     };
@@ -266,7 +269,7 @@ fn context(markup: &str) -> Value {
 fn outcome(ending: &Ending) -> Value {
     match ending {
         Ending::Answered { user, value } if !value.is_empty() => {
-            let mut outcome = context(&format!("{} answered:", mention(user)));
+            let mut outcome = context(&format!("{} answered:", mention(user.as_str())));
             if let Some(elements) = outcome["elements"].as_array_mut() {
                 let text = cut(value, MAX_TEXT, |_| 1);
                 elements.push(json!({"type": "plain_text", "text": text, "emoji": false}));
@@ -342,11 +345,16 @@ mod tests {
     use crate::id::{AgentId, InteractionId};
 
     fn card(question: &str) -> Card {
-        let payload = json!({"kind": "question", "question": question, "options": ["<!channel>", "No"],
-            "channel_id": "C1", "conversation_id": "1700000000.000100"});
+        let payload =
+            json!({"kind": "question", "question": question, "options": ["<!channel>", "No"]});
         let id = InteractionId::parse("q-1").unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::new(&id, &UserId::parse("U1").unwrap(), &agent, &payload)
+        Card::new(
+            &id,
+            &UserId::parse("U1").unwrap(),
+            &agent,
+            &payload.try_into().unwrap(),
+        )
     }
 
     #[test]

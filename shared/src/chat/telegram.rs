@@ -1,6 +1,6 @@
 //! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
 
-use super::call::{ApiCall, Reply, located, refused};
+use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
 use super::{
     Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
@@ -9,7 +9,7 @@ use super::{
 use crate::authority::signature::{OneOrMany, TelegramRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey};
+use crate::question::{CardAddress, ClickKey, Place};
 use crate::wire::event::Incoming;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -80,8 +80,8 @@ impl ChatPlatform for Telegram {
         })
     }
 
-    fn post(&self, card: &Card, revision: &Revision, form: Form) -> ApiCall {
-        let mut message = json!({"chat_id": chat(&card.channel)});
+    fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
+        let mut message = json!({"chat_id": chat(place.channel.as_str())});
         let text = match form {
             Form::Buttons => {
                 message["reply_markup"] = json!({"inline_keyboard": keyboard(card, revision)});
@@ -92,16 +92,16 @@ impl ChatPlatform for Telegram {
         write(&mut message, &text, Some(card));
         // A forum's topic is a number of its own; a conversation of another form is the platform
         // engineer's name for it, and means nothing to Telegram.
-        if card.has_conversation_of_its_own()
-            && card.channel.starts_with("-100")
-            && let Ok(topic @ 1..) = card.conversation.parse::<i64>()
+        if place.is_narrower_than_the_channel()
+            && place.channel.as_str().starts_with("-100")
+            && let Ok(topic @ 1..) = place.conversation.as_str().parse::<i64>()
         {
             message["message_thread_id"] = topic.into();
         }
         self.call("sendMessage", message)
     }
 
-    fn receipt(&self, at: &CardAddress, _: &Card, ending: &Ending) -> ApiCall {
+    fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let mut body = json!({
             "chat_id": chat(at.channel()),
             "reply_parameters": {"message_id": number(at.message()), "allow_sending_without_reply": true},
@@ -144,7 +144,8 @@ impl ChatPlatform for Telegram {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        // What is not JSON has no field, so it is not Telegram's.
+        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let words = answer["description"].as_str();
         match answer["ok"].as_bool() {
             // An edit that changes nothing was made before.
@@ -160,7 +161,7 @@ impl ChatPlatform for Telegram {
                     None => Reply::Done(None),
                 }
             }
-            Some(false) => Reply::Refused(words.unwrap_or_default().to_owned()),
+            Some(false) => Reply::Refused(words.map_or_else(no_reason, str::to_owned)),
             None => Reply::Unknown("the answer is not Telegram's".into()),
         }
     }
@@ -259,25 +260,39 @@ fn number(message: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, InteractionId};
+    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId};
 
     fn telegram() -> Telegram {
         let secret = r#"{"bot_token": "1:x", "secret_token": ["a", "b"]}"#;
         Telegram::new(String::new(), &secret.into()).unwrap()
     }
 
-    fn card(question: &str, channel: &str, conversation: &str) -> Card {
-        let payload = json!({"kind": "question", "question": question, "options": ["*a*", "x".repeat(75)],
-            "channel_id": channel, "conversation_id": conversation});
+    fn card(question: &str) -> Card {
+        let payload =
+            json!({"kind": "question", "question": question, "options": ["*a*", "x".repeat(75)]});
         let id = InteractionId::parse("q".repeat(48)).unwrap();
         let agent = AgentId::parse("coder").unwrap();
-        Card::new(&id, &UserId::parse("111").unwrap(), &agent, &payload)
+        Card::new(
+            &id,
+            &UserId::parse("111").unwrap(),
+            &agent,
+            &payload.try_into().unwrap(),
+        )
+    }
+
+    fn place(channel: &str, conversation: &str) -> Place {
+        Place {
+            channel: ChannelId::parse(channel).unwrap(),
+            conversation: ConversationId::parse(conversation).unwrap(),
+            team: None,
+        }
     }
 
     #[test]
     fn a_card_stays_within_telegrams_limits_and_has_no_markup() {
         let call = telegram().post(
-            &card(&"\u{1f600}".repeat(3000), "111", "111"),
+            &card(&"\u{1f600}".repeat(3000)),
+            &place("111", "111"),
             &Revision::new(),
             Form::Buttons,
         );
@@ -296,9 +311,9 @@ mod tests {
         );
         let edit = edited(
             &CardAddress::new("1", "2").unwrap(),
-            &card(&"x".repeat(3000), "1", "1"),
+            &card(&"x".repeat(3000)),
             &Ending::Answered {
-                user: "1".into(),
+                user: UserId::parse("1").unwrap(),
                 value: "\u{1f600}".repeat(4000),
             },
         );
@@ -317,7 +332,8 @@ mod tests {
     fn a_topic_is_a_number_in_a_forum_and_nowhere_else() {
         let topic = |channel, conversation| {
             let call = telegram().post(
-                &card("?", channel, conversation),
+                &card("?"),
+                &place(channel, conversation),
                 &Revision::new(),
                 Form::Buttons,
             );

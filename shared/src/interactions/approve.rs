@@ -1,13 +1,15 @@
 //! An approval that a policy asks for: of one host, for one agent, from the person the policy names.
 
-use super::{Interactions, PostedAs};
+use super::Interactions;
+use super::post::PostedAs;
 use crate::authority::scope::AgentScope;
 use crate::chat::Card;
 use crate::digest;
 use crate::error::{Code, Error};
-use crate::id::{InteractionId, Revision};
+use crate::id::{ConversationId, InteractionId, Revision};
 use crate::policy::{Approver, Target};
-use crate::question::approval;
+use crate::question::approval::{self, Approval, Subject};
+use crate::question::{Content, Payload, Place};
 use crate::store::{NewApproval, Opened};
 use serde_json::{Value, json};
 
@@ -32,14 +34,21 @@ impl Interactions {
         )]
         let scope = agent.approver(approver.connection_id.clone(), approver.user_id.clone());
         let id = id(agent, approver, target)?;
-        let tool = target.host.pattern();
-        let args = shown(target);
-        let digest = approval::digest(&tool, &args);
-        let payload = json!({
-            "id": id, "kind": "approval", "tool": tool, "args": args,
-            "channel_id": approver.channel_id,
-            "conversation_id": approver.conversation_id.as_ref().unwrap_or(&approver.channel_id),
-        });
+        let approval = Approval {
+            subject: Subject::Host(target.host.clone()),
+            args: shown(target),
+        };
+        let digest = approval.digest();
+        let channel = approver.channel_id.clone();
+        let conversation = approver.conversation_id.clone();
+        let place = Place {
+            conversation: conversation.unwrap_or_else(|| channel.clone().into()),
+            channel,
+            team: None,
+        };
+        let rest = [("id".to_owned(), json!(id))].into_iter().collect();
+        let content = Content::Approval(approval);
+        let payload = Payload::new(content, place.clone(), None, rest);
         let revision = Revision::new();
         let new = NewApproval {
             scope: &scope,
@@ -55,7 +64,10 @@ impl Interactions {
             Opened::TooManyOpen => return Err(Code::TooManyOpen.into()),
             Opened::New(connection) => {
                 let card = Card::new(&id, scope.user(), agent.agent(), &payload);
-                match self.post(&scope, &card, &revision, &connection).await? {
+                match self
+                    .post(&scope, &card, &place, &revision, &connection)
+                    .await?
+                {
                     PostedAs::Card | PostedAs::Unknown => {}
                     // Text has nothing to click, so nobody could decide.
                     PostedAs::Text => {
@@ -77,8 +89,11 @@ fn id(agent: &AgentScope, approver: &Approver, target: &Target) -> Result<Intera
         target.host.as_str(),
         approver.connection_id.as_str(),
         approver.user_id.as_str(),
-        &approver.channel_id,
-        approver.conversation_id.as_deref().unwrap_or_default(),
+        approver.channel_id.as_str(),
+        approver
+            .conversation_id
+            .as_ref()
+            .map_or("", ConversationId::as_str),
     ]);
     let hash = crate::digest::to_hex(&hash);
     let id = format!("{}{}", approval::OWN_IDS, &hash[..40]);

@@ -1,10 +1,11 @@
 //! Outcomes delivered to agents, signed as Standard Webhooks (standardwebhooks.com): at least once,
 //! under one `webhook-id`, with growing pauses, for a day.
 
+use super::Interactions;
 use crate::policy::Policies;
 use crate::question::{CallbackAddress, CallbackUrl};
 use crate::secret::{Freshness, SecretNames, Secrets};
-use crate::store::{Delivery, Store, StoreError};
+use crate::store::{Base, Delivery, Store, StoreError};
 use crate::wire::client::GuardedClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -56,21 +57,16 @@ pub struct Deliverer {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
-    egress: Arc<GuardedClient<Full<Bytes>>>,
+    client: Arc<GuardedClient<Full<Bytes>>>,
 }
 
 impl Deliverer {
-    pub fn new(
-        store: Arc<Store>,
-        secrets: Arc<Secrets>,
-        names: SecretNames,
-        egress: Arc<GuardedClient<Full<Bytes>>>,
-    ) -> Self {
+    pub fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
         Self {
-            store,
-            secrets,
-            names,
-            egress,
+            store: Arc::clone(&base.store),
+            secrets: Arc::clone(&base.secrets),
+            names: base.names.clone(),
+            client,
         }
     }
 
@@ -118,7 +114,7 @@ impl Deliverer {
     }
 
     async fn attempt(&self, delivery: &Delivery) -> Attempt {
-        let url = match CallbackAddress::parse(delivery.url(), self.egress.allowed()) {
+        let url = match CallbackAddress::parse(delivery.url(), self.client.allowed()) {
             Ok(address) => address,
             Err(rule) => return failed(format!("the callback address {rule}")),
         };
@@ -146,7 +142,7 @@ impl Deliverer {
             Ok(request) => request,
             Err(why) => return failed(why),
         };
-        let response = match self.egress.send(request).await {
+        let response = match self.client.send(request).await {
             Ok(response) => response,
             Err(error) => return failed(error.into_error().cause().unwrap_or_default()),
         };
@@ -162,6 +158,25 @@ impl Deliverer {
             },
         }
     }
+}
+
+impl Interactions {
+    /// Tries a delivery once; what became of it is written down.
+    pub(super) async fn deliver(&self, delivery: &Delivery, until: Instant) {
+        if let Err(error) = self.deliverer.deliver(delivery, until).await {
+            log_store(delivery, &error);
+        }
+    }
+}
+
+/// Logs that what became of a delivery could not be written down.
+pub(super) fn log_store(delivery: &Delivery, error: &StoreError) {
+    tracing::error!(
+        event = "delivery_not_recorded",
+        organization_id = delivery.organization().as_str(),
+        interaction_id = delivery.interaction().as_str(),
+        cause = %error
+    );
 }
 
 fn failed(why: impl Into<String>) -> Attempt {

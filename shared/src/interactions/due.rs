@@ -1,10 +1,12 @@
 //! What is due, for the sweep: outcomes that were not delivered, and what answered interactions still owe
 //! to chat.
 
+use super::Interactions;
+use super::deliver::{Delivered, log_store};
+use super::settle::Settlement;
 use super::turns::{OF_ORGANIZATION, TO_RECEIVER, UnderWay};
-use super::{Interactions, Settlement, log_store};
 use crate::deadline::Deadline;
-use crate::interactions::deliver::Delivered;
+use crate::id::OrganizationId;
 use crate::store::{Delivery, StoreError, Take, Unsettled};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{pin::pin, time::Duration};
@@ -24,63 +26,7 @@ impl Interactions {
     /// # Errors
     /// The store's; what was taken is due again when its lease ends.
     pub async fn deliver_due(&self, deadline: Deadline) -> Result<u64, StoreError> {
-        let (mut delivered, mut failed) = (0, None);
-        let mut under_way = UnderWay::default();
-        let mut running = FuturesUnordered::new();
-        loop {
-            let mut ended = Vec::new();
-            if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
-                let taking = self.take_deliveries(&under_way);
-                let taken;
-                (taken, ended) = meanwhile(&mut running, taking).await;
-                match taken {
-                    Ok(taken) => {
-                        for delivery in taken {
-                            under_way.begin(delivery.organization(), delivery.receiver());
-                            running.push(self.try_delivery(delivery, deadline.within(LEASE)));
-                        }
-                    }
-                    Err(error) => failed = Some(error),
-                }
-            }
-            // Whoever is done makes room for more of its own organization, which may have been skipped.
-            if ended.is_empty() {
-                let Some(one) = running.next().await else {
-                    break;
-                };
-                ended.push(one);
-            }
-            for (delivery, outcome) in ended {
-                under_way.end(delivery.organization(), delivery.receiver());
-                match outcome {
-                    Ok(outcome) => delivered += u64::from(outcome == Delivered::Done),
-                    Err(error) => failed = Some(error),
-                }
-            }
-        }
-        failed.map_or(Ok(delivered), Err)
-    }
-
-    async fn take_deliveries(&self, under_way: &UnderWay) -> Result<Vec<Delivery>, StoreError> {
-        let take = Take {
-            limit: under_way.free(),
-            of_organization: OF_ORGANIZATION,
-            to_receiver: TO_RECEIVER,
-            busy_organizations: &under_way.busy_organizations(),
-            busy_receivers: &under_way.busy_receivers(),
-        };
-        self.store.deliveries_due(take, LEASE).await
-    }
-
-    async fn try_delivery(
-        &self,
-        delivery: Delivery,
-        until: Instant,
-    ) -> (Delivery, Result<Delivered, StoreError>) {
-        // The courier's own bound is shorter, so that a receiver that hangs gets its pause.
-        let outcome = self.courier.deliver(&delivery, until).await;
-        let outcome = outcome.inspect_err(|error| log_store(&delivery, error));
-        (delivery, outcome)
+        in_turns(&Deliveries(self), deadline).await
     }
 
     /// Sees to what answered interactions still owe to chat, in turns by organization, within the time
@@ -89,68 +35,150 @@ impl Interactions {
     /// # Errors
     /// The store's; what was taken is due again later.
     pub async fn settle_due(&self, deadline: Deadline) -> Result<(), StoreError> {
-        let mut failed = None;
-        let mut under_way = UnderWay::default();
-        let mut running = FuturesUnordered::new();
-        loop {
-            let mut ended = Vec::new();
-            if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
-                let busy = under_way.busy_organizations();
-                let limit = under_way.free();
-                let taking = self
-                    .store
-                    .interactions_unsettled(limit, OF_ORGANIZATION, &busy);
-                let taken;
-                (taken, ended) = meanwhile(&mut running, taking).await;
-                match taken {
-                    Ok(taken) => {
-                        for unsettled in taken {
-                            under_way.begin(unsettled.scope.organization(), "");
-                            running.push(self.try_settling(unsettled, deadline.within(ATTEMPT)));
-                        }
-                    }
-                    Err(error) => failed = Some(error),
-                }
-            }
-            if ended.is_empty() {
-                let Some(one) = running.next().await else {
-                    break;
-                };
-                ended.push(one);
-            }
-            for (unsettled, outcome) in ended {
-                under_way.end(unsettled.scope.organization(), "");
-                if let Err(error) = outcome {
-                    failed = Some(error);
-                }
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        in_turns(&Settlements(self), deadline).await.map(drop)
+    }
+}
+
+/// A kind of work that is due.
+trait Work: Sync {
+    /// One piece of it, leased from the store.
+    type Item: Send;
+    /// Longest that an attempt may take.
+    const BOUND: Duration;
+
+    /// The organization whose turn it takes, and the receiver's.
+    fn turn(item: &Self::Item) -> (&OrganizationId, &str);
+
+    /// Takes what is due, except for those who have enough under way.
+    fn take(
+        &self,
+        under_way: &UnderWay,
+    ) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
+
+    /// Tries it once; whether it is done.
+    fn attempt(
+        &self,
+        item: &Self::Item,
+        until: Instant,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Outcomes on their way to agents.
+struct Deliveries<'a>(&'a Interactions);
+
+impl Work for Deliveries<'_> {
+    type Item = Delivery;
+    // The deliverer's own bound is shorter, so that a receiver that hangs gets its pause.
+    const BOUND: Duration = LEASE;
+
+    fn turn(delivery: &Delivery) -> (&OrganizationId, &str) {
+        (delivery.organization(), delivery.receiver())
     }
 
-    async fn try_settling(
-        &self,
-        unsettled: Unsettled,
-        until: Instant,
-    ) -> (Unsettled, Result<(), StoreError>) {
-        let outcome = match self.on(&unsettled.connection).await {
-            Ok(platform) => {
-                let settlement = Settlement {
-                    answered: &unsettled.answered,
-                    card: &unsettled.card,
-                    owed: &unsettled.owed,
-                    done: None,
-                };
-                let (scope, id) = (&unsettled.scope, &unsettled.id);
-                self.settle(&platform, scope, id, settlement, until).await
-            }
+    async fn take(&self, under_way: &UnderWay) -> Result<Vec<Delivery>, StoreError> {
+        let take = Take {
+            limit: under_way.free(),
+            of_organization: OF_ORGANIZATION,
+            to_receiver: TO_RECEIVER,
+            busy_organizations: &under_way.busy_organizations(),
+            busy_receivers: &under_way.busy_receivers(),
+        };
+        self.0.store.deliveries_due(take, LEASE).await
+    }
+
+    async fn attempt(&self, delivery: &Delivery, until: Instant) -> Result<bool, StoreError> {
+        let outcome = self.0.deliverer.deliver(delivery, until).await;
+        let outcome = outcome.inspect_err(|error| log_store(delivery, error))?;
+        Ok(outcome == Delivered::Done)
+    }
+}
+
+/// What answered interactions owe to chat.
+struct Settlements<'a>(&'a Interactions);
+
+impl Work for Settlements<'_> {
+    type Item = Unsettled;
+    const BOUND: Duration = ATTEMPT;
+
+    /// Chat platforms are receivers that everybody shares, so only organizations take turns.
+    fn turn(unsettled: &Unsettled) -> (&OrganizationId, &str) {
+        (unsettled.scope.organization(), "")
+    }
+
+    async fn take(&self, under_way: &UnderWay) -> Result<Vec<Unsettled>, StoreError> {
+        let (limit, busy) = (under_way.free(), under_way.busy_organizations());
+        let store = &self.0.store;
+        store
+            .interactions_unsettled(limit, OF_ORGANIZATION, &busy)
+            .await
+    }
+
+    async fn attempt(&self, unsettled: &Unsettled, until: Instant) -> Result<bool, StoreError> {
+        let platform = match self.0.connect(&unsettled.connection).await {
+            Ok(platform) => platform,
             Err(error) => {
                 tracing::warn!(event = "settle_failed", what = "connection", cause = %error);
-                Ok(())
+                return Ok(false);
             }
         };
-        (unsettled, outcome)
+        let settlement = Settlement {
+            answered: &unsettled.answered,
+            card: &unsettled.card,
+            owed: &unsettled.owed,
+            done: None,
+        };
+        let (scope, id) = (&unsettled.scope, &unsettled.id);
+        let settled = self.0.settle(&platform, scope, id, settlement, until);
+        settled.await.map(|()| true)
     }
+}
+
+/// Takes work and tries it, a few pieces at once, until nothing is due or the time is over. How many pieces
+/// are done.
+///
+/// # Errors
+/// The last failure of the store. After one nothing more is taken, and what is under way ends.
+async fn in_turns<W: Work>(work: &W, deadline: Deadline) -> Result<u64, StoreError> {
+    let (mut done, mut failed) = (0, None);
+    let mut under_way = UnderWay::default();
+    let mut running = FuturesUnordered::new();
+    loop {
+        let mut ended = Vec::new();
+        if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
+            let taken;
+            (taken, ended) = meanwhile(&mut running, work.take(&under_way)).await;
+            match taken {
+                Ok(taken) => {
+                    for item in taken {
+                        let (organization, receiver) = W::turn(&item);
+                        under_way.begin(organization, receiver);
+                        let until = deadline.within(W::BOUND);
+                        running.push(async move {
+                            let outcome = work.attempt(&item, until).await;
+                            (item, outcome)
+                        });
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        // Whoever is done makes room for more of its own organization, which may have been skipped.
+        if ended.is_empty() {
+            let Some(one) = running.next().await else {
+                break;
+            };
+            ended.push(one);
+        }
+        for (item, outcome) in ended {
+            let (organization, receiver) = W::turn(&item);
+            under_way.end(organization, receiver);
+            match outcome {
+                Ok(is_done) => done += u64::from(is_done),
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    failed.map_or(Ok(done), Err)
 }
 
 /// Waits for `wanted` while what runs goes on, and returns what of it ended. What runs may hold the

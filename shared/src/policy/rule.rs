@@ -1,7 +1,7 @@
 //! A rule as it is written, and as it is checked once.
 
 use crate::host::HostName;
-use crate::id::{ConnectionId, UserId};
+use crate::id::{ChannelId, ConnectionId, ConversationId, UserId};
 use serde::Deserialize;
 use std::fmt;
 
@@ -61,9 +61,9 @@ pub struct Judged {
 pub struct Approver {
     pub connection_id: ConnectionId,
     pub user_id: UserId,
-    pub channel_id: String,
+    pub channel_id: ChannelId,
     #[serde(default)]
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<ConversationId>,
 }
 
 /// Why a rule is none: its field, and what the field must be.
@@ -198,7 +198,7 @@ fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
         (Judge, Some(text), None) => {
             policy(text).map(|policy| Action::Judge(Judged { policy, sees }))
         }
-        (Ask, None, Some(ask)) => approver(ask).map(Action::Ask),
+        (Ask, None, Some(ask)) => Ok(Action::Ask(ask)),
         (Judge, None, _) => Err(InvalidRule::new(
             "policy",
             "is required where the action is `judge`",
@@ -227,14 +227,4 @@ fn policy(text: String) -> Result<String, InvalidRule> {
         "policy",
         format_args!("must be 1 to {MAX_POLICY} characters"),
     ))
-}
-
-fn approver(ask: Approver) -> Result<Approver, InvalidRule> {
-    let places = [Some(&ask.channel_id), ask.conversation_id.as_ref()];
-    for place in places.into_iter().flatten() {
-        UserId::parse(place.as_str()).map_err(|rule| {
-            InvalidRule::new("ask", format_args!("channel_id and conversation_id {rule}"))
-        })?;
-    }
-    Ok(ask)
 }

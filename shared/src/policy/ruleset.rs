@@ -3,7 +3,6 @@
 use super::rule::{Action, HostRule, InvalidRule, Rule, WrittenRule};
 use super::target::{PathReading, Target};
 use crate::host::HostName;
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -61,11 +60,7 @@ impl RuleSet {
             below: HashMap::new(),
         };
         for (at, rule) in list.iter().enumerate() {
-            let written =
-                WrittenRule::deserialize(rule).map_err(|error| InvalidRules::Malformed {
-                    at,
-                    text: error.to_string(),
-                })?;
+            let written = read(rule).map_err(|text| InvalidRules::Malformed { at, text })?;
             let rule =
                 Rule::check(written).map_err(|invalid| InvalidRules::Invalid { at, invalid })?;
             let list = match &rule.host {
@@ -199,4 +194,19 @@ fn begins(path: &str, prefix: &str) -> bool {
     };
     let boundary = path.get(prefix.len()).is_none_or(|next| *next == b'/');
     boundary && path.get(last) == prefix.last() && path.starts_with(prefix)
+}
+
+/// A rule as it is written.
+///
+/// # Errors
+/// What is wrong with it, after the field's name where it is the field's own value.
+fn read(rule: &Value) -> Result<WrittenRule, String> {
+    serde_path_to_error::deserialize(rule).map_err(|error| {
+        let field = error.path().to_string();
+        let wrong = error.into_inner();
+        match field.as_str() {
+            "." => wrong.to_string(),
+            field => format!("`{field}`: {wrong}"),
+        }
+    })
 }

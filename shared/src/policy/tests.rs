@@ -348,7 +348,11 @@ fn rules_that_are_none_are_named() {
         ),
         (
             json!([{"host": "a.example", "action": "ask", "ask": {"connection_id": "c", "user_id": "u", "channel_id": "a b"}}]),
-            "channel_id",
+            "`ask.channel_id`",
+        ),
+        (
+            json!([{"host": "a.example", "action": "ask", "ask": {"connection_id": "c", "user_id": "u", "channel_id": "x", "conversation_id": ""}}]),
+            "`ask.conversation_id`",
         ),
         (
             json!([{"host": "a.example", "action": "allow"}, {"host": "A.example.", "action": "deny"}]),

@@ -1,7 +1,11 @@
-//! What an approval is about: a tool's name, its arguments, and what of both was approved.
+//! What an approval is about: a tool or a host, its arguments, and what of both was approved.
 
+use crate::host::HostName;
 use aws_lc_rs::digest::{SHA256, digest as hash};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::str::FromStr;
 
 /// The four decisions, in the order of their buttons. The store knows them by the same names.
 const OPTIONS: [&str; 4] = ["1h", "24h", "always", "deny"];
@@ -9,35 +13,166 @@ const OPTIONS: [&str; 4] = ["1h", "24h", "always", "deny"];
 /// What the ids of approvals that a policy asks for begin with. No agent's own begins so.
 pub const OWN_IDS: &str = "egress.";
 
+/// What stands before the host of an approval of a whole host. No tool's name has a colon.
+pub(super) const HOST: &str = "host:";
+
+/// The four decisions.
 pub fn options() -> Vec<String> {
     OPTIONS.map(str::to_owned).into()
 }
 
-/// Whether this is `{server}/{tool}`, so that no name can become a wildcard or a path in a grant's
-/// pattern.
-pub fn is_tool(name: &str) -> bool {
-    let part = |part: &str, longest: usize| {
-        (1..=longest).contains(&part.len())
-            && !matches!(part, "." | "..")
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-    };
-    name.split_once('/')
-        .is_some_and(|(server, tool)| part(server, 64) && part(tool, 128))
+/// What a person is asked to approve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// What the decision is for.
+    #[serde(rename = "tool")]
+    pub subject: Subject,
+    /// What the person is shown beside it: any JSON, an empty object where the agent sent none.
+    #[serde(default = "no_arguments")]
+    pub args: Value,
 }
 
-/// Lowercase hexadecimal SHA-256 of the canonical JSON (RFC 8785) of `{tool, args}`.
-pub fn digest(tool: &str, args: &Value) -> String {
-    let shown = json!({"tool": tool, "args": args});
-    // Only a map with other than text for keys cannot be written, and JSON has none.
-    let canonical = serde_json_canonicalizer::to_vec(&shown).unwrap_or_default();
-    crate::digest::to_hex(hash(&SHA256, &canonical).as_ref())
+/// The arguments of an approval that names none.
+pub fn no_arguments() -> Value {
+    Value::Object(Map::new())
+}
+
+impl Approval {
+    /// Lowercase hexadecimal SHA-256 of the canonical JSON (RFC 8785) of `{tool, args}`: what the answer
+    /// is bound to.
+    pub fn digest(&self) -> String {
+        let shown = json!({"tool": self.subject, "args": self.args});
+        let canonical = serde_json_canonicalizer::to_vec(&shown)
+            .expect("only numbers that are not finite have no canonical form, and JSON has none");
+        crate::digest::to_hex(hash(&SHA256, &canonical).as_ref())
+    }
+}
+
+/// What an approval decides about: `{server}/{tool}` where an agent asks, `host:{host}` where a policy does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Subject {
+    /// A call of a tool.
+    Tool(Tool),
+    /// All requests to a host.
+    Host(HostName),
+}
+
+/// A text that is neither a tool nor a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be {{server}}/{{tool}} or host:{{host}}")]
+pub struct InvalidSubject;
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tool(tool) => tool.fmt(f),
+            Self::Host(host) => write!(f, "{HOST}{host}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = InvalidSubject;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSubject> {
+        match host(text) {
+            Some(host) => Ok(Self::Host(host)),
+            None => text.parse().map(Self::Tool).map_err(|_| InvalidSubject),
+        }
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = InvalidSubject;
+
+    fn try_from(text: String) -> Result<Self, InvalidSubject> {
+        text.parse()
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
+    }
+}
+
+/// The host of `host:{host}`. Only the host's one form is one: two texts never mean the same decision.
+pub(super) fn host(text: &str) -> Option<HostName> {
+    let written = text.strip_prefix(HOST)?;
+    let host = HostName::parse(written).ok()?;
+    (host.as_str() == written).then_some(host)
+}
+
+/// `{server}/{tool}`, of plain characters alone: no name can become a wildcard or a path in a grant's
+/// pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    server: String,
+    name: String,
+}
+
+/// A text that is no tool's name. It says the rule, never the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be {{server}}/{{tool}}: 1 to 64 and 1 to 128 of A-Z a-z 0-9 _ . -, neither part . or .."
+)]
+pub struct InvalidTool;
+
+impl Tool {
+    /// The tool of this name at this server.
+    ///
+    /// # Errors
+    /// Where one of them has another form.
+    pub fn new(server: &str, name: &str) -> Result<Self, InvalidTool> {
+        let part = |part: &str, longest: usize| {
+            (1..=longest).contains(&part.len())
+                && !matches!(part, "." | "..")
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        };
+        if !part(server, 64) || !part(name, 128) {
+            return Err(InvalidTool);
+        }
+        let (server, name) = (server.to_owned(), name.to_owned());
+        Ok(Self { server, name })
+    }
+
+    /// The server that offers it.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Its name at that server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.server, self.name)
+    }
+}
+
+impl FromStr for Tool {
+    type Err = InvalidTool;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTool> {
+        let (server, name) = text.split_once('/').ok_or(InvalidTool)?;
+        Self::new(server, name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn digest(subject: &str, args: Value) -> String {
+        let subject = subject.parse().unwrap();
+        Approval { subject, args }.digest()
+    }
 
     #[test]
     fn a_tool_is_a_server_and_a_name_without_wildcards() {
@@ -49,14 +184,37 @@ mod tests {
             "..a/...",
             &longest,
         ] {
-            assert!(is_tool(good), "{good}");
+            let tool: Result<Tool, _> = good.parse();
+            assert_eq!(tool.map(|tool| tool.to_string()).as_deref(), Ok(good));
         }
         let long = format!("{}/t", "s".repeat(65));
         for bad in [
             "", "a", "/", "a/", "/b", "a/*", "*/b", "a/b/c", "a b/c", "a/b\n", "\u{e9}/b", &long,
             "../b", "./b", "a/..", "a/.",
         ] {
-            assert!(!is_tool(bad), "{bad}");
+            assert_eq!(bad.parse::<Tool>(), Err(InvalidTool), "{bad}");
+            assert_eq!(bad.parse::<Subject>(), Err(InvalidSubject), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_a_tool_or_a_host_in_its_one_form() {
+        for good in ["git/push", "host:a.example", "host:127.0.0.1", "host:[::1]"] {
+            let subject: Subject = good.parse().unwrap();
+            assert_eq!(subject.to_string(), good);
+            assert_eq!(
+                matches!(subject, Subject::Host(_)),
+                good.starts_with("host:")
+            );
+        }
+        for bad in [
+            "host:",
+            "host:A.example",
+            "host:a.example.",
+            "host:*",
+            "host:a/b",
+        ] {
+            assert_eq!(bad.parse::<Subject>(), Err(InvalidSubject), "{bad}");
         }
     }
 
@@ -66,12 +224,13 @@ mod tests {
         // written as UTF-8.
         let args = json!({"b": "\u{20ac}", "a": [1.0, true, null]});
         assert_eq!(
-            digest("git/push", &args),
+            digest("git/push", args.clone()),
             "e666bea761a596d792e613a4254c8f28d03bf74b224c62b07ce9b07da8f88501"
         );
         assert_ne!(
-            digest("git/push", &json!({"b": "\u{20ac}"})),
-            digest("git/push", &args)
+            digest("git/push", json!({"b": "\u{20ac}"})),
+            digest("git/push", args.clone())
         );
+        assert_ne!(digest("host:git", args.clone()), digest("git/push", args));
     }
 }

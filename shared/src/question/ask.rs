@@ -1,12 +1,11 @@
 //! What an agent asks of a person, checked field by field.
 
-use crate::authority::scope::Conversation;
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
-use crate::question::approval;
-use crate::question::{CallbackAddress, CallbackUrl};
+use crate::question::approval::{self, Approval, Subject, Tool};
+use crate::question::{CallbackAddress, CallbackUrl, Content, Payload, Place};
 use crate::wire::AllowedPrivate;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 const MAX_OPTIONS: usize = 25;
 const MAX_OPTION: usize = 75;
@@ -18,10 +17,10 @@ const MAX_ARGS: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Ask {
     id: InteractionId,
-    /// The body, as it is stored, but for the callback's address.
-    fields: Map<String, Value>,
+    content: Content,
     callback: Option<CallbackAddress>,
-    digest: Option<String>,
+    /// What else the body holds: it is stored too.
+    rest: Map<String, Value>,
 }
 
 /// What says where it is asked comes from the token, never from the body.
@@ -58,36 +57,29 @@ impl Ask {
                 format_args!("must not begin with {}", approval::OWN_IDS),
             ));
         }
-        let digest = match string(&fields, "kind")? {
-            "question" => {
-                text(string(&fields, "question")?, "question", MAX_QUESTION)?;
-                options(&fields)?;
-                None
-            }
-            "approval" => {
-                fields.entry("args").or_insert_with(|| json!({}));
-                let tool = tool(string(&fields, "tool")?)?;
-                Some(approval::digest(tool, args(&fields)?))
-            }
+        let content = match string(&fields, "kind")? {
+            "question" => question(&mut fields)?,
+            "approval" => Content::Approval(approval(&mut fields)?),
             _ => return Err(Error::field("kind", "must be `question` or `approval`")),
         };
         let callback = callback(fields.remove("callback_url"), allowed)?;
-        fields.retain(|name, _| !FROM_THE_TOKEN.contains(&name.as_str()));
+        fields.retain(|name, _| name != "kind" && !FROM_THE_TOKEN.contains(&name.as_str()));
         Ok(Self {
             id,
-            fields,
+            content,
             callback,
-            digest,
+            rest: fields,
         })
     }
 
+    /// The id that the agent chose.
     pub fn id(&self) -> &InteractionId {
         &self.id
     }
 
     /// What an approval's answer is bound to.
-    pub fn digest(&self) -> Option<&str> {
-        self.digest.as_deref()
+    pub fn digest(&self) -> Option<String> {
+        self.content.digest()
     }
 
     /// Where the agent wants its outcome, if its policies allow it.
@@ -97,40 +89,32 @@ impl Ask {
 
     /// What is stored: the body, with where the token says that it is asked, and the callback that the
     /// agent's policies allow.
-    pub fn payload(&self, conversation: &Conversation, callback: Option<&CallbackUrl>) -> Value {
-        let mut payload = Value::Object(self.fields.clone());
-        if let Some(callback) = callback {
-            payload["callback_url"] = callback.as_str().into();
-        }
-        payload["channel_id"] = conversation.channel().into();
-        payload["conversation_id"] = conversation.conversation().into();
-        if let Some(team) = conversation.team() {
-            payload["team_id"] = team.into();
-        }
-        payload
+    pub fn payload(&self, place: Place, callback: Option<&CallbackUrl>) -> Payload {
+        Payload::new(self.content.clone(), place, callback, self.rest.clone())
     }
 }
 
-fn tool(name: &str) -> Result<&str, Error> {
-    if approval::is_tool(name) {
-        return Ok(name);
-    }
-    Err(Error::field(
-        "tool",
-        "must be {server}/{tool}: 1 to 64 and 1 to 128 of A-Z a-z 0-9 _ . -, neither part . or ..",
-    ))
+fn question(fields: &mut Map<String, Value>) -> Result<Content, Error> {
+    let question = text(string(fields, "question")?, "question", MAX_QUESTION)?;
+    let options = options(fields)?;
+    fields.retain(|name, _| name != "question" && name != "options");
+    Ok(Content::Question { question, options })
 }
 
-/// Any JSON.
-fn args(fields: &Map<String, Value>) -> Result<&Value, Error> {
-    let args = fields.get("args").unwrap_or(&Value::Null);
+fn approval(fields: &mut Map<String, Value>) -> Result<Approval, Error> {
+    let tool: Tool = string(fields, "tool")?
+        .parse()
+        .map_err(|rule| Error::field("tool", rule))?;
+    fields.remove("tool");
+    let args = fields.remove("args").unwrap_or_else(approval::no_arguments);
     if args.to_string().len() > MAX_ARGS {
         return Err(Error::field(
             "args",
             format_args!("must be at most {MAX_ARGS} bytes of JSON"),
         ));
     }
-    Ok(args)
+    let subject = Subject::Tool(tool);
+    Ok(Approval { subject, args })
 }
 
 fn holds_nul(value: &Value) -> bool {
@@ -165,17 +149,17 @@ fn string<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Err
     }
 }
 
-fn text(value: &str, name: &str, longest: usize) -> Result<(), Error> {
+fn text(value: &str, name: &str, longest: usize) -> Result<String, Error> {
     if value.trim().is_empty() || value.chars().count() > longest {
         return Err(Error::field(
             name,
             format_args!("must be 1 to {longest} characters"),
         ));
     }
-    Ok(())
+    Ok(value.to_owned())
 }
 
-fn options(fields: &Map<String, Value>) -> Result<(), Error> {
+fn options(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
     let rule = || {
         Error::field(
             "options",
@@ -190,12 +174,15 @@ fn options(fields: &Map<String, Value>) -> Result<(), Error> {
         return Err(rule());
     }
     list.iter()
-        .try_for_each(|option| text(option.as_str().ok_or_else(rule)?, "options", MAX_OPTION))
+        .map(|option| text(option.as_str().ok_or_else(rule)?, "options", MAX_OPTION))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{ChannelId, ConversationId};
+    use serde_json::json;
 
     fn parse(body: &[u8]) -> Result<Ask, Error> {
         Ask::parse(body, &AllowedPrivate::default())
@@ -279,23 +266,40 @@ mod tests {
 
     #[test]
     fn the_body_is_kept_whole_but_for_where_it_is_asked() {
-        let mut body = approval();
-        body["note"] = json!({"ours": true});
-        body["args"] = json!({"pattern": "\\u0000"});
-        body["team_id"] = "T-forged".into();
-        body["channel_id"] = "C-forged".into();
-        let ask = parse(body.to_string().as_bytes()).unwrap();
-        assert_eq!(ask.fields["note"], json!({"ours": true}));
-        assert_eq!(ask.fields["args"], body["args"]);
-        assert!(!ask.fields.contains_key("team_id") && !ask.fields.contains_key("channel_id"));
-        body.as_object_mut().unwrap().remove("args");
-        let bare = parse(body.to_string().as_bytes()).unwrap();
-        assert_eq!(
-            bare.digest(),
-            Some(&*approval::digest("git/push", &json!({})))
-        );
-        body["\0\0"] = json!(1);
-        assert!(parse(body.to_string().as_bytes()).is_err());
+        let place = Place {
+            channel: ChannelId::parse("C1").unwrap(),
+            conversation: ConversationId::parse("1.2").unwrap(),
+            team: None,
+        };
+        let stored = |body: &Value| {
+            let ask = parse(body.to_string().as_bytes()).unwrap();
+            json!(ask.payload(place.clone(), None))
+        };
+        for mut body in [whole(), approval()] {
+            body["note"] = json!({"ours": true});
+            body["args"] = json!({"pattern": "\\u0000"});
+            body["tool"] = "git/push".into();
+            body["callback_url"] = Value::Null;
+            body["team_id"] = "T-forged".into();
+            body["channel_id"] = "C-forged".into();
+            let mut expected = body.clone();
+            expected["channel_id"] = "C1".into();
+            expected["conversation_id"] = "1.2".into();
+            for gone in ["callback_url", "team_id"] {
+                expected.as_object_mut().unwrap().remove(gone);
+            }
+            assert_eq!(stored(&body), expected);
+        }
+        let mut bare = approval();
+        bare.as_object_mut().unwrap().remove("args");
+        assert_eq!(stored(&bare)["args"], json!({}));
+        let mut empty = bare.clone();
+        empty["args"] = json!({});
+        let digest = |body: &Value| parse(body.to_string().as_bytes()).unwrap().digest();
+        assert_eq!(digest(&bare), digest(&empty));
+        assert_eq!(digest(&whole()), None);
+        bare["\0\0"] = json!(1);
+        assert!(parse(bare.to_string().as_bytes()).is_err());
     }
 
     #[test]

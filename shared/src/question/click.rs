@@ -1,9 +1,11 @@
 //! A click on a card's button.
 
 use crate::digest;
+use serde::{Deserialize, Serialize};
 
 /// Which of the stored options was clicked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Choice(pub u8);
 
 /// What makes a click the same click when the platform delivers it again.

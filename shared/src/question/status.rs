@@ -1,15 +1,18 @@
 //! How a question stands.
 
+use super::{Answer, Payload};
 use crate::id::AgentId;
 use crate::literal::literals;
-use serde_json::Value;
 use time::OffsetDateTime;
 
 /// How an interaction stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// What has become of it.
     pub outcome: Outcome,
+    /// When its id was first stored.
     pub created_at: OffsetDateTime,
+    /// When it can no longer be answered.
     pub expires_at: OffsetDateTime,
 }
 
@@ -17,16 +20,19 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Pending,
-    Answered(Value),
+    Answered(Answer),
     Expired,
 }
 
 /// The question as it was asked, and its answer.
 #[derive(Debug)]
 pub struct Answered {
+    /// The agent that asked.
     pub agent: AgentId,
-    pub payload: Value,
-    pub answer: Value,
+    /// What it asked.
+    pub payload: Payload,
+    /// What it was answered.
+    pub answer: Answer,
 }
 
 /// What an answered interaction may still owe to chat.

@@ -8,6 +8,7 @@ use super::{Store, StoreError};
 use crate::authority::access::{Facts, Request};
 use crate::authority::scope::VerifiedWorker;
 use crate::policy::RulesHash;
+use crate::question::GrantPattern;
 use tokio_postgres::types::{Json, Type};
 
 /// $1 is the token's organization, or null. It scopes every read; without it the presented placeholders'
@@ -57,7 +58,7 @@ impl Store {
     pub async fn access_facts(
         &self,
         request: &Request,
-        pattern: &str,
+        pattern: &GrantPattern,
         known: &[&RulesHash],
     ) -> Result<Facts, StoreError> {
         let worker = request.worker.as_ref();
@@ -87,7 +88,7 @@ impl Store {
                     (&request.provider.as_str(), Type::TEXT),
                     (&user, Type::TEXT),
                     (&hashes(known), Type::BYTEA_ARRAY),
-                    (&pattern, Type::TEXT),
+                    (&pattern.to_string(), Type::TEXT),
                 ],
             )
             .await?;

@@ -7,7 +7,7 @@ use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
-use serde_json::Value;
+use crate::question::Payload;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 
@@ -20,8 +20,8 @@ pub struct NewApproval<'a> {
     pub agent: &'a AgentScope,
     /// Made from what it is about, so that all who ask for it mean the same row.
     pub id: &'a InteractionId,
-    /// What is asked: the body of an approval, as JSON.
-    pub payload: &'a Value,
+    /// What is asked.
+    pub payload: &'a Payload,
     /// SHA-256 of what the approval shows, in hexadecimal.
     pub digest: &'a str,
     /// Of the card that is posted if this is new.

@@ -8,7 +8,8 @@ use super::{Parameter, Store, StoreError, millis};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, Revision};
 use crate::literal::literals;
-use crate::question::{Answered, CardAddress, Choice, ClickKey};
+use crate::question::{Answered, CardAddress, Choice, ClickKey, Malformed};
+use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{
     Row,
@@ -32,11 +33,14 @@ pub struct NewClaim<'a> {
     pub lease: Duration,
 }
 
+/// What a claim wrote: the answer, and the outcome that the claimer is to deliver, if there is one.
+pub type Claimed = (Result<Answered, Malformed>, Option<Delivery>);
+
 /// Why a click claimed nothing, as far as the person who was asked may learn it.
 #[derive(Debug)]
 pub enum Missed {
     /// This click claimed it before, and is delivered again.
-    Again(Answered),
+    Again(Box<Result<Answered, Malformed>>),
     /// It expired before the click.
     Expired,
     /// The agent took it back before the click.
@@ -124,13 +128,14 @@ where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_
 
 impl Store {
     /// Claims an interaction for the scope's user: one statement, and exactly one of many wins. Its
-    /// answer, its delivery and its grant are written with it. None where the click claims nothing.
+    /// answer, its delivery and its grant are written with it, whether or not a card can be drawn of what
+    /// is stored. None where the click claims nothing.
     pub async fn interaction_claim(
         &self,
         scope: &PersonScope,
         id: &InteractionId,
         claim: &NewClaim<'_>,
-    ) -> Result<Option<(Answered, Option<Delivery>)>, StoreError> {
+    ) -> Result<Option<Claimed>, StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
         let parameters: [Parameter<'_>; 10] = [
@@ -150,7 +155,8 @@ impl Store {
             return Ok(None);
         };
         let answered = answered(row)?;
-        let delivery = Delivery::just_written(row, scope.organization(), &answered.agent, id)?;
+        let agent = row.parsed("agent_id", AgentId::parse)?;
+        let delivery = Delivery::just_written(row, scope.organization(), &agent, id)?;
         Ok(Some((answered, delivery)))
     }
 
@@ -177,7 +183,7 @@ impl Store {
             return Ok(Missed::Nothing);
         };
         Ok(match row.parsed("missed", str::parse)? {
-            Why::Again => Missed::Again(answered(row)?),
+            Why::Again => Missed::Again(Box::new(answered(row)?)),
             Why::Expired => Missed::Expired,
             Why::Withdrawn => Missed::Withdrawn,
             Why::Replaced => Missed::Replaced,
@@ -186,14 +192,22 @@ impl Store {
     }
 }
 
-/// The columns `agent_id`, `entry_payload` and `answer`.
-pub(super) fn answered(row: &Row) -> Result<Answered, StoreError> {
-    let (Json(payload), Json(answer)) = (row.column("entry_payload")?, row.column("answer")?);
-    Ok(Answered {
-        agent: row.parsed("agent_id", AgentId::parse)?,
-        payload,
-        answer,
-    })
+/// The columns `agent_id`, `entry_payload` and `answer`. Malformed JSON in one row undoes nothing that the
+/// statement did, and stops no other row.
+pub(super) fn answered(row: &Row) -> Result<Result<Answered, Malformed>, StoreError> {
+    let agent = row.parsed("agent_id", AgentId::parse)?;
+    let Json(payload): Json<Value> = row.column("entry_payload")?;
+    // A row that plain SQL claimed may have no answer.
+    let answer: Option<Json<Value>> = row.column("answer")?;
+    let answer = answer.map_or(Value::Null, |Json(answer)| answer);
+    let read = |payload: Value, answer: Value| {
+        Ok(Answered {
+            agent,
+            payload: payload.try_into()?,
+            answer: answer.try_into()?,
+        })
+    };
+    Ok(read(payload, answer))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
+use crate::question::GrantPattern;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::{Row, types::Type};
@@ -95,12 +96,12 @@ impl Store {
     pub async fn grant(
         &self,
         worker: &VerifiedWorker,
-        pattern: &str,
+        pattern: &GrantPattern,
     ) -> Result<(TokenStanding, Grant), StoreError> {
         let parameters: [Parameter<'_>; 6] = [
             (&worker.agent().organization().as_str(), Type::TEXT),
             (&worker.agent().agent().as_str(), Type::TEXT),
-            (&pattern, Type::TEXT),
+            (&pattern.to_string(), Type::TEXT),
             (&worker.token().as_str(), Type::TEXT),
             (&worker.issued_at(), Type::FLOAT8),
             (&worker.deployment().as_str(), Type::TEXT),
@@ -115,12 +116,12 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-        pattern: &str,
+        pattern: &GrantPattern,
     ) -> Result<usize, StoreError> {
         let parameters: [Parameter<'_>; 3] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
-            (&pattern, Type::TEXT),
+            (&pattern.to_string(), Type::TEXT),
         ];
         Ok(self.query(GRANT_REVOKE, &parameters).await?.len())
     }

@@ -10,7 +10,7 @@ use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{PersonScope, VerifiedWorker};
 use crate::id::{InteractionId, Revision};
-use crate::question::{CardAddress, Outcome, Status};
+use crate::question::{Answer, CardAddress, Outcome, Payload, Status};
 use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::{
@@ -27,8 +27,8 @@ pub struct NewInteraction<'a> {
     pub worker: &'a VerifiedWorker,
     /// The id that the agent chose.
     pub id: &'a InteractionId,
-    /// What is asked: the body as it came.
-    pub payload: &'a Value,
+    /// What is asked.
+    pub payload: &'a Payload,
     /// Of what an approval shows.
     pub digest: Option<&'a str>,
     /// Of the card that is posted if this is stored.
@@ -278,8 +278,8 @@ impl Store {
 fn status(row: &Row) -> Result<Status, StoreError> {
     let outcome = match (row.column("claimed")?, row.column("past")?) {
         (true, _) => {
-            let Json(answer) = row.column("answer")?;
-            Outcome::Answered(answer)
+            let Json(answer): Json<Value> = row.column("answer")?;
+            Outcome::Answered(Answer::try_from(answer).map_err(malformed)?)
         }
         (false, true) => Outcome::Expired,
         (false, false) => Outcome::Pending,

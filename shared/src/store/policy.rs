@@ -9,6 +9,7 @@ use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
 use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
+use crate::question::GrantPattern;
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -100,11 +101,11 @@ returning 1";
 
 impl Store {
     /// What decides where the worker's agent may go: its policies, without the rules that the asker
-    /// `knows`, and how the pattern stands.
+    /// `knows`, and how the pattern stands, if one is asked for.
     pub async fn policy_facts(
         &self,
         worker: &VerifiedWorker,
-        pattern: &str,
+        pattern: Option<&GrantPattern>,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
         let (organization, agent) = (worker.agent().organization(), worker.agent().agent());
@@ -117,9 +118,10 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: &AgentId,
-        pattern: &str,
+        pattern: &GrantPattern,
     ) -> Result<PolicyFacts, StoreError> {
-        self.facts(organization, agent, None, pattern, &[]).await
+        self.facts(organization, agent, None, Some(pattern), &[])
+            .await
     }
 
     async fn facts(
@@ -127,7 +129,7 @@ impl Store {
         organization: &OrganizationId,
         agent: &AgentId,
         worker: Option<&VerifiedWorker>,
-        pattern: &str,
+        pattern: Option<&GrantPattern>,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
         let token = worker.map(|worker| worker.token().as_str());
@@ -137,7 +139,7 @@ impl Store {
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
             (&hashes(known), Type::BYTEA_ARRAY),
-            (&pattern, Type::TEXT),
+            (&pattern.map(GrantPattern::to_string), Type::TEXT),
             (&token, Type::TEXT),
             (&issued_at, Type::FLOAT8),
             (&deployment, Type::TEXT),

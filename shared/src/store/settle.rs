@@ -9,7 +9,7 @@ use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
 use crate::id::{InteractionId, OrganizationId, UserId};
 use crate::literal::UnknownLiteral;
-use crate::question::{Answered, CardAddress, Owed};
+use crate::question::{Answered, CardAddress, Malformed, Owed};
 use tokio_postgres::types::Type;
 
 /// An answered interaction whose card or receipt is not seen to.
@@ -21,8 +21,8 @@ pub struct Unsettled {
     pub id: InteractionId,
     /// The connection that its card is on.
     pub connection: Connection,
-    /// The question and its answer.
-    pub answered: Answered,
+    /// The question and its answer, as far as they can be read.
+    pub answered: Result<Answered, Malformed>,
     /// Where its card is.
     pub card: CardAddress,
     /// What is still to be done.

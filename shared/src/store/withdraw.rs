@@ -11,10 +11,10 @@ use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::{Conversation, VerifiedWorker};
 use crate::id::InteractionId;
-use crate::question::CardAddress;
+use crate::question::{CardAddress, Malformed, Payload};
 use serde_json::Value;
 use std::time::Duration;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Json, Type};
 
 /// What withdrawing came to.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub enum Withdrawal {
 /// What was withdrawn, so that its card can be told.
 #[derive(Debug)]
 pub struct Withdrawn {
-    /// What was asked.
-    pub payload: Value,
+    /// What was asked, as far as its card can be drawn. It is withdrawn either way.
+    pub payload: Result<Payload, Malformed>,
     /// Where its card is, if that is known.
     pub card: Option<CardAddress>,
     /// The connection that its card is on.
@@ -102,19 +102,21 @@ impl Store {
         let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
         let row = one(&rows)?;
         let token = token_standing(row)?;
-        let payload = row.json("entry_payload")?;
+        let payload: Option<Json<Value>> = row.column("entry_payload")?;
         Ok(match (token, payload, row.column("own")?) {
-            (TokenStanding::Good, Some(payload), _) => Withdrawal::Withdrawn(Box::new(Withdrawn {
-                payload,
-                card: row.json("card")?,
-                connection: connection(row)?,
-                delivery: Delivery::just_written(
-                    row,
-                    scope.organization(),
-                    worker.agent().agent(),
-                    id,
-                )?,
-            })),
+            (TokenStanding::Good, Some(Json(payload)), _) => {
+                Withdrawal::Withdrawn(Box::new(Withdrawn {
+                    payload: Payload::try_from(payload),
+                    card: row.json("card")?,
+                    connection: connection(row)?,
+                    delivery: Delivery::just_written(
+                        row,
+                        scope.organization(),
+                        worker.agent().agent(),
+                        id,
+                    )?,
+                }))
+            }
             (TokenStanding::Good, None, true) => Withdrawal::Answered,
             (TokenStanding::Good, None, false) => Withdrawal::Unknown,
             (refused, ..) => Withdrawal::Refused(refused),

@@ -1,14 +1,15 @@
-//! Errors as callers see them, in one shape for every function.
+//! Answers: JSON, and errors in one shape for every function.
 
 use crate::error::Error;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The header that distinguishes Postern's own errors from an upstream's responses.
 pub const ERROR_HEADER: &str = "x-postern-error";
 
 /// The body of an error.
-pub fn error_body(error: &Error, request_id: &str) -> serde_json::Value {
+pub fn error_body(error: &Error, request_id: &str) -> Value {
     let mut body =
         json!({"code": error.code.as_str(), "message": error.message(), "request_id": request_id});
     if let Some(interaction) = error.interaction() {
@@ -17,22 +18,29 @@ pub fn error_body(error: &Error, request_id: &str) -> serde_json::Value {
     json!({"error": body})
 }
 
-/// Status, headers and body of an error.
-pub fn error_response(error: &Error, request_id: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+/// An answer with a JSON body.
+pub fn json(status: StatusCode, body: &Value) -> Response<String> {
+    let mut answer = Response::new(body.to_string());
+    *answer.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
+
+/// The answer that an error is.
+pub fn error_response(error: &Error, request_id: &str) -> Response<String> {
+    let mut answer = json(error.code.status(), &error_body(error, request_id));
+    let headers = answer.headers_mut();
     headers.insert(ERROR_HEADER, HeaderValue::from_static(error.code.as_str()));
     if let Some(seconds) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    (
-        error.code.status(),
-        headers,
-        error_body(error, request_id).to_string().into_bytes(),
-    )
+    answer
+}
+
+/// A time as answers write it (RFC 3339). Empty after the year 9999, which the format cannot write.
+pub fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
 }
 
 /// Logs one line for a failed request: 5xx at ERROR, the rest at INFO.

@@ -19,6 +19,9 @@ use std::{
     time::Duration,
 };
 
+/// Longest that connecting to a chat platform or to a callback address may take.
+const CHAT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// An HTTP client that connects to no private address.
 pub struct GuardedClient<B> {
     allowed: AllowedPrivate,
@@ -68,6 +71,16 @@ where
                     .wrap_connector(open),
             ),
         })
+    }
+
+    /// A client for chat platforms and callback addresses.
+    ///
+    /// # Errors
+    /// Where the platform's certificate roots cannot be read.
+    pub fn for_chat(
+        allowed: AllowedPrivate,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::new(allowed, CHAT_CONNECT_TIMEOUT)
     }
 
     /// The hosts that the operator allows beside global addresses.

@@ -9,6 +9,7 @@ use aws_sdk_secretsmanager::config::Credentials;
 use postern::authority::scope::Conversation;
 use postern::authority::token::{self, NewToken};
 use postern::config::Env;
+use postern::id::{ChannelId, ConversationId};
 use postern::question::{Choice, ClickKey};
 use postern::secret::SecretsConfig;
 use postern::store::DatabaseConfig;
@@ -151,8 +152,8 @@ fn conversation() -> Conversation {
         expires_at: time::OffsetDateTime::now_utc().unix_timestamp() + 3_600,
         connection_id: Some(ConnectionId::parse("c").unwrap()),
         user_id: Some(UserId::parse("u").unwrap()),
-        channel_id: Some("channel".into()),
-        conversation_id: Some("conversation".into()),
+        channel_id: Some(ChannelId::parse("channel").unwrap()),
+        conversation_id: Some(ConversationId::parse("conversation").unwrap()),
         team_id: None,
     };
     let token = token::mint(&PRIVATE_KEY.into(), new).unwrap();

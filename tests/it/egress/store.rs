@@ -3,6 +3,7 @@
 
 use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
+use postern::question::{GrantPattern, Payload};
 use postern::store::{
     FlightStatus, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim, Written,
 };
@@ -120,6 +121,7 @@ async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_i
     let db = world.store().await;
     let id = InteractionId::parse("egress.x").unwrap();
     let payload = json!({"kind": "approval", "tool": "host:a.example", "args": {}});
+    let payload = Payload::try_from(payload).unwrap();
     let row = "select agent_id || expected_user_id || connection_id from pending_interactions";
     for (org, agent, connection, user, opened) in [
         ("a", "shared", "slack-b", "U1", "unknown"),
@@ -181,6 +183,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
         OrganizationId::parse("b").unwrap(),
     );
     let shared = AgentId::parse("shared").unwrap();
+    let pattern: GrantPattern = "host:a.example".parse().unwrap();
     let rules = json!([{"host": "a.example", "action": "allow"}]);
     for (agent, observe) in [(None, false), (Some(&shared), true)] {
         let put = db.policy_put(&a, agent, &rules, observe).await;
@@ -189,9 +192,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     world.sql("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'shared', 'host:a.example', true, 'U1')").await;
     let read = async |org: &str, agent: &str| {
         let worker = world.worker(org, agent).await;
-        db.policy_facts(&worker, "host:a.example", &[])
-            .await
-            .unwrap()
+        db.policy_facts(&worker, Some(&pattern), &[]).await.unwrap()
     };
     let ours = read("a", "shared").await;
     let mut owners: Vec<_> = ours
@@ -217,7 +218,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     let known: Vec<_> = ours.policies.iter().map(|row| &row.hash).collect();
     let worker = world.worker("a", "shared").await;
     let again = db
-        .policy_facts(&worker, "host:a.example", &known)
+        .policy_facts(&worker, Some(&pattern), &known)
         .await
         .unwrap();
     assert!(
@@ -225,7 +226,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
         "rules that are known are not sent again"
     );
     assert_eq!(
-        db.policy_explain(&b, &shared, "host:a.example")
+        db.policy_explain(&b, &shared, &pattern)
             .await
             .unwrap()
             .policies

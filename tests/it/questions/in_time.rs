@@ -132,7 +132,10 @@ async fn a_reader_that_waits_is_answered_when_the_click_comes_and_not_before() {
     let answer = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         world
-            .sql("update pending_interactions set claimed_at = now(), answer = '{\"value\": \"Yes\"}'")
+            .sql(
+                "update pending_interactions set claimed_at = now(),
+                     answer = '{\"value\": \"Yes\", \"index\": 0, \"user_id\": \"U1\", \"answered_at\": \"2026-01-02T03:04:05.006Z\"}'",
+            )
             .await;
     };
     let started = Instant::now();

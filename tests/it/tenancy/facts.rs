@@ -4,8 +4,13 @@ use crate::world::World;
 use postern::authority::access::{Request, TokenStanding};
 use postern::authority::placeholder::Presented;
 use postern::policy::Grant;
+use postern::question::GrantPattern;
 use postern::{AgentId, DeploymentName, OrganizationId, Placeholder, ProviderId};
 use serde_json::json;
+
+fn pattern() -> GrantPattern {
+    "host:x".parse().unwrap()
+}
 
 #[tokio::test]
 async fn a_neighbours_grants_policies_and_revocations_do_not_count() {
@@ -27,15 +32,15 @@ async fn a_neighbours_grants_policies_and_revocations_do_not_count() {
                  values ('b', null, '[]'), ('b', 'shared', '[]'), ('a', 'agent-a', '[]')"
         ))
         .await;
-    let grant = db.grant(&ours, "host:x").await.unwrap();
+    let grant = db.grant(&ours, &pattern()).await.unwrap();
     assert_eq!(grant, (TokenStanding::Good, Grant::None));
     let standing = db.token_standing(&ours).await.unwrap();
     assert_eq!(standing, TokenStanding::Good);
     let policies = db.policies_of(&a, Some(&shared)).await.unwrap();
     assert!(policies.is_empty(), "{policies:?}");
     assert_eq!(db.policies_of(&b, Some(&shared)).await.unwrap().len(), 2);
-    assert_eq!(db.grant_revoke(&a, &shared, "host:x").await.unwrap(), 0);
-    assert_eq!(db.grant_revoke(&b, &shared, "host:x").await.unwrap(), 1);
+    assert_eq!(db.grant_revoke(&a, &shared, &pattern()).await.unwrap(), 0);
+    assert_eq!(db.grant_revoke(&b, &shared, &pattern()).await.unwrap(), 1);
     let standing = db.token_standing(&theirs).await.unwrap();
     assert_eq!(standing, TokenStanding::Revoked, "it is their deployment");
 }
@@ -66,7 +71,7 @@ async fn what_a_request_may_spend_is_read_in_its_tokens_organization_alone() {
         provider: ProviderId::parse("openai").unwrap(),
     };
     let found = async |org: &str| {
-        let facts = db.access_facts(&request(org).await, "host:x", &[]).await;
+        let facts = db.access_facts(&request(org).await, &pattern(), &[]).await;
         let facts = facts.unwrap();
         (
             facts.placeholders.len(),

@@ -3,10 +3,10 @@
 use crate::world::World;
 use postern::authority::access::TokenStanding;
 use postern::authority::scope::{PersonScope, VerifiedWorker};
-use postern::question::{CardAddress, Choice, ClickKey, Owed};
+use postern::question::{CardAddress, Choice, ClickKey, Owed, Payload};
 use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Withdrawal};
 use postern::{InteractionId, Revision, Store};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use std::{fs, path::Path};
@@ -18,8 +18,10 @@ pub(super) fn id(text: &str) -> InteractionId {
     InteractionId::parse(text).unwrap()
 }
 
-fn payload(question: &str) -> Value {
-    json!({"id": "q-1", "kind": "question", "question": question, "options": ["Yes", "No"]})
+fn payload(question: &str) -> Payload {
+    let stored =
+        json!({"id": "q-1", "kind": "question", "question": question, "options": ["Yes", "No"]});
+    stored.try_into().unwrap()
 }
 
 /// The revision under which these tests store a question.

@@ -4,10 +4,10 @@ use super::expected::Card;
 use super::{Click, TTL, address};
 use crate::world::World;
 use postern::authority::scope::VerifiedWorker;
-use postern::question::{Choice, ClickKey, Outcome};
+use postern::question::{Choice, ClickKey, Content, Outcome, Payload};
 use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};
 use postern::{InteractionId, Revision, Store};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The store, called as the functions call it.
 pub struct Real<'a> {
@@ -19,7 +19,8 @@ pub struct Real<'a> {
 
 impl Real<'_> {
     pub async fn store(&self, who: usize, text: u8, revision: &Revision) -> &'static str {
-        let payload: Value = json!({"kind": "question", "question": text, "options": ["Yes", "No"], "callback_url": "https://x"});
+        let payload = json!({"kind": "question", "question": text.to_string(), "options": ["Yes", "No"], "callback_url": "https://x"});
+        let payload = Payload::try_from(payload).unwrap();
         let worker = &self.people[who];
         let new = NewInteraction {
             scope: worker.conversation().unwrap().scope(),
@@ -63,8 +64,12 @@ impl Real<'_> {
         let scope = self.people[click.who].conversation().unwrap().scope();
         let claimed = self.store.interaction_claim(scope, &self.id, &new).await;
         if let Some((answered, delivery)) = claimed.unwrap() {
-            assert_eq!(answered.payload["question"], shown.text, "another content");
-            assert_eq!(answered.answer["index"], click.choice);
+            let answered = answered.unwrap();
+            let Content::Question { question, .. } = answered.payload.content() else {
+                panic!("{answered:?}");
+            };
+            assert_eq!(*question, shown.text.to_string(), "another content");
+            assert_eq!(answered.answer.index, Some(Choice(click.choice)));
             assert!(delivery.is_some());
             return "won";
         }

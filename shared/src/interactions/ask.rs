@@ -1,0 +1,102 @@
+//! Asking: a question is stored, and then its card is posted.
+
+use super::post::PostedAs;
+use super::{Interactions, NEWS, log_failure, refused};
+use crate::authority::scope::{Conversation, VerifiedWorker};
+use crate::chat::{Card, Ending};
+use crate::error::{Code, Error};
+use crate::id::Revision;
+use crate::policy::Policies;
+use crate::question::ask::Ask;
+use crate::question::{CallbackAddress, CallbackUrl, Place, Status};
+use crate::store::{NewInteraction, Stored};
+use tokio::time::Instant;
+
+/// What asking came to.
+#[derive(Debug)]
+pub enum AskOutcome {
+    /// It is new, and posted.
+    Posted(Status),
+    /// It was stored before with another content, and is posted anew.
+    Anew(Status),
+    /// It was stored before and stands as it is.
+    Unchanged(Status),
+    /// The platform refused the card and took its plain text, which has nothing to click.
+    AsText(Status),
+    /// Whether the card was posted is not known; a click proves it.
+    Unknown(Status),
+}
+
+impl Interactions {
+    /// Stores, then posts; what cannot be posted is not kept.
+    ///
+    /// # Errors
+    /// The contract's of `POST /v1/interactions`.
+    pub async fn ask(
+        &self,
+        worker: &VerifiedWorker,
+        conversation: &Conversation,
+        ask: &Ask,
+    ) -> Result<AskOutcome, Error> {
+        let scope = conversation.scope();
+        let callback = match ask.callback() {
+            Some(address) => Some(self.permitted(worker, address).await?),
+            None => None,
+        };
+        let place = Place::from(conversation);
+        let payload = ask.payload(place.clone(), callback.as_ref());
+        let digest = ask.digest();
+        let revision = Revision::new();
+        let new = NewInteraction {
+            scope,
+            worker,
+            id: ask.id(),
+            payload: &payload,
+            digest: digest.as_deref(),
+            revision: &revision,
+        };
+        let (status, connection, former, anew) =
+            match self.store.interaction_store(&new, self.ttl).await? {
+                Stored::New(status, connection) => (status, connection, None, false),
+                Stored::Anew(status, connection, former) => (status, connection, former, true),
+                Stored::Unchanged(status) => return Ok(AskOutcome::Unchanged(status)),
+                Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
+                Stored::Expired => return Err(Code::InteractionExpired.into()),
+                Stored::UnknownConnection => return Err(Code::UnknownConnection.into()),
+                Stored::TooManyOpen => return Err(Code::TooManyOpen.into()),
+                Stored::Refused(token) => return Err(refused(token)),
+            };
+        let card = Card::new(ask.id(), scope.user(), worker.agent().agent(), &payload);
+        let posted = self
+            .post(scope, &card, &place, &revision, &connection)
+            .await?;
+        if let Some(former) = former {
+            let until = Instant::now() + NEWS;
+            let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
+            log_failure("former card", edited.await);
+        }
+        Ok(match posted {
+            PostedAs::Unknown => AskOutcome::Unknown(status),
+            PostedAs::Text => AskOutcome::AsText(status),
+            PostedAs::Card if anew => AskOutcome::Anew(status),
+            PostedAs::Card => AskOutcome::Posted(status),
+        })
+    }
+
+    /// The callback's address, if the agent's policies allow a POST to it.
+    async fn permitted(
+        &self,
+        worker: &VerifiedWorker,
+        address: &CallbackAddress,
+    ) -> Result<CallbackUrl, Error> {
+        let facts = self.store.policy_facts(worker, None, &[]).await?;
+        facts.token.check()?;
+        let policies = Policies::resolve(facts.policies, &[]);
+        address.clone().permitted(&policies).map_err(|by| {
+            let message = format!(
+                "the egress policy does not allow a POST to the field `callback_url`: {by}; add a rule that allows it"
+            );
+            Error::new(Code::EgressDenied, message)
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! Claiming: the store decides which click answers a question. Then the platform, the card and the agent are
+//! told, within the time that the platform gives a webhook.
+
+use super::Interactions;
+use super::settle::{Settlement, drawn};
+use crate::authority::scope::{ConnectionScope, PersonScope};
+use crate::chat::{Acknowledgement, Click, Connected, Verdict};
+use crate::error::Error;
+use crate::id::InteractionId;
+use crate::question::{Answered, Malformed, Owed};
+use crate::store::{Missed, NewClaim};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The part of the budget after which no call to chat or to a callback address goes on. What follows is for
+/// the statements that write down what was done.
+const CALLS: f32 = 0.8;
+/// The part of the budget after which the webhook is answered, whatever is unfinished. What follows is for the
+/// answer's way to the platform.
+const ANSWER: f32 = 0.95;
+
+/// The time within which a platform's webhook is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct AckBudget {
+    started: Instant,
+    whole: Duration,
+}
+
+impl AckBudget {
+    /// A budget of `whole` that starts now.
+    pub fn start(whole: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            whole,
+        }
+    }
+
+    fn left(self) -> Duration {
+        self.whole.saturating_sub(self.started.elapsed())
+    }
+
+    fn end_of(self, part: f32) -> Instant {
+        self.started + self.whole.mul_f32(part)
+    }
+}
+
+impl Interactions {
+    /// Claims the interaction that was clicked, for the connection's user who clicked. What is not settled or
+    /// delivered within the budget is left to the sweep. Returns the body that the webhook is answered, or
+    /// `None` where the platform wants an empty one.
+    ///
+    /// # Errors
+    /// `database_unavailable`.
+    pub async fn claim(
+        &self,
+        platform: &Connected<'_>,
+        within: ConnectionScope,
+        click: &Click,
+        budget: AckBudget,
+    ) -> Result<Option<Value>, Error> {
+        let scope = within.user(click.user.clone());
+        let new = NewClaim {
+            revision: &click.revision,
+            choice: click.choice,
+            click: &click.key,
+            card: click.card.as_ref(),
+            ttl: self.ttl,
+            lease: budget.left(),
+        };
+        let until = budget.end_of(CALLS);
+        let claimed = self
+            .store
+            .interaction_claim(&scope, &click.interaction, &new);
+        let Some((answered, delivery)) = claimed.await? else {
+            let missed = self
+                .store
+                .interaction_missed(&scope, &click.interaction, &new);
+            let missed = missed.await?;
+            return Ok(told(platform, &scope, click, &missed, until).await);
+        };
+        log(&scope, &click.interaction);
+        let mut acknowledgement = ended(platform, &scope, click, &answered);
+        let follow_up = platform.follow_up(acknowledgement.follow_up.take(), until);
+        let edits_card = acknowledgement.edits_card;
+        let settled = self.settle_click(platform, &scope, click, &answered, edits_card, until);
+        let delivered = async {
+            if let Some(delivery) = &delivery {
+                self.deliver(delivery, until).await;
+            }
+        };
+        let all = futures_util::future::join3(follow_up, settled, delivered);
+        // The store's statements are within the budget too.
+        let end = budget.end_of(ANSWER);
+        if tokio::time::timeout_at(end, all).await.is_err() {
+            tracing::warn!(
+                event = "settle_failed",
+                cause = "ACK_BUDGET_MS is used up; the sweep goes on"
+            );
+        }
+        Ok(acknowledgement.answer)
+    }
+
+    /// The receipt, and the card where the answer to the webhook does not carry its edit.
+    async fn settle_click(
+        &self,
+        platform: &Connected<'_>,
+        scope: &PersonScope,
+        click: &Click,
+        answered: &Result<Answered, Malformed>,
+        edits_card: bool,
+        until: Instant,
+    ) {
+        let Some(card) = &click.card else {
+            return;
+        };
+        let owed: &[Owed] = if edits_card {
+            &[Owed::Receipt]
+        } else {
+            &[Owed::Receipt, Owed::Card]
+        };
+        let settlement = Settlement {
+            answered,
+            card,
+            owed,
+            done: edits_card.then_some(Owed::Card),
+        };
+        let settled = self.settle(platform, scope, &click.interaction, settlement, until);
+        if let Err(error) = settled.await {
+            tracing::warn!(event = "settle_failed", cause = %error);
+        }
+    }
+}
+
+/// What a click is answered that claimed nothing.
+async fn told(
+    platform: &Connected<'_>,
+    scope: &PersonScope,
+    click: &Click,
+    missed: &Missed,
+    until: Instant,
+) -> Option<Value> {
+    let verdict = match missed {
+        // Its answer may carry the edit, which may have been lost with the first.
+        Missed::Again(answered) => return ended(platform, scope, click, answered).answer,
+        Missed::Nothing => Verdict::Ignored,
+        Missed::Expired => Verdict::Late("This question has expired; your answer was not counted."),
+        Missed::Withdrawn => {
+            Verdict::Late("The agent withdrew this question; your answer was not counted.")
+        }
+        Missed::Replaced => {
+            Verdict::Late("This question was changed and asked again; answer the new one.")
+        }
+    };
+    let mut acknowledgement = platform.acknowledge(click, &verdict);
+    platform
+        .follow_up(acknowledgement.follow_up.take(), until)
+        .await;
+    acknowledgement.answer
+}
+
+fn ended(
+    platform: &Connected<'_>,
+    scope: &PersonScope,
+    click: &Click,
+    answered: &Result<Answered, Malformed>,
+) -> Acknowledgement {
+    match drawn(scope, &click.interaction, answered) {
+        Some((card, ending)) => platform.acknowledge(click, &Verdict::Ended(&card, &ending)),
+        None => platform.acknowledge(click, &Verdict::Ignored),
+    }
+}
+
+fn log(scope: &PersonScope, id: &InteractionId) {
+    tracing::info!(
+        event = "claimed",
+        organization_id = scope.organization().as_str(),
+        connection_id = scope.connection().as_str(),
+        interaction_id = id.as_str(),
+    );
+}

@@ -1,0 +1,112 @@
+//! Cards: posted, taken back, and edited.
+
+use super::Interactions;
+use crate::authority::Connection;
+use crate::authority::scope::PersonScope;
+use crate::chat::{Card, Ending, Form, Posted};
+use crate::error::{Code, Error};
+use crate::id::{InteractionId, Revision};
+use crate::question::{CardAddress, Place};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an asker waits for the note that its card was posted. Without it, asking again posts it again.
+const NOTE: Duration = Duration::from_secs(2);
+
+/// How something was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PostedAs {
+    Card,
+    Text,
+    Unknown,
+}
+
+impl Interactions {
+    /// Posts what was stored; what cannot be posted is not kept.
+    pub(super) async fn post(
+        &self,
+        scope: &PersonScope,
+        card: &Card,
+        place: &Place,
+        revision: &Revision,
+        connection: &Connection,
+    ) -> Result<PostedAs, Error> {
+        let platform = match self.connect(connection).await {
+            Ok(platform) => platform,
+            Err(error) => {
+                self.undo(scope, card.id(), revision).await;
+                return Err(error);
+            }
+        };
+        match platform.post(card, place, revision).await {
+            (Posted::Done(at), form) => {
+                self.note(scope, card.id(), revision, at.as_ref()).await;
+                Ok(match form {
+                    Form::Buttons => PostedAs::Card,
+                    Form::Text => PostedAs::Text,
+                })
+            }
+            (Posted::Unknown(why), _) => {
+                self.note(scope, card.id(), revision, None).await;
+                tracing::warn!(
+                    event = "post_unknown",
+                    interaction_id = card.id().as_str(),
+                    cause = why
+                );
+                Ok(PostedAs::Unknown)
+            }
+            (Posted::Refused(why), _) => {
+                self.undo(scope, card.id(), revision).await;
+                Err(Code::PostFailed.because(why))
+            }
+        }
+    }
+
+    /// Shows on a card how it ended.
+    pub(super) async fn edit(
+        &self,
+        connection: &Connection,
+        at: &CardAddress,
+        card: &Card,
+        ending: &Ending,
+        until: Instant,
+    ) -> Posted {
+        match self.connect(connection).await {
+            Ok(platform) => platform.edit(at, card, ending, until).await,
+            Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
+        }
+    }
+
+    /// A question that nobody can see is deleted, so that its id can be used again; not one that was
+    /// answered, or asked with another content, meanwhile.
+    pub(super) async fn undo(&self, scope: &PersonScope, id: &InteractionId, revision: &Revision) {
+        let deleted = self.store.interaction_delete(scope, id, Some(revision));
+        if let Err(error) = deleted.await {
+            tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
+                "the unposted question stays; asking again after 30 s posts it");
+        }
+    }
+
+    /// Writes down that the card was posted, and where, which a click, a withdrawal and another content
+    /// want to know. The answer does not depend on it, and an environment that is frozen after its answer
+    /// would not do it.
+    async fn note(
+        &self,
+        scope: &PersonScope,
+        id: &InteractionId,
+        revision: &Revision,
+        at: Option<&CardAddress>,
+    ) {
+        let note = self.store.interaction_posted(scope, id, revision, at);
+        let failed = match tokio::time::timeout(NOTE, note).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database took too long".into(),
+        };
+        tracing::warn!(
+            event = "note_failed",
+            interaction_id = id.as_str(),
+            cause = failed
+        );
+    }
+}

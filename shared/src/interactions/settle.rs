@@ -1,0 +1,93 @@
+//! Settling: chat is told how an answered interaction ended.
+
+use super::{Interactions, log_failure};
+use crate::authority::scope::PersonScope;
+use crate::chat::{Card, Connected, Ending, Posted};
+use crate::id::InteractionId;
+use crate::question::{Answered, CardAddress, Malformed, Owed};
+use crate::store::StoreError;
+use tokio::time::Instant;
+
+/// What is to be settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settlement<'a> {
+    pub(super) answered: &'a Result<Answered, Malformed>,
+    pub(super) card: &'a CardAddress,
+    pub(super) owed: &'a [Owed],
+    /// What is done already, to be written down with the rest.
+    pub(super) done: Option<Owed>,
+}
+
+impl Interactions {
+    /// Tells chat how an answered interaction ended, and writes down what is done of what it owes.
+    /// A receipt is sent again only when it is sure that it was not sent.
+    pub(super) async fn settle(
+        &self,
+        platform: &Connected<'_>,
+        scope: &PersonScope,
+        id: &InteractionId,
+        settlement: Settlement<'_>,
+        until: Instant,
+    ) -> Result<(), StoreError> {
+        let Some((card, ending)) = drawn(scope, id, settlement.answered) else {
+            // It cannot be drawn later either, so nothing is owed any more.
+            let all = [Owed::Receipt, Owed::Card];
+            return self.store.interaction_settled(scope, id, &all).await;
+        };
+        let at = settlement.card;
+        let receipt = async {
+            if !settlement.owed.contains(&Owed::Receipt) {
+                return None;
+            }
+            let posted = platform.receipt(at, &ending, until).await;
+            let done = !matches!(posted, Posted::Refused(_));
+            log_failure("receipt", posted);
+            done.then_some(Owed::Receipt)
+        };
+        let edit = async {
+            if !settlement.owed.contains(&Owed::Card) {
+                return None;
+            }
+            let posted = platform.edit(at, &card, &ending, until).await;
+            let done = matches!(posted, Posted::Done(_));
+            log_failure("card", posted);
+            done.then_some(Owed::Card)
+        };
+        let (receipt, edit) = futures_util::future::join(receipt, edit).await;
+        let mut done: Vec<Owed> = [receipt, edit].into_iter().flatten().collect();
+        done.extend(settlement.done);
+        if done.is_empty() {
+            return Ok(());
+        }
+        self.store.interaction_settled(scope, id, &done).await
+    }
+}
+
+/// The card of an answered interaction, and how it ended. Where what is stored is malformed, that is logged and
+/// nothing is drawn. The answer stands.
+pub(super) fn drawn(
+    scope: &PersonScope,
+    id: &InteractionId,
+    answered: &Result<Answered, Malformed>,
+) -> Option<(Card, Ending)> {
+    match answered {
+        Ok(answered) => Some((
+            Card::new(id, scope.user(), &answered.agent, &answered.payload),
+            Ending::answered(scope.user(), &answered.answer),
+        )),
+        Err(error) => {
+            not_drawn(scope, id, error);
+            None
+        }
+    }
+}
+
+/// Logs that a card cannot be drawn.
+pub(super) fn not_drawn(scope: &PersonScope, id: &InteractionId, error: &Malformed) {
+    tracing::error!(
+        event = "card_not_drawn",
+        organization_id = scope.organization().as_str(),
+        interaction_id = id.as_str(),
+        cause = %error
+    );
+}

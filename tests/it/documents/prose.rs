@@ -1,0 +1,99 @@
+//! Links, lengths and lists.
+
+use super::markdown::{Document, code};
+use super::{read, root, same};
+use serde_json::Value;
+use std::path::{Component, Path, PathBuf};
+
+/// Pages that are linked to and not written yet.
+const COMING: [&str; 4] = [
+    "docs/api.md",
+    "docs/agents.md",
+    "docs/policies.md",
+    "docs/chat.md",
+];
+
+#[test]
+fn the_readme_is_read_in_a_few_minutes() {
+    let words = read("README.md").split_whitespace().count();
+    assert!((900..=1200).contains(&words), "{words} words");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for document in Document::all() {
+        for link in document.links() {
+            if ["https://", "http://", "mailto:"]
+                .iter()
+                .any(|far| link.starts_with(far))
+            {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = resolved(&document.path, file);
+            let written = root().join(&target).exists();
+            if !written && COMING.contains(&target.as_str()) {
+                continue;
+            }
+            let found = written
+                && (anchor.is_empty()
+                    || Document::read(&target)
+                        .anchors()
+                        .iter()
+                        .any(|own| own == anchor));
+            if !found {
+                broken.push(format!("{}: {link}", document.path));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The path from the root of what a document's relative link names.
+fn resolved(document: &str, link: &str) -> String {
+    if link.is_empty() {
+        return document.to_owned();
+    }
+    let mut path: PathBuf = Path::new(document).parent().unwrap().to_owned();
+    for part in Path::new(link).components() {
+        match part {
+            Component::ParentDir => assert!(path.pop(), "{document}: {link} leaves the repository"),
+            Component::Normal(name) => path.push(name),
+            other => panic!("{document}: {link} has {other:?}"),
+        }
+    }
+    path.to_str().unwrap().to_owned()
+}
+
+/// A list of providers is a line, or the first column of a table, with five of them or more.
+#[test]
+fn every_list_of_the_built_in_providers_is_complete() {
+    let providers: Vec<Value> = serde_json::from_str(&read("shared/src/providers.json")).unwrap();
+    let slugs: Vec<&str> = providers
+        .iter()
+        .map(|one| one["slug"].as_str().unwrap())
+        .collect();
+    let is_list = |names: &[&str]| names.iter().filter(|name| slugs.contains(name)).count() >= 5;
+    let mut lists = 0;
+    for document in Document::all() {
+        let rows = document.all_rows();
+        let column: Vec<&str> = rows.iter().flat_map(|row| code(&row[0])).collect();
+        let column = column
+            .into_iter()
+            .filter(|name| slugs.contains(name))
+            .collect();
+        let lines = document
+            .prose
+            .iter()
+            .filter(|line| !line.trim().starts_with('|'));
+        for names in lines.map(|line| code(line)).chain([column]) {
+            if is_list(&names) {
+                same(names, slugs.clone(), &document.path);
+                lists += 1;
+            }
+        }
+    }
+    let expected = root().join("docs/agents.md").exists();
+    assert!(lists > 0 || !expected, "docs/agents.md lists no provider");
+}
