@@ -35,7 +35,7 @@ pub use interaction::{NewInteraction, Read, Stored};
 pub use policy::PolicyFacts;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
-pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
+pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
 pub use withdraw::{Withdrawal, Withdrawn};
 
 use crate::error::{Code, Error};
