@@ -8,7 +8,8 @@ use crate::id::InteractionId;
 use crate::interactions::Interactions;
 use crate::judge::{Judge, JudgeError, Provenance, Question};
 use crate::policy::{
-    self, Approver, Basis, DecidedBy, Grant, Judged, Judgement, Mode, Policies, Sees, Target,
+    Action, Approver, Basis, DecidedBy, Grant, JudgeInput, JudgeRule, Judgement, Mode, Policies,
+    Target,
 };
 use crate::telemetry::Metrics;
 
@@ -218,29 +219,29 @@ impl Gate {
             Basis::Rule => Source::Rule,
             Basis::Grant => Source::Grant,
         };
-        Resolved::Decided(match judgement.verdict {
-            policy::Verdict::Allow => Decision::new(Verdict::Allow, source, judgement.reason),
-            policy::Verdict::Deny => {
+        Resolved::Decided(match judgement.action {
+            Action::Allow => Decision::new(Verdict::Allow, source, judgement.reason),
+            Action::Deny => {
                 let denied = Verdict::Deny(Code::EgressDenied);
                 Decision::new(denied, source, judgement.reason)
             }
-            policy::Verdict::Model(judged) => self.ask_judge(request, judged).await,
-            policy::Verdict::Person(approver) => return Resolved::NeedsPerson(approver),
+            Action::Judge(rule) => self.ask_judge(request, rule).await,
+            Action::Ask(approver) => return Resolved::NeedsPerson(approver),
         })
     }
 
-    async fn ask_judge(&self, request: &EgressRequest<'_>, judged: &Judged) -> Decision {
-        let body = match (judged.sees, request.body) {
-            (Sees::Request, _) => None,
-            (Sees::Body, Body::Known(body)) => Some(body),
-            (Sees::Body, Body::Hidden) => {
+    async fn ask_judge(&self, request: &EgressRequest<'_>, rule: &JudgeRule) -> Decision {
+        let body = match (rule.input, request.body) {
+            (JudgeInput::Request, _) => None,
+            (JudgeInput::Body, Body::Known(body)) => Some(body),
+            (JudgeInput::Body, Body::Hidden) => {
                 let why = "the judge must see the body, and a tunnel hides it";
                 return Decision::new(Verdict::Deny(Code::JudgeDenied), Source::Rule, why);
             }
         };
         let question = Question {
             agent: request.agent,
-            policy: &judged.policy,
+            policy: &rule.policy,
             target: request.target,
             body,
         };
@@ -252,8 +253,8 @@ impl Gate {
                     Verdict::Deny(Code::JudgeDenied)
                 };
                 let source = match provenance {
-                    Provenance::Now => Source::Judge,
-                    Provenance::Before => Source::Cache,
+                    Provenance::Fresh => Source::Judge,
+                    Provenance::Cached => Source::Cache,
                 };
                 Decision::new(verdict, source, opinion.reason)
             }

@@ -2,9 +2,10 @@
 //!
 //! A room imports only rooms to its left; rooms of one group never import each other:
 //! `id` `error` `host` `config` `deadline` `moment` `literal` `digest` `telemetry` <- `secret` `wire` <- `policy` <-
-//! `provider` <- `authority` <- `question` <- `store` `chat` <- `judge` <- `interactions` <- `gate`.
+//! `provider` <- `authority` <- `question` <- `store` `chat` <- `base` `judge` <- `interactions` <- `gate`.
 
 pub mod authority;
+pub mod base;
 pub mod chat;
 pub mod config;
 pub mod deadline;

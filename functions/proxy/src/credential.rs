@@ -13,7 +13,9 @@ use secrecy::SecretString;
 /// The credentials of one request.
 #[derive(Debug, Default)]
 pub struct Credentials {
+    /// The worker token, not yet verified.
     pub worker_token: Option<SecretString>,
+    /// The hashes of the placeholders, each once.
     pub placeholders: Vec<PlaceholderHash>,
 }
 

@@ -1,10 +1,11 @@
 //! The sweep: one bounded pass over what is stale, which returns what it did.
 
 use postern::Store;
+use postern::base::Base;
 use postern::config::{ConfigError, Env};
 use postern::deadline::Deadline;
 use postern::interactions::{Interactions, pending_ttl};
-use postern::store::{Base, GivenUp, StoreError, Swept};
+use postern::store::{GivenUp, StoreError, Swept};
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
 use serde::{Deserialize, Serialize};

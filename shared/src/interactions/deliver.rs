@@ -2,10 +2,11 @@
 //! under one `webhook-id`, with growing pauses, for a day.
 
 use super::Interactions;
+use crate::base::Base;
 use crate::policy::Policies;
 use crate::question::{CallbackAddress, CallbackUrl};
 use crate::secret::{Freshness, SecretNames, Secrets};
-use crate::store::{Base, Delivery, Store, StoreError};
+use crate::store::{Delivery, Store, StoreError};
 use crate::wire::client::GuardedClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -33,6 +34,7 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
+    /// The receiver accepted it.
     Done,
     /// It is tried again later.
     Later,
@@ -61,6 +63,7 @@ pub struct Deliverer {
 }
 
 impl Deliverer {
+    /// A deliverer that calls receivers through `client`.
     pub fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
         Self {
             store: Arc::clone(&base.store),

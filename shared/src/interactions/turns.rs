@@ -25,12 +25,14 @@ impl UnderWay {
         AT_ONCE.saturating_sub(self.all)
     }
 
+    /// Counts one that begins.
     pub fn begin(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all += 1;
         *self.organizations.entry(organization.clone()).or_default() += 1;
         *self.receivers.entry(receiver.to_owned()).or_default() += 1;
     }
 
+    /// Counts one that ended.
     pub fn end(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all -= 1;
         one_less(&mut self.organizations, organization);

@@ -1,7 +1,7 @@
 //! Addresses to which outcomes are posted. An outcome leaves for nowhere that the agent's egress policy
 //! does not allow, so that no callback is a way round a policy.
 
-use crate::policy::{DecidedBy, Mode, Policies, Ruled, Target};
+use crate::policy::{Action, DecidedBy, Mode, Policies, Target};
 use crate::wire::AllowedPrivate;
 use http::Uri;
 
@@ -55,9 +55,9 @@ impl CallbackAddress {
             return Err(DecidedBy::NoRule);
         };
         let ruling = policies.ruling(&target, Mode::Enforced);
-        match ruling.ruled {
-            Ruled::Allow => Ok(CallbackUrl(self)),
-            Ruled::Deny | Ruled::Judge(_) | Ruled::Ask(_) => Err(ruling.by),
+        match ruling.action {
+            Action::Allow => Ok(CallbackUrl(self)),
+            Action::Deny | Action::Judge(_) | Action::Ask(_) => Err(ruling.by),
         }
     }
 }

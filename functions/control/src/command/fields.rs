@@ -1,4 +1,4 @@
-//! The fields of each command.
+//! The fields of each command. `docs/operations.md` says what each means.
 
 use postern::authority::Platform;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
