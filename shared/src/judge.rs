@@ -2,6 +2,7 @@
 //! system key. The caller denies a request when this fails.
 
 mod breaker;
+mod dialect;
 mod exchange;
 mod prompt;
 mod verdicts;
