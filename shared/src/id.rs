@@ -78,6 +78,7 @@ macro_rules! ids {
                 Ok(Self(value))
             }
 
+            /// The id's text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

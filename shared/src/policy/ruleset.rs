@@ -21,15 +21,30 @@ pub enum InvalidRules {
     NoList,
     /// The rule at this index does not have a rule's fields.
     #[error("rule {at}: {text}")]
-    Malformed { at: usize, text: String },
+    Malformed {
+        /// The rule's index, from 0.
+        at: usize,
+        /// What is wrong with it.
+        text: String,
+    },
     /// A field of the rule at this index is invalid.
     #[error("rule {at}: `{}` {}", .invalid.field, .invalid.rule)]
-    Invalid { at: usize, invalid: InvalidRule },
+    Invalid {
+        /// The rule's index, from 0.
+        at: usize,
+        /// The field, and its rule.
+        invalid: InvalidRule,
+    },
     /// Two rules are for the very same requests, with different actions.
     #[error(
         "rule {later} contradicts rule {earlier}: the same host, methods and path, another action; remove one"
     )]
-    Contradiction { earlier: usize, later: usize },
+    Contradiction {
+        /// The index of the rule that decides.
+        earlier: usize,
+        /// The index of the rule that could never decide.
+        later: usize,
+    },
 }
 
 /// The rules of one policy, in their order.

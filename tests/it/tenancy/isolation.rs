@@ -101,8 +101,7 @@ pub(super) async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWo
 }
 
 /// The store's operations that no tenant's scope bounds, and why.
-const UNSCOPED: [(&str, &[&str]); 5] = [
-    ("it makes a store, and asks it nothing", &["from_env"]),
+const UNSCOPED: [(&str, &[&str]); 4] = [
     (
         "the operator names the organization, and IAM alone lets the operator in",
         &[

@@ -138,7 +138,6 @@ fn key(seen: &Seen) -> Option<String> {
     header("authorization")
         .or_else(|| header("x-api-key"))
         .or_else(|| header("x-goog-api-key"))
-        .or_else(|| header("private-token"))
         .or(query.map(str::to_owned))
 }
 
