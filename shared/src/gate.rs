@@ -162,7 +162,9 @@ impl Gate {
         let by = judgement.by;
         let decision = match self.resolve(&request, judgement).await {
             Resolved::Decided(decision) => decision,
-            Resolved::NeedsPerson(approver) => self.ask(&request, approver, by).await,
+            Resolved::NeedsPerson { approver, reason } => {
+                self.ask(&request, approver, reason).await
+            }
         };
         if request.policies.is_empty() {
             return decision;
@@ -179,7 +181,7 @@ impl Gate {
             let by = judgement.by;
             let (verdict, source) = match self.resolve(&request, judgement).await {
                 Resolved::Decided(decision) => (decision.verdict.as_str(), decision.source),
-                Resolved::NeedsPerson(_) => ("ask", Source::Rule),
+                Resolved::NeedsPerson { .. } => ("ask", Source::Rule),
             };
             self.record("egress_observed", &request, by, verdict, source);
         }
@@ -226,7 +228,10 @@ impl Gate {
                 Decision::new(denied, source, judgement.reason)
             }
             Action::Judge(rule) => self.ask_judge(request, rule).await,
-            Action::Ask(approver) => return Resolved::NeedsPerson(approver),
+            Action::Ask(approver) => {
+                let reason = judgement.reason;
+                return Resolved::NeedsPerson { approver, reason };
+            }
         })
     }
 
@@ -278,13 +283,13 @@ impl Gate {
         &self,
         request: &EgressRequest<'_>,
         approver: &Approver,
-        by: DecidedBy,
+        reason: String,
     ) -> Decision {
         let approve = self
             .interactions
             .approve(request.agent, approver, request.target);
         match Box::pin(approve).await {
-            Ok(id) => Decision::new(Verdict::Ask(id), Source::Rule, by),
+            Ok(id) => Decision::new(Verdict::Ask(id), Source::Rule, reason),
             Err(error) => {
                 tracing::error!(
                     event = "approval_not_requested",
@@ -303,7 +308,11 @@ impl Gate {
 /// A judgement after the model has decided, where it had to.
 enum Resolved<'a> {
     Decided(Decision),
-    NeedsPerson(&'a Approver),
+    NeedsPerson {
+        approver: &'a Approver,
+        /// The judgement's reason.
+        reason: String,
+    },
 }
 
 impl<'a> EgressRequest<'a> {
