@@ -58,7 +58,7 @@ impl Interactions {
         let (status, connection, former, anew) =
             match self.store.interaction_store(&new, self.ttl).await? {
                 Stored::New(status, connection) => (status, connection, None, false),
-                Stored::Anew(status, connection, former) => (status, connection, former, true),
+                Stored::Replaced(status, connection, former) => (status, connection, former, true),
                 Stored::Unchanged(status) => return Ok(AskOutcome::Unchanged(status)),
                 Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
                 Stored::Expired => return Err(Code::InteractionExpired.into()),
