@@ -35,7 +35,7 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
+pub(super) enum Delivered {
     /// The receiver accepted it.
     Done,
     /// It will be tried again.
@@ -57,7 +57,7 @@ enum Attempt {
 }
 
 /// Delivers outcomes to callback addresses, through the guarded client.
-pub struct Deliverer {
+pub(super) struct Deliverer {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
@@ -66,7 +66,7 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// A deliverer that calls receivers through `client`.
-    pub fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
+    pub(super) fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
         Self {
             store: Arc::clone(&base.store),
             secrets: Arc::clone(&base.secrets),
@@ -80,7 +80,7 @@ impl Deliverer {
     ///
     /// # Errors
     /// The result could not be recorded. The delivery will be tried again.
-    pub async fn deliver(
+    pub(super) async fn deliver(
         &self,
         delivery: &Delivery,
         until: Instant,

@@ -7,14 +7,14 @@ use std::{collections::HashMap, hash::Hash};
 /// Maximum number of items under way altogether.
 const AT_ONCE: usize = 16;
 /// Maximum number of items of one organization in one take. With two takes, at most four are under way.
-pub const OF_ORGANIZATION: usize = 2;
+pub(super) const OF_ORGANIZATION: usize = 2;
 /// Maximum number of items for one receiver in one take. With two takes, at most eight are under way, since
 /// organizations may share a receiver.
-pub const TO_RECEIVER: usize = 4;
+pub(super) const TO_RECEIVER: usize = 4;
 
 /// The number of items under way, by organization and by receiver.
 #[derive(Default)]
-pub struct UnderWay {
+pub(super) struct UnderWay {
     organizations: HashMap<OrganizationId, usize>,
     receivers: HashMap<String, usize>,
     all: usize,
@@ -22,31 +22,31 @@ pub struct UnderWay {
 
 impl UnderWay {
     /// How many more items may begin.
-    pub fn free(&self) -> usize {
+    pub(super) fn free(&self) -> usize {
         AT_ONCE.saturating_sub(self.all)
     }
 
     /// Counts an item that begins.
-    pub fn begin(&mut self, organization: &OrganizationId, receiver: &str) {
+    pub(super) fn begin(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all += 1;
         *self.organizations.entry(organization.clone()).or_default() += 1;
         *self.receivers.entry(receiver.to_owned()).or_default() += 1;
     }
 
     /// Counts an item that ends. It must have begun.
-    pub fn end(&mut self, organization: &OrganizationId, receiver: &str) {
+    pub(super) fn end(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all -= 1;
         one_less(&mut self.organizations, organization);
         one_less(&mut self.receivers, receiver);
     }
 
     /// Organizations of which no further items may be taken for now.
-    pub fn busy_organizations(&self) -> Vec<&OrganizationId> {
+    pub(super) fn busy_organizations(&self) -> Vec<&OrganizationId> {
         busy(&self.organizations, OF_ORGANIZATION)
     }
 
     /// Receivers for which no further items may be taken for now.
-    pub fn busy_receivers(&self) -> Vec<&str> {
+    pub(super) fn busy_receivers(&self) -> Vec<&str> {
         busy(&self.receivers, TO_RECEIVER)
             .into_iter()
             .map(String::as_str)

@@ -16,7 +16,7 @@ const MAX_METHODS: usize = 20;
 /// A rule as operators write it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WrittenRule {
+pub(super) struct WrittenRule {
     pub host: String,
     #[serde(default)]
     pub methods: Option<Vec<String>>,
@@ -33,7 +33,7 @@ pub struct WrittenRule {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WrittenAction {
+pub(super) enum WrittenAction {
     Allow,
     Deny,
     Judge,
@@ -120,7 +120,7 @@ impl Action {
 
 /// A rule that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub(super) struct Rule {
     /// Which requests it is for.
     pub matches: Matcher,
     /// What happens to them.
@@ -132,7 +132,7 @@ impl Rule {
     ///
     /// # Errors
     /// The first field that is invalid.
-    pub fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
+    pub(super) fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
         let path = written.path_prefix.as_deref().map(path_prefix);
         Ok(Self {
             matches: Matcher {

@@ -18,7 +18,7 @@ pub(super) struct Login {
 
 impl Login {
     /// Reads the secret, a JSON object, and applies the overrides of the configuration.
-    pub fn new(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
+    pub(super) fn new(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
         let mut members: Map<String, Value> =
             serde_json::from_str(secret).map_err(|_| SecretError::NotAnObject)?;
         let mut text = |name: &'static str| match members.remove(name) {
