@@ -1,4 +1,4 @@
-//! An answer as API Gateway takes it, payload 1.0 and 2.0 alike.
+//! Answers in the form of API Gateway, which is the same for payload formats 1.0 and 2.0.
 
 use http::{Response, StatusCode};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
@@ -6,6 +6,7 @@ use postern::Error;
 use postern::wire::answer;
 use serde_json::Value;
 
+/// Converts an HTTP response.
 fn reply(answer: Response<String>) -> ApiGatewayProxyResponse {
     let (parts, body) = answer.into_parts();
     let mut reply = ApiGatewayProxyResponse::default();
@@ -27,7 +28,7 @@ pub fn empty(status: StatusCode) -> ApiGatewayProxyResponse {
     reply(empty)
 }
 
-/// The answer that an error is.
+/// The answer for an error.
 pub fn error(error: &Error, request_id: &str) -> ApiGatewayProxyResponse {
     reply(answer::error_response(error, request_id))
 }
