@@ -1,5 +1,6 @@
-//! Chat platforms. A platform is one file that says what to send and reads what came; what is sent
-//! leaves from here. A new one is its file, and a line in `Platform`, in `Chat::on` and in a migration.
+//! Chat platforms. Each platform has one file, which builds API calls and reads webhooks without touching the
+//! network; `connected` makes the calls. A new platform needs its file, and a line each in `Platform`, in
+//! `Chat::on`, in `hosts` and in a migration.
 
 mod call;
 mod card;
@@ -23,9 +24,13 @@ use call::Reply;
 use http::StatusCode;
 use serde_json::Value;
 
-/// What a platform is to Postern. It touches no network.
+/// The operations of a platform. None of them touches the network.
 pub(crate) trait ChatPlatform: Send + Sync {
-    /// Whether the platform made this call, before anything in it is parsed.
+    /// Verifies that the platform made this webhook call. Nothing in the body has been parsed before. `now` is in
+    /// Unix seconds.
+    ///
+    /// # Errors
+    /// `invalid_signature`.
     fn verify(
         &self,
         incoming: &Incoming,
@@ -33,84 +38,90 @@ pub(crate) trait ChatPlatform: Send + Sync {
         now: i64,
     ) -> Result<Verified, Error>;
 
-    /// What the verified call asks for.
+    /// Reads a verified webhook call. `config` is the connection's.
+    ///
+    /// # Errors
+    /// `invalid_json`, `invalid_request`, or `invalid_signature` if it is for another workspace or application.
     fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error>;
 
-    /// The card in this place with the buttons of this revision, or the same as plain text for a platform that refuses
-    /// the card.
+    /// The call that posts the card in this place: with buttons of this revision, or as plain text in case the
+    /// platform refuses the card with buttons.
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall;
 
-    /// A message beside the card that says how it ended.
+    /// The call that posts a message next to the card, saying how it ended.
     fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall;
 
-    /// The card without its buttons, and how it ended.
+    /// The call that removes the card's buttons and adds how it ended.
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall;
 
-    /// The platform's own way to take note of a click.
+    /// The acknowledgement of a click, in the form that the platform expects.
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement;
 
-    /// What an answer of the platform's API means.
+    /// Reads a response of the platform's API.
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply;
 }
 
-/// How a card is posted.
+/// The form in which a card is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// A card with buttons.
     Buttons,
+    /// Plain text without buttons.
     Text,
 }
 
-/// What a platform's verified call asks for.
+/// A verified webhook call of a platform.
 #[derive(Debug)]
 pub enum Call {
+    /// A click on a button of a card.
     Click(Click),
-    /// Answered with this alone: a check of the address, or a click on a button that is none of ours.
+    /// A call that needs only this answer: a check of the address, or a click on another button than Postern's.
     Answered(Value),
-    /// Nothing of ours.
+    /// Any other call. It is answered with an empty body.
     Other,
 }
 
-/// Who clicked what, and where the card is.
+/// A click on a button of a card.
 #[derive(Debug)]
 pub struct Click {
-    /// The person, as the platform names them.
+    /// The person who clicked, by the platform's id.
     pub user: UserId,
-    /// The interaction that the button is of.
+    /// The interaction that the button belongs to.
     pub interaction: InteractionId,
-    /// Of the card that the button is on.
+    /// The revision of the card that the button is on.
     pub revision: Revision,
-    /// Which option the button is for.
+    /// The option of the button.
     pub choice: Choice,
-    /// The same for the same click, when it is delivered again.
+    /// Identifies the click; the same if the platform delivers the click again.
     pub key: ClickKey,
-    /// The message that the button is on, if the platform says so.
+    /// The address of the card, if the platform gives it.
     pub card: Option<CardAddress>,
-    /// What the platform calls the click itself.
+    /// The platform's id of the click; empty for Slack, where it is not needed.
     pub(crate) id: String,
 }
 
-/// What became of a click.
+/// The result of a click, for its acknowledgement.
 #[derive(Debug)]
 pub enum Verdict<'a> {
-    /// Nothing, and it learns nothing.
+    /// The click did nothing, and the clicker is shown nothing.
     Ignored,
-    /// It answered the card.
+    /// The click answered the card, which ended so.
     Ended(&'a Card, &'a Ending),
-    /// It came too late; a sentence that only the clicker sees.
+    /// The click came too late. The sentence is shown to the clicker only.
     Late(&'static str),
 }
 
 /// How a click is acknowledged.
 pub struct Acknowledgement {
-    /// The webhook's answer; empty where the platform wants nothing.
+    /// The body of the webhook's answer; `None` for an empty one.
     pub answer: Option<Value>,
-    /// Whether the answer itself takes the card's buttons away.
+    /// Whether the answer itself edits the card, so that no call is needed for it.
     pub edits_card: bool,
-    /// The API call that follows the acknowledgement, if the platform needs one.
+    /// An API call to make in addition, if the platform needs one.
     pub follow_up: Option<ApiCall>,
 }
 
-/// What a button says of itself.
+/// The contents of a button's id.
 #[derive(Debug, PartialEq, Eq)]
 struct Button {
     interaction: InteractionId,
@@ -118,13 +129,13 @@ struct Button {
     choice: Choice,
 }
 
-/// A button's id, `q:{interaction}:{revision}:{index}`, of at most 60 bytes: Telegram takes 64.
+/// A button's id, `q:{interaction}:{revision}:{index}`. It has at most 60 bytes; Telegram accepts 64.
 fn button_id(id: &InteractionId, revision: &Revision, index: usize) -> String {
     format!("q:{id}:{revision}:{index}")
 }
 
 impl Button {
-    /// Reads a button's id.
+    /// Reads a button's id; `None` if it does not have the form of `button_id`.
     fn parse(id: &str) -> Option<Self> {
         let mut parts = id.strip_prefix("q:")?.split(':');
         let (interaction, revision, index) = (parts.next()?, parts.next()?, parts.next()?);
@@ -140,6 +151,7 @@ impl Button {
     }
 }
 
+/// The error for a connection's secret that does not have the form of its platform.
 fn malformed_secret() -> Error {
     Code::SecretUnavailable.because("the connection's secret is not of its platform's form")
 }

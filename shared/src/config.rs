@@ -2,6 +2,7 @@
 
 use crate::host::HostName;
 use http::uri::Authority;
+use serde_json::error::Category;
 use std::{collections::HashMap, ffi::OsString, fmt::Display, str::FromStr, time::Duration};
 
 /// A variable that is missing or malformed.
@@ -179,8 +180,8 @@ pub fn malformed(variable: &'static str, error: impl Display) -> ConfigError {
 /// An error for JSON that cannot be read. It gives the place only, since serde's own message repeats the value.
 pub fn malformed_json(variable: &'static str, error: &serde_json::Error) -> ConfigError {
     let problem = match error.classify() {
-        serde_json::error::Category::Data => "not of the expected form",
-        _ => "not JSON",
+        Category::Data => "not of the expected form",
+        Category::Io | Category::Syntax | Category::Eof => "not JSON",
     };
     let (line, column) = (error.line(), error.column());
     malformed(

@@ -9,6 +9,7 @@ pub struct UnknownLiteral(pub(crate) &'static [&'static str]);
 /// A value without a name does not compile.
 macro_rules! literals {
     ($name:ident { $($value:ident = $literal:literal,)+ }) => {
+        #[allow(unreachable_pub, reason = "the enum may be private")]
         impl $name {
             /// Every value, in the order of the names.
             pub const ALL: [Self; [$($literal),+].len()] = [$(Self::$value),+];

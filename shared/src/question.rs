@@ -1,4 +1,4 @@
-//! What is asked of a person, and what becomes of it: the words that the store, chat and the functions share.
+//! Questions to a person and their answers: the types that the store, chat and the functions share.
 
 mod answer;
 pub mod approval;

@@ -1,6 +1,12 @@
 //! Tests across real boundaries: the function binaries over the Runtime API, a real Postgres, the real AWS
 //! SDK over HTTP, and real sockets for upstreams and chat.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    reason = "only tests use it"
+)]
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
 mod attacks;

@@ -1,8 +1,8 @@
-//! Commands as the operator writes them. Each is checked whole before anything runs.
+//! Commands as the operator writes them. A command is checked completely before it runs.
 
 mod fields;
 
-pub use fields::{
+pub(crate) use fields::{
     DeletePolicy, Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection,
     PutOrganization, PutPolicy, PutProfile, RevokeDeployment, RevokeGrant, RevokeWorkerToken,
 };
@@ -13,50 +13,50 @@ use postern::{Code, Error, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Of a placeholder. Ten years; longer is a mistake.
+/// Maximum lifetime of a placeholder: ten years. A longer one is surely a mistake.
 const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
-/// Of a worker token: as long must its revocation be remembered.
+/// Maximum lifetime of a worker token. Revocations must be stored for as long.
 const MAX_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
-/// An environment that sees a policy for the first time reads all of it.
+/// Maximum size of a policy's rules, in bytes of JSON. Every Lambda environment reads and caches them.
 const MAX_RULES: usize = 256 * 1024;
 
-/// What an operator may ask for.
+/// A command of the operator.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Brings the schema up to date.
+    /// Migrates the schema to this version.
     Migrate {},
-    /// Writes an organization.
+    /// Creates or updates an organization.
     PutOrganization(PutOrganization),
-    /// Writes an agent.
+    /// Creates an agent.
     PutAgent(PutAgent),
-    /// Writes a connection to a chat platform.
+    /// Creates or replaces a connection to a chat platform.
     PutConnection(PutConnection),
-    /// Writes a profile: which secret is used with a provider.
+    /// Creates or replaces a credential profile, which says what secret is used for a provider.
     PutProfile(PutProfile),
-    /// Makes a placeholder.
+    /// Creates a placeholder.
     MintPlaceholder(MintPlaceholder),
-    /// Revokes a deployment's placeholders and its worker tokens.
+    /// Deletes a deployment's placeholders and revokes its worker tokens.
     RevokeDeployment(RevokeDeployment),
-    /// Makes a worker token.
+    /// Creates a worker token.
     MintWorkerToken(MintWorkerToken),
-    /// Revokes a worker token.
+    /// Revokes one worker token.
     RevokeWorkerToken(RevokeWorkerToken),
-    /// Takes back what a person decided.
+    /// Deletes a grant or a denial.
     RevokeGrant(RevokeGrant),
-    /// Writes an egress policy.
+    /// Creates or replaces an egress policy.
     PutPolicy(PutPolicy),
     /// Deletes an egress policy.
     DeletePolicy(DeletePolicy),
-    /// Says which rule decides a request, and why.
+    /// Explains which rule decides a request, and why.
     Explain(Explain),
 }
 
 impl Command {
-    /// Reads a command.
+    /// Reads and checks a command: a JSON object with its name in `command`, and its fields.
     ///
     /// # Errors
-    /// `invalid_request` that names the field.
+    /// `invalid_request` with the name of the field.
     pub fn parse(input: Value) -> Result<Self, Error> {
         let Value::Object(mut fields) = input else {
             return Err(Error::new(
@@ -67,8 +67,8 @@ impl Command {
         let Some(Value::String(name)) = fields.remove("command") else {
             return Err(Error::field("command", "is required"));
         };
-        // The command's name outside, its fields inside: so an error knows which field it is about. A
-        // serde message repeats at most a value of a closed set.
+        // Converted to serde's external tagging, because then errors have the path of the field. Serde's message may
+        // repeat a value, but no field of a command holds a secret.
         let tagged = Value::Object([(name, Value::Object(fields))].into_iter().collect());
         let command: Self = serde_path_to_error::deserialize(tagged).map_err(|error| {
             let path: Vec<String> = error
@@ -91,6 +91,7 @@ impl Command {
         Ok(command)
     }
 
+    /// Checks the limits that the types of the fields do not express.
     fn check(&self) -> Result<(), Error> {
         match self {
             Self::MintPlaceholder(mint) => {
@@ -224,8 +225,8 @@ mod tests {
                 "`platform`: must be one of slack",
             ),
         ] {
-            let said = refusal(input);
-            assert!(said.contains(named), "{named}: {said}");
+            let message = refusal(input);
+            assert!(message.contains(named), "{named}: {message}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `explain`: which rule decides a request, and why. It shows the judgement that the proxy enforces, and asks
-//! nobody.
+//! `explain`: which rule decides a request, and why. It shows the judgement that the proxy would enforce, without
+//! asking the judge or a person.
 
 use http::Uri;
 use postern::policy::{DecidedBy, Mode, Policies, PolicyRow, Target};
@@ -8,11 +8,11 @@ use postern::store::PolicyFacts;
 use postern::{Code, Error};
 use serde_json::{Value, json};
 
-/// The request that an operator asks about, read as the proxy reads what it sends.
+/// The target of the request that the operator asks about, read in the same way as the proxy does.
 ///
 /// # Errors
-/// `invalid_request` that names the field.
-pub fn target(method: &str, url: &str) -> Result<Target, Error> {
+/// `invalid_request` with the name of the field.
+pub(crate) fn target(method: &str, url: &str) -> Result<Target, Error> {
     if method.parse::<http::Method>().is_err() {
         return Err(Error::field("method", "must be a method of HTTP"));
     }
@@ -21,11 +21,15 @@ pub fn target(method: &str, url: &str) -> Result<Target, Error> {
     Target::from_uri(&uri, method).ok_or_else(|| Error::field("url", rule))
 }
 
-/// What the policies say of a request, as the operator reads it.
+/// The judgement of the policies on a request, as JSON for the operator.
 ///
 /// # Errors
 /// `unknown_agent`.
-pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Result<Value, Error> {
+pub(crate) fn explain(
+    facts: PolicyFacts,
+    target: &Target,
+    providers: &Providers,
+) -> Result<Value, Error> {
     if !facts.agent_exists {
         return Err(Code::UnknownAgent.into());
     }

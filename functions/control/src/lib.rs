@@ -1,4 +1,4 @@
-//! Control: the operator's commands. IAM alone lets them in; there is no public address.
+//! The control function: the operator's commands. It has no public address; IAM decides who may invoke it.
 
 mod command;
 mod explain;
@@ -21,22 +21,22 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
-/// All that control can do.
+/// The control function.
 pub struct App {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
-    /// What is allowed where there is no policy.
+    /// The configured providers, which `explain` needs: without a policy, only their hosts are allowed.
     providers: Providers,
     chat_hosts: ApiHosts,
 }
 
 impl App {
-    /// Reads the environment; the first command connects.
+    /// Reads the environment. The first command that needs the database connects to it.
     ///
     /// # Errors
-    /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
+    /// A variable is missing or malformed.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let base = Base::from_env(env).await?;
         Ok(Self {
@@ -49,7 +49,8 @@ impl App {
         })
     }
 
-    /// Runs one command. An error is an answer too, in the one shape of every function.
+    /// Runs one command and returns its JSON answer. Errors become answers too, in the form that all functions share,
+    /// and are logged.
     pub async fn serve(&self, input: Value, request_id: &str) -> Value {
         let done = match Command::parse(input) {
             Ok(command) => self.run(command).await,
@@ -207,13 +208,13 @@ impl App {
             team_id: mint.team_id,
         };
         let token = token::mint(&key, new)?;
-        // Whole seconds, as the token itself says.
+        // The token itself expires in whole seconds.
         let expires_at = expires_at.replace_nanosecond(0).unwrap_or(expires_at);
         Ok(json!({"token": token.expose_secret(), "jti": jti, "expires_at": rfc3339(expires_at)}))
     }
 }
 
-/// What the store's outcome is to the operator.
+/// Converts the outcome of a write into an answer.
 fn written(outcome: Written) -> Result<(), Error> {
     match outcome {
         Written::Done => Ok(()),
@@ -226,7 +227,7 @@ fn written(outcome: Written) -> Result<(), Error> {
     }
 }
 
-/// Unix seconds. An `f64` keeps microseconds, the database's unit, apart until the year 2242.
+/// Unix seconds. Until the year 2242 an `f64` is precise enough for microseconds, the database's unit.
 fn seconds(at: OffsetDateTime) -> f64 {
     at.unix_timestamp() as f64 + f64::from(at.microsecond()) / 1e6
 }

@@ -1,4 +1,4 @@
-//! Control's composition root.
+//! The entry point of the control function.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postern_control::App;

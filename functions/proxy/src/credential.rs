@@ -119,7 +119,7 @@ fn authorization(value: &[u8]) -> Result<Found, Error> {
     let rest = rest.trim();
     match credential(rest.as_bytes())? {
         Found::Junk if token::looks_like_jwt(rest) => Ok(Found::WorkerToken(rest.to_owned())),
-        found => Ok(found),
+        found @ (Found::Placeholder(_) | Found::WorkerToken(_) | Found::Junk) => Ok(found),
     }
 }
 

@@ -115,7 +115,7 @@ mod tests {
                 p.user.map(|id| id.to_string()),
                 p.rest.into(),
             ),
-            other => panic!("{other:?}"),
+            other @ (Route::Health | Route::Decide) => panic!("{other:?}"),
         }
     }
 

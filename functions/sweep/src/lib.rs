@@ -1,4 +1,4 @@
-//! The sweep: one bounded pass over what is stale, which returns what it did.
+//! The sweep function: one bounded pass that deletes stale rows, delivers due outcomes and updates chat.
 
 use postern::Store;
 use postern::base::Base;
@@ -16,13 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A run stops early when less of the invocation's time than this is left.
+/// A run stops early when less than this is left of the invocation's time.
 const RESERVED: Duration = Duration::from_secs(5);
 
-/// A hundred years; Postgres has no dates for much more.
+/// Maximum of `max_age_ms`: a hundred years. Postgres has no dates for much longer ages.
 const MAX_AGE_MS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
-/// All that the sweep can do.
+/// The sweep function.
 pub struct App {
     store: Arc<Store>,
     interactions: Interactions,
@@ -32,36 +32,44 @@ pub struct App {
 /// The bounds of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pass {
+    /// Maximum number of rows in one batch.
     limit: u32,
+    /// Maximum number of batches for each table.
     max_batches: u32,
+    /// The age at which an interaction is stale.
     max_age: Duration,
 }
 
-/// What a run did.
+/// The report of a run, which is returned as JSON.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// Number of rows deleted, by table.
     deleted: BTreeMap<&'static str, u64>,
+    /// Number of outcomes that were accepted by their receivers.
     delivered: u64,
-    /// There may be more: some table's last batch was full, or did not come to pass.
+    /// Whether stale rows may remain, because the last batch of some table was full, failed or did not run.
     remaining: bool,
+    /// The age of the oldest pending interaction.
     oldest_age_ms: i64,
+    /// How long the run took.
     elapsed_ms: u64,
+    /// The failures, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     failed: BTreeMap<&'static str, String>,
 }
 
-/// A run of which a part failed. Its text is the report, so that an alarm's reader has all of it.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The report of a run of which a part failed, in JSON.
+    /// Part of the run failed. The text is the whole report in JSON, so that it appears in Lambda's error.
     #[error("{0}")]
     Failed(String),
-    /// The input is invalid; what its fields must be.
+    /// The input is invalid. The text says what its fields must be.
     #[error("invalid_request: {0}")]
     Invalid(String),
 }
 
-/// A run by hand. A scheduled event has none of these.
+/// The input of a run by hand, which overrides the configuration. A scheduled event has none of these fields.
 #[derive(Deserialize, Default)]
 struct ByHand {
     #[serde(default)]
@@ -73,10 +81,10 @@ struct ByHand {
 }
 
 impl App {
-    /// Reads the environment; the first run connects.
+    /// Reads the environment. The first run connects to the database.
     ///
     /// # Errors
-    /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
+    /// A variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let pass = Pass::from_env(env)?;
         let base = Base::from_env(env).await?;
@@ -88,10 +96,10 @@ impl App {
         })
     }
 
-    /// One pass. Each table is swept whatever becomes of the others.
+    /// Makes one pass. A failure in one part does not stop the others.
     ///
     /// # Errors
-    /// `Failed` with the whole report where a part failed; `Invalid` for an invalid input.
+    /// `Failed` with the whole report if a part failed; `Invalid` if the input is invalid.
     pub async fn run(&self, input: &Value, deadline: Deadline) -> Result<Report, SweepError> {
         let started = Instant::now();
         let pass = self.pass.with(input)?;
@@ -99,8 +107,8 @@ impl App {
         for table in Swept::ALL {
             self.table(table, pass, deadline, &mut report).await;
         }
-        // What is due is tried within the time that the deletes have left.
-        // Neither waits for the other: receivers that hang leave chat its time.
+        // Due work gets the time that the deletes have left. Both kinds run concurrently, so that receivers that
+        // hang do not delay chat.
         let within = deadline.sooner_by(RESERVED);
         let (delivered, settled) = tokio::join!(
             self.interactions.deliver_due(within),
@@ -127,7 +135,7 @@ impl App {
         }
     }
 
-    /// Batches of one table, until one is not full.
+    /// Sweeps one table in batches, until one is not full.
     async fn table(&self, table: Swept, pass: Pass, deadline: Deadline, report: &mut Report) {
         let mut deleted = 0;
         let mut may_be_more = true;
@@ -158,7 +166,7 @@ impl App {
 }
 
 impl Report {
-    /// Reports a failure under the table that it is about, after those that are reported there already.
+    /// Adds a failure to those of its table.
     fn fail(&mut self, table: Swept, doing: &str, error: &StoreError) {
         let texts = self.failed.entry(table.as_str()).or_default();
         if !texts.is_empty() {
@@ -168,7 +176,7 @@ impl Report {
     }
 }
 
-/// An outcome that never reached its agent.
+/// Logs an outcome that never reached its agent.
 fn warn(lost: &GivenUp) {
     tracing::warn!(
         event = "delivery_given_up",
@@ -188,6 +196,8 @@ impl Pass {
         })
     }
 
+    /// The pass with the fields of the input in place of the configuration. Inputs that are not objects change
+    /// nothing.
     fn with(self, input: &Value) -> Result<Self, SweepError> {
         let by_hand: ByHand = match input {
             Value::Object(_) => serde_json::from_value(input.clone()).map_err(|_| {
@@ -196,7 +206,11 @@ impl Pass {
                         .into(),
                 )
             })?,
-            _ => ByHand::default(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => ByHand::default(),
         };
         if by_hand.max_age_ms.is_some_and(|age| age > MAX_AGE_MS) {
             return Err(SweepError::Invalid(format!(
@@ -264,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_that_is_none_is_refused() {
+    fn an_invalid_bound_is_refused() {
         for input in [
             json!({"limit": 0}),
             json!({"max_batches": 0}),

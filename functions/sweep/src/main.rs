@@ -1,4 +1,4 @@
-//! The sweep's composition root.
+//! The entry point of the sweep function.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postern::deadline::Deadline;

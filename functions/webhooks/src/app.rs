@@ -1,4 +1,4 @@
-//! What the webhooks function has.
+//! The parts of the webhooks function, built from the environment.
 
 use lambda_http::Error as BoxError;
 use postern::authority::scope::VerifiedWorker;
@@ -15,25 +15,27 @@ use postern::{Error, Store};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// A waiting reader costs a statement a second, and an environment has few connections.
+/// Maximum number of readers that wait at once in one Lambda environment. Each sends a statement a second, and an
+/// environment has few database connections.
 const MAX_WAITING: usize = 32;
 
-/// All that the webhooks function can do.
+/// The webhooks function.
 pub struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) interactions: Interactions,
     pub(crate) ack_budget: Duration,
-    /// Readers that may wait in this environment at once.
+    /// Limits the readers that wait at once in this environment.
     pub(crate) waiting: Semaphore,
     pub(crate) metrics: Metrics,
     workers: Verifier,
 }
 
 impl App {
-    /// Reads the environment. Connects to nothing: the first request does, if it needs to.
+    /// Reads the environment. The database and Secrets Manager are called later, by the first request that needs
+    /// them.
     ///
     /// # Errors
-    /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
+    /// A variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env, metrics: Metrics) -> Result<Self, BoxError> {
         let base = Base::from_env(env).await?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
@@ -48,8 +50,8 @@ impl App {
         })
     }
 
-    /// The worker that the request's token proves. Whether it was revoked, the statement says that it is
-    /// needed for.
+    /// The worker that the request's token proves. Whether the token was revoked is not checked here, but by the
+    /// statement that uses the worker.
     ///
     /// # Errors
     /// `invalid_worker_token`, `secret_unavailable`.

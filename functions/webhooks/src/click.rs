@@ -1,4 +1,4 @@
-//! A platform's call: verify, scope, read, claim, answer.
+//! A platform's webhook call: verify it, scope it, read it, claim the interaction, answer.
 
 use crate::app::App;
 use crate::reply;
@@ -10,12 +10,12 @@ use postern::wire::event::Incoming;
 use postern::{Code, ConnectionId, Error};
 use time::OffsetDateTime;
 
-/// `POST /webhooks/{connection_id}`
+/// `POST /webhooks/{connection_id}`: receives a call of a chat platform.
 ///
 /// # Errors
-/// `unknown_connection`, `invalid_signature`, `secret_unavailable`, `database_unavailable`, and what is wrong
-/// with a call that the platform signed.
-pub async fn receive(
+/// `unknown_connection`, `invalid_signature`, `secret_unavailable` or `database_unavailable`. If the platform signed
+/// a malformed call: `invalid_json` or `invalid_request`.
+pub(crate) async fn receive(
     app: &App,
     incoming: &Incoming,
     connection_id: &str,

@@ -1,4 +1,4 @@
-//! How a pattern stands for the asking agent.
+//! Reads what a person decided about a pattern for the worker's agent.
 
 use crate::app::App;
 use crate::reply;
@@ -12,11 +12,14 @@ use postern::wire::answer::rfc3339;
 use postern::wire::event::Incoming;
 use serde_json::json;
 
-/// Longest pattern that is looked for, in bytes.
+/// Maximum length of a pattern, in bytes.
 const MAX_PATTERN: usize = 512;
 
-/// `GET /v1/grants?pattern=`
-pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
+/// `GET /v1/grants?pattern=`: whether the pattern is allowed, denied or undecided for the worker's agent.
+///
+/// # Errors
+/// `docs/api.md` lists them under this request.
+pub(crate) async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
     let worker = app.worker(incoming).await?;
     let pattern = pattern(&incoming.query)?;
     let mut body = json!({"pattern": pattern.to_string()});
@@ -35,6 +38,7 @@ pub async fn read(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRespo
     Ok(reply::json(StatusCode::OK, &body))
 }
 
+/// The decoded pattern from the query.
 fn pattern(query: &str) -> Result<GrantPattern, Error> {
     let wrong = || {
         Error::field(
@@ -72,7 +76,7 @@ mod tests {
             pattern("pattern=host:example.com").unwrap().to_string(),
             "host:example.com"
         );
-        // A row from plain SQL may have any.
+        // A row that was written by hand may have any pattern.
         for other in ["pattern=x", "pattern=host:A.example"] {
             let read = pattern(other).unwrap().to_string();
             assert_eq!(Some(read.as_str()), other.strip_prefix("pattern="));

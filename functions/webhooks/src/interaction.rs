@@ -1,4 +1,4 @@
-//! Asking, reading and withdrawing.
+//! Asking, reading and withdrawing interactions.
 
 use crate::app::App;
 use crate::reply;
@@ -14,15 +14,21 @@ use postern::{Code, Error, InteractionId};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Most that the body of a question or an approval may hold, in bytes: all of it is kept.
+/// Maximum size of the body of a question or an approval, in bytes. It is low because the whole body is stored.
 const BODY_LIMIT: usize = 128 * 1024;
-/// Longest that a reader may wait, in seconds.
+/// Longest wait of a reader, in seconds.
 const MAX_WAIT: u64 = 25;
-/// Time kept of the invocation's own to answer in.
+/// Time of the invocation that is kept for answering.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// `POST /v1/interactions`
-pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyResponse, Error> {
+/// `POST /v1/interactions`: asks a question or for an approval.
+///
+/// # Errors
+/// `docs/api.md` lists them under this request.
+pub(crate) async fn create(
+    app: &App,
+    incoming: &Incoming,
+) -> Result<ApiGatewayProxyResponse, Error> {
     let worker = app.worker(incoming).await?;
     let conversation = worker
         .conversation()
@@ -52,20 +58,23 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
     })
 }
 
-/// An answer that says how the card was posted, where it is not as it should be.
+/// An answer that also says how the card was posted, for a post that was not a normal one.
 fn posted(
     code: StatusCode,
     id: &InteractionId,
     status: &Status,
-    how: &str,
+    posted: &str,
 ) -> ApiGatewayProxyResponse {
     let mut body = shown(id, status);
-    body["posted"] = how.into();
+    body["posted"] = posted.into();
     reply::json(code, &body)
 }
 
-/// `GET /v1/interactions/{id}?wait=`: how it stands, after waiting for an answer.
-pub async fn read(
+/// `GET /v1/interactions/{id}?wait=`: reads the status, after waiting at most `wait` seconds for an answer.
+///
+/// # Errors
+/// `docs/api.md` lists them under this request.
+pub(crate) async fn read(
     app: &App,
     incoming: &Incoming,
     id: &str,
@@ -75,7 +84,7 @@ pub async fn read(
     let id = InteractionId::parse(id).map_err(|rule| Error::field("id", rule))?;
     let left = deadline.left().saturating_sub(ANSWER_TIME);
     let wait = wait(&incoming.query)?;
-    // Where too many wait already, the answer is how it stands; the agent asks again.
+    // If too many readers wait already, answer at once with the current status; the agent asks again.
     let place = app.waiting.try_acquire();
     let wait = if place.is_ok() {
         wait.min(left)
@@ -86,6 +95,7 @@ pub async fn read(
     Ok(reply::json(StatusCode::OK, &shown(&id, &status)))
 }
 
+/// The `wait` of the query; zero if there is none.
 fn wait(query: &str) -> Result<Duration, Error> {
     let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("wait=")) else {
         return Ok(Duration::ZERO);
@@ -99,8 +109,11 @@ fn wait(query: &str) -> Result<Duration, Error> {
     }
 }
 
-/// `DELETE /v1/interactions/{id}`: withdraws what nobody has answered.
-pub async fn withdraw(
+/// `DELETE /v1/interactions/{id}`: withdraws an unanswered interaction.
+///
+/// # Errors
+/// `docs/api.md` lists them under this request.
+pub(crate) async fn withdraw(
     app: &App,
     incoming: &Incoming,
     id: &str,
@@ -115,6 +128,7 @@ pub async fn withdraw(
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
+/// The JSON of a status, as `docs/api.md` describes it.
 fn shown(id: &InteractionId, status: &Status) -> Value {
     let (name, answer) = match &status.outcome {
         Outcome::Pending => ("pending", None),

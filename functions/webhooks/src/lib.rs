@@ -1,4 +1,4 @@
-//! Webhooks: an agent asks a person a question, and exactly one click by the right person answers it.
+//! The webhooks function: agents ask people questions, and exactly one click by the person asked answers each.
 
 mod app;
 mod click;

@@ -1,4 +1,4 @@
-//! The webhooks function's composition root.
+//! The entry point of the webhooks function.
 
 use lambda_http::{Error, lambda_runtime::LambdaEvent, service_fn};
 use postern::deadline::Deadline;

@@ -1,4 +1,4 @@
-//! An answer as API Gateway takes it, payload 1.0 and 2.0 alike.
+//! Answers in the form of API Gateway, which is the same for payload formats 1.0 and 2.0.
 
 use http::{Response, StatusCode};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
@@ -6,6 +6,7 @@ use postern::Error;
 use postern::wire::answer;
 use serde_json::Value;
 
+/// Converts an HTTP response.
 fn reply(answer: Response<String>) -> ApiGatewayProxyResponse {
     let (parts, body) = answer.into_parts();
     let mut reply = ApiGatewayProxyResponse::default();
@@ -16,18 +17,18 @@ fn reply(answer: Response<String>) -> ApiGatewayProxyResponse {
 }
 
 /// An answer with a JSON body.
-pub fn json(status: StatusCode, body: &Value) -> ApiGatewayProxyResponse {
+pub(crate) fn json(status: StatusCode, body: &Value) -> ApiGatewayProxyResponse {
     reply(answer::json(status, body))
 }
 
 /// An answer without a body.
-pub fn empty(status: StatusCode) -> ApiGatewayProxyResponse {
+pub(crate) fn empty(status: StatusCode) -> ApiGatewayProxyResponse {
     let mut empty = Response::new(String::new());
     *empty.status_mut() = status;
     reply(empty)
 }
 
-/// The answer that an error is.
-pub fn error(error: &Error, request_id: &str) -> ApiGatewayProxyResponse {
+/// The answer for an error.
+pub(crate) fn error(error: &Error, request_id: &str) -> ApiGatewayProxyResponse {
     reply(answer::error_response(error, request_id))
 }

@@ -1,4 +1,4 @@
-//! Routes, and what becomes of an event.
+//! Routes an event to its handler.
 
 use crate::app::App;
 use crate::{click, grant, interaction, reply};
@@ -10,11 +10,11 @@ use postern::wire::answer::log_error;
 use postern::wire::event::{HttpEvent, Incoming};
 use postern::{Code, Error};
 
-/// Most that a body may hold, in bytes.
+/// Maximum size of any body, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
 impl App {
-    /// Answers one event. Never an `Err`: an error is an answer.
+    /// Answers one event. Errors become answers too, and are logged.
     pub async fn serve(
         &self,
         event: HttpEvent,
@@ -33,6 +33,7 @@ impl App {
         })
     }
 
+    /// Handles one request.
     async fn handle(
         &self,
         incoming: &Incoming,
@@ -63,6 +64,7 @@ impl App {
     }
 }
 
+/// A segment of the path, percent-decoded.
 fn decoded(segment: &str) -> Result<String, Error> {
     let text = percent_decode_str(segment).decode_utf8();
     text.map(|text| text.into_owned())

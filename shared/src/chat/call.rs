@@ -1,42 +1,44 @@
-//! A call of a platform's API as data, and the three things that may become of one.
+//! A call to a platform's API as data, and its three possible results.
 
 use crate::question::CardAddress;
 use http::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
 
-/// A call of a platform's API. Its address may hold a token, so it is never shown.
+/// A call to a platform's API. Its address may contain a token, so it is never logged.
 pub struct ApiCall {
-    /// What it is called in a log.
+    /// The call's name in the log.
     pub(super) name: &'static str,
     pub(super) method: Method,
     pub(super) url: SecretString,
     pub(super) authorization: Option<SecretString>,
     pub(super) body: Value,
-    /// Whether the platform takes the same call twice as one.
+    /// Whether the call can be sent twice without a second effect.
     pub(super) repeatable: bool,
 }
 
-/// What an answer of a platform's API means.
+/// A response of a platform's API, as the platform's file reads it.
 pub(crate) enum Reply {
+    /// The call succeeded. Holds the address of the message, if the response gives it.
     Done(Option<CardAddress>),
+    /// The platform refused the call; the reason.
     Refused(String),
-    /// It is not the platform's.
+    /// The response is not one of the platform's; what is wrong with it.
     Unknown(String),
 }
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub enum Posted {
-    /// It happened; where the message is, if the platform said so.
+    /// The call took effect. Holds the address of the message, if the platform gave it.
     Done(Option<CardAddress>),
-    /// It did not happen.
+    /// The call had no effect; the reason.
     Refused(String),
-    /// It may have happened: nothing came back after it was sent.
+    /// The call may have taken effect: it was sent, but no usable response came back. Holds the reason.
     Unknown(String),
 }
 
-/// It happened, at this address; a longer one than an address may be is none of the platform's.
+/// The reply to a successful call whose message has this address. An overlong address cannot be from the platform.
 pub(super) fn located(channel: String, message: String) -> Reply {
     match CardAddress::new(channel, message) {
         Some(at) => Reply::Done(Some(at)),
@@ -44,7 +46,7 @@ pub(super) fn located(channel: String, message: String) -> Reply {
     }
 }
 
-/// A refusal by status: the platform's own words, where it has some.
+/// A refusal with this status, and the platform's message if there is one.
 pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
     let status = status.as_u16();
     Reply::Refused(match words {
@@ -53,7 +55,7 @@ pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
     })
 }
 
-/// What stands for a platform's words where it refuses without any.
+/// The reason to log when the platform gives none.
 pub(super) fn no_reason() -> String {
     "no reason given".into()
 }

@@ -1,23 +1,23 @@
-//! An interaction as it is shown, before any platform's markup.
+//! An interaction as it is shown, without any platform's markup.
 
 use crate::id::{AgentId, InteractionId, UserId};
 use crate::question::approval::{self, Approval, Subject};
 use crate::question::{Answer, Content, Payload};
 
-/// Most of an approval's arguments that a card shows, in characters.
+/// Maximum length of an approval's arguments on a card, in characters.
 const MAX_DETAIL: usize = 1500;
-/// Most of an agent's id that a card shows, in characters.
+/// Maximum length of an agent's id on a card, in characters.
 const MAX_AGENT: usize = 80;
 
-/// An interaction as it is shown: made from what is stored, so that it can be drawn again.
+/// An interaction as it is shown. It is made from the stored payload, so it can be drawn again for an edit.
 #[derive(Debug)]
 pub struct Card {
     pub(super) id: InteractionId,
     pub(super) user: UserId,
-    /// The agent that asks, as it is shown: two agents in one conversation look alike otherwise.
+    /// The agent that asks. It is shown because several agents may ask in one conversation.
     pub(super) agent: String,
     pub(super) text: String,
-    /// An approval's arguments.
+    /// An approval's arguments and digest.
     pub(super) detail: Option<String>,
     pub(super) options: Vec<String>,
 }
@@ -25,20 +25,23 @@ pub struct Card {
 /// How an interaction ended.
 #[derive(Debug)]
 pub enum Ending {
+    /// A person answered it.
     Answered {
-        /// Who answered.
+        /// The person who answered, by the platform's id.
         user: UserId,
-        /// The option's text, as it is shown.
+        /// The text of the chosen option, as it is shown.
         value: String,
     },
+    /// The agent withdrew it.
     Withdrawn,
+    /// It expired without an answer.
     Expired,
-    /// Its question was changed and asked again.
+    /// The question was changed and asked again.
     AskedAnew,
 }
 
 impl Ending {
-    /// The ending by an answer of this person's.
+    /// The ending by this person's stored answer.
     pub fn answered(user: &UserId, answer: &Answer) -> Self {
         Self::Answered {
             user: user.clone(),
@@ -46,7 +49,7 @@ impl Ending {
         }
     }
 
-    /// The ending in a sentence of the platform's own markup: `who` and `what` are already in it.
+    /// A sentence about the ending, in the platform's markup: `mention` formats the person and `escape` the answer.
     pub(super) fn sentence(
         &self,
         mention: impl Fn(&str) -> String,
@@ -64,7 +67,7 @@ impl Ending {
 }
 
 impl Card {
-    /// Of a stored payload.
+    /// The card of a stored payload. `user` is the person who is asked, `agent` the agent that asks.
     pub fn new(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Payload) -> Self {
         let agent = cut(&shown(agent.as_str()), MAX_AGENT, |_| 1);
         let (text, detail, options) = match payload.content() {
@@ -97,7 +100,7 @@ impl Card {
         &self.id
     }
 
-    /// The whole as plain text: who asks, the question, its arguments, its options.
+    /// The card as plain text: the agent, the question, its arguments and its options.
     pub(super) fn plain(&self) -> String {
         let options: Vec<String> = self
             .options
@@ -117,11 +120,12 @@ impl Card {
     }
 }
 
-/// The arguments, one to a line; what does not fit is said to be missing, and the digest is of all.
+/// The arguments as indented JSON, cut at `MAX_DETAIL` with a note of how much is missing, and the start of the
+/// digest, which covers all of them.
 fn arguments(approval: &Approval) -> String {
     let pretty = shown(&format!("{:#}", approval.args));
     let digest = approval.digest();
-    // It is hexadecimal, and 64 characters long.
+    // The digest has 64 hexadecimal characters, so the slice cannot fail.
     let digest = &digest[..12];
     let left = pretty.chars().count().saturating_sub(MAX_DETAIL);
     if left == 0 {
@@ -133,22 +137,22 @@ fn arguments(approval: &Approval) -> String {
     )
 }
 
-/// Tenants' text without what would show it in another order than it is in, or not at all.
+/// Replaces characters in tenants' text that would be invisible or change the order in which text is shown.
 fn shown(text: &str) -> String {
     let mut before = ' ';
     let shown = text.chars().map(|c| {
         let hides = match c {
-            // Marks and overrides of direction.
+            // Directional marks and overrides.
             '\u{061c}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}' => true,
-            // Invisible, and letters in between look whole without them.
+            // Invisible characters, which could be hidden inside a word.
             '\u{00ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
-            // Joiners are parts of emoji and of scripts that are not Latin.
+            // Joiners are needed in emoji and in some scripts, but not after ASCII.
             '\u{200c}' | '\u{200d}' => before.is_ascii(),
-            // Tags, which spell ASCII invisibly.
+            // Tag characters, which are an invisible copy of ASCII.
             '\u{e0000}'..='\u{e007f}' => true,
             _ => false,
         };
@@ -158,7 +162,8 @@ fn shown(text: &str) -> String {
     shown.collect()
 }
 
-/// At most `most` of the text by the measure of its characters, with an ellipsis where it is cut.
+/// Cuts the text to a length of at most `most`, including the ellipsis that marks the cut. `measure` is the length
+/// of a character.
 pub(super) fn cut(text: &str, most: usize, measure: impl Fn(char) -> usize) -> String {
     if text.chars().map(&measure).sum::<usize>() <= most {
         return text.to_owned();

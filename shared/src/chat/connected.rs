@@ -1,4 +1,4 @@
-//! A connection's platform with the way to its API: what is sent leaves from here.
+//! A connection's platform together with a client: makes the API calls.
 
 use super::call::{ApiCall, Posted, Reply};
 use super::card::cut;
@@ -20,37 +20,37 @@ use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Longest that a platform's API may take before a call counts as unknown.
+/// Timeout of a call. After it, the result counts as unknown.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
-/// A call with less time than this is not begun.
+/// Calls are not begun when less time than this is left.
 const MIN_CALL: Duration = Duration::from_millis(50);
-/// A platform's answers are small; a larger one is not the platform's.
+/// Maximum size of a response, in bytes. Platforms' own responses are much smaller.
 const ANSWER_LIMIT: usize = 1 << 20;
-/// Most of what a platform says that is logged, in characters.
+/// Maximum length of a platform's message in the log, in characters.
 const MAX_WORDS: usize = 200;
 
-/// The way to every platform's API.
+/// Access to the APIs of all platforms.
 pub struct Chat {
     egress: Arc<GuardedClient<Full<Bytes>>>,
     hosts: ApiHosts,
 }
 
 impl Chat {
-    /// With this client, to these hosts beside the platforms' own.
+    /// Sends through this client. `hosts` are the hosts that may be called in addition to the platforms' own.
     pub fn new(egress: Arc<GuardedClient<Full<Bytes>>>, hosts: ApiHosts) -> Self {
         Self { egress, hosts }
     }
 
-    /// The connection's platform, with its secret.
+    /// The connection's platform, with the connection's secret.
     ///
     /// # Errors
-    /// `secret_unavailable` when the secret is not of the platform's form.
+    /// `secret_unavailable` if the secret does not have the form that the platform needs.
     pub fn on(
         &self,
         connection: &Connection,
         secret: &SecretString,
     ) -> Result<Connected<'_>, Error> {
-        // A row that names another host is verified as ever, and calls nobody.
+        // If the connection's row names a forbidden host, its webhooks are verified but no calls are made.
         let (base, forbidden) = match self.hosts.base(connection.platform, &connection.config) {
             Ok(base) => (base, None),
             Err(rule) => (String::new(), Some(rule)),
@@ -68,16 +68,20 @@ impl Chat {
     }
 }
 
-/// A platform as one connection sees it.
+/// The platform of one connection, with its secret and a client.
 pub struct Connected<'a> {
     egress: &'a GuardedClient<Full<Bytes>>,
     platform: Box<dyn ChatPlatform>,
-    /// Why the connection's API may not be called.
+    /// Why the API address of the connection may not be called, if that is so.
     forbidden: Option<&'static str>,
 }
 
 impl Connected<'_> {
-    /// Whether the platform made this call, before anything in it is parsed.
+    /// Verifies that the platform made this webhook call, before anything in the body is parsed. `now` is in Unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// `invalid_signature`.
     pub fn verify(
         &self,
         incoming: &Incoming,
@@ -87,12 +91,16 @@ impl Connected<'_> {
         self.platform.verify(incoming, connection.id(), now)
     }
 
-    /// What the verified call asks for.
+    /// Reads a verified webhook call.
+    ///
+    /// # Errors
+    /// `invalid_json`, `invalid_request`, or `invalid_signature` if it is for another workspace or application.
     pub fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
         self.platform.read(incoming, &connection.config)
     }
 
-    /// Posts the card, and where the platform refuses it, its plain text; which of them it was.
+    /// Posts the card or, if the platform refuses it, its plain text. Returns the result and which form was last
+    /// posted. It takes at most 20 s.
     pub async fn post(&self, card: &Card, place: &Place, revision: &Revision) -> (Posted, Form) {
         let until = Instant::now() + 2 * API_TIMEOUT;
         let buttons = self.platform.post(card, place, revision, Form::Buttons);
@@ -102,16 +110,16 @@ impl Connected<'_> {
                 let text = self.platform.post(card, place, revision, Form::Text);
                 (self.send(text, until).await, Form::Text)
             }
-            posted => (posted, Form::Buttons),
+            posted @ (Posted::Done(_) | Posted::Unknown(_)) => (posted, Form::Buttons),
         }
     }
 
-    /// Posts a message beside the card that says how it ended.
+    /// Posts a message next to the card that says how it ended.
     pub async fn receipt(&self, at: &CardAddress, ending: &Ending, until: Instant) -> Posted {
         self.send(self.platform.receipt(at, ending), until).await
     }
 
-    /// Takes the card's buttons away, and writes how it ended.
+    /// Removes the card's buttons and adds how it ended.
     pub async fn edit(
         &self,
         at: &CardAddress,
@@ -122,12 +130,12 @@ impl Connected<'_> {
         self.send(self.platform.edit(at, card, ending), until).await
     }
 
-    /// The platform's own way to take note of a click.
+    /// The acknowledgement of a click, in the form that the platform expects.
     pub fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         self.platform.acknowledge(click, verdict)
     }
 
-    /// Makes the call that follows an acknowledgement. Nothing depends on it.
+    /// Makes the additional call of an acknowledgement. A failure is only logged.
     pub async fn follow_up(&self, call: Option<ApiCall>, until: Instant) {
         if let Some(call) = call
             && let Posted::Refused(why) | Posted::Unknown(why) = self.send(call, until).await
@@ -143,11 +151,11 @@ impl Connected<'_> {
         let first = self.bounded(&call, until).await;
         match first {
             Posted::Unknown(why) if call.repeatable => match self.bounded(&call, until).await {
-                // That the repeat was refused says nothing of the first.
+                // A refusal of the second call does not mean that the first failed.
                 Posted::Refused(_) => Posted::Unknown(why),
-                posted => posted,
+                posted @ (Posted::Done(_) | Posted::Unknown(_)) => posted,
             },
-            posted => posted,
+            posted @ (Posted::Done(_) | Posted::Refused(_) | Posted::Unknown(_)) => posted,
         }
     }
 
@@ -209,12 +217,12 @@ fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
 /// (docs.discord.com/developers/reference#user-agent). Slack and Telegram take any, so all get this one.
 const USER_AGENT: &str = concat!("DiscordBot (postern, ", env!("CARGO_PKG_VERSION"), ")");
 
-/// Why a call failed, for the log: the error's cause, or what it says itself.
+/// Why a call failed, for the log: the error's cause or, without one, its message.
 fn why(error: &Error) -> String {
     error.cause().unwrap_or_else(|| error.to_string())
 }
 
-/// Words of somebody else's, as a log takes them.
+/// A message from outside, shortened for the log.
 fn bounded(words: &str) -> String {
     cut(words, MAX_WORDS, |_| 1)
 }

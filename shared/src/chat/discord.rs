@@ -1,4 +1,4 @@
-//! Discord: its HTTP API, and its signed interactions (docs.discord.com).
+//! Discord: its HTTP API and its signed interactions (docs.discord.com/developers).
 
 use super::call::{ApiCall, Reply, located, refused};
 use super::card::cut;
@@ -16,27 +16,30 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+// Limits of a message, an embed and a button, in characters.
 const MAX_CONTENT: usize = 2000;
 const MAX_DESCRIPTION: usize = 4096;
 const MAX_LABEL: usize = 80;
 const BUTTONS_IN_A_ROW: usize = 5;
 
+// Types of an interaction.
 const PING: u64 = 1;
 const MESSAGE_COMPONENT: u64 = 3;
-// Kinds of an answer to an interaction.
+// Types of an answer to an interaction.
 const PONG: u64 = 1;
 const CHANNEL_MESSAGE: u64 = 4;
 const DEFERRED_UPDATE: u64 = 6;
 const UPDATE_MESSAGE: u64 = 7;
-/// Only the clicker sees the message.
+/// The flag of a message that only the clicker sees.
 const EPHEMERAL: u64 = 1 << 6;
 
-/// One application.
-pub struct Discord {
+/// One Discord application.
+pub(super) struct Discord {
     secret: ConnectionSecret,
     api: String,
 }
 
+/// The connection's secret, a JSON object.
 #[derive(Deserialize)]
 struct ConnectionSecret {
     bot_token: SecretString,
@@ -46,8 +49,11 @@ struct ConnectionSecret {
 }
 
 impl Discord {
-    /// With the address of its API.
-    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
+    /// An application with this secret, whose API is at the address `api`.
+    ///
+    /// # Errors
+    /// `secret_unavailable` if the secret does not have the expected form.
+    pub(super) fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
         Ok(Self { secret, api })
@@ -113,8 +119,8 @@ impl ChatPlatform for Discord {
                 body["content"] = cut(&text, MAX_CONTENT, |_| 1).into();
             }
         }
-        // The same nonce again is the same message, so a post whose answer was lost can be repeated.
-        // The text that stands in for a refused card is another message.
+        // Discord posts a message only once per nonce, so a post without a response can be repeated. The plain text
+        // that follows a refused card is another message and gets no nonce.
         if form == Form::Buttons {
             body["nonce"] = revision.as_str().into();
             body["enforce_nonce"] = true.into();
@@ -143,7 +149,7 @@ impl ChatPlatform for Discord {
         self.call("edit message", Method::PATCH, &path, edited(card, ending))
     }
 
-    /// The answer to the interaction carries the edit, so it costs no call of its own.
+    /// The answer to the interaction contains the edit of the card, which saves a call.
     fn acknowledge(&self, _: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         let (answer, edits_card) = match verdict {
             Verdict::Ignored => (json!({"type": DEFERRED_UPDATE}), false),
@@ -164,7 +170,7 @@ impl ChatPlatform for Discord {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        // What is not JSON has no field, so it is not Discord's.
+        // A body that is not JSON lacks the fields below, so it counts as not Discord's.
         let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         if !status.is_success() {
             return refused(status, answer["message"].as_str());
@@ -177,10 +183,10 @@ impl ChatPlatform for Discord {
     }
 }
 
-/// The click, if the interaction is one on a button of ours.
+/// The click, if the interaction is a click on one of Postern's buttons.
 fn click(interaction: &Value) -> Option<Click> {
     let button = Button::parse(interaction["data"]["custom_id"].as_str()?)?;
-    // In a server the clicker is a member, elsewhere a user.
+    // In a server the clicker is in `member`, in a direct message in `user`.
     let user = interaction["member"]["user"]["id"]
         .as_str()
         .or(interaction["user"]["id"].as_str())?;
@@ -201,6 +207,7 @@ fn click(interaction: &Value) -> Option<Click> {
     })
 }
 
+/// The card's buttons, five to a row.
 fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
     let buttons: Vec<Value> = card
         .options
@@ -216,7 +223,7 @@ fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
         .collect()
 }
 
-/// Tenants' text in an embed, where nobody can be mentioned, with its markup escaped.
+/// The card's text in an embed, where mentions notify nobody. Markup is escaped.
 fn embed(card: &Card, ending: Option<&Ending>) -> Value {
     let ending = ending.map_or_else(String::new, |ending| {
         let sentence = ending.sentence(mention, escape);
@@ -231,6 +238,7 @@ fn embed(card: &Card, ending: Option<&Ending>) -> Value {
     json!({"description": format!("{}{ending}", cut(&text, room, |_| 1))})
 }
 
+/// The message after the card has ended.
 fn edited(card: &Card, ending: &Ending) -> Value {
     json!({
         "content": "",
@@ -240,7 +248,7 @@ fn edited(card: &Card, ending: &Ending) -> Value {
     })
 }
 
-/// Nobody is mentioned but the person who is asked.
+/// Allows only the person who is asked to be mentioned.
 fn mentions(user: &str) -> Value {
     if is_snowflake(user) {
         json!({"parse": [], "users": [user]})
@@ -249,6 +257,7 @@ fn mentions(user: &str) -> Value {
     }
 }
 
+/// The person as a mention, if the id is one of Discord's.
 fn mention(user: &str) -> String {
     if is_snowflake(user) {
         format!("<@{user}>")
@@ -257,16 +266,17 @@ fn mention(user: &str) -> String {
     }
 }
 
+/// Whether the text has the form of Discord's ids.
 fn is_snowflake(id: &str) -> bool {
     (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An id as one segment of a path.
+/// An id, encoded as one segment of a path.
 fn segment(id: &str) -> percent_encoding::PercentEncode<'_> {
     percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)
 }
 
-/// Discord's Markdown, with what begins a mention or a link.
+/// Escapes Discord's Markdown, and characters that begin a mention or a link.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

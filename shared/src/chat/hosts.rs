@@ -1,5 +1,5 @@
-//! Where a platform's API may be. A tenant's `config.api_base_url` is honoured only for hosts that the
-//! operator named, since what is posted there, and with which token, is the tenant's to see alone.
+//! The hosts at which platforms' APIs may be called. A connection's `config.api_base_url` is accepted only for
+//! hosts that the operator allowed, because questions and the bot token are sent there.
 
 use crate::authority::Platform;
 use crate::config::{ConfigError, Env};
@@ -7,7 +7,7 @@ use crate::wire::{AllowedPrivate, HostList};
 use http::Uri;
 use serde_json::Value;
 
-/// Hosts of platforms' APIs beside the platforms' own.
+/// Hosts at which platforms' APIs may be called, in addition to the platforms' own.
 #[derive(Debug, Clone, Default)]
 pub struct ApiHosts {
     named: HostList,
@@ -15,10 +15,10 @@ pub struct ApiHosts {
 }
 
 impl ApiHosts {
-    /// What `CHAT_API_HOSTS` names, and `ALLOW_PRIVATE_UPSTREAMS`.
+    /// Reads `CHAT_API_HOSTS` and `ALLOW_PRIVATE_UPSTREAMS`.
     ///
     /// # Errors
-    /// Where one of them is malformed.
+    /// One of the variables is malformed.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             named: HostList::from_env(env, "CHAT_API_HOSTS")?,
@@ -26,8 +26,8 @@ impl ApiHosts {
         })
     }
 
-    /// The address of the platform's API for a connection of this configuration, without a slash at its
-    /// end: the platform's own where the configuration names none.
+    /// The address of the platform's API for a connection with this configuration: `api_base_url` without a
+    /// trailing slash or, if there is none, the platform's own address.
     ///
     /// # Errors
     /// The rule that `config.api_base_url` breaks.
@@ -56,7 +56,7 @@ impl ApiHosts {
     }
 }
 
-/// The platform's own address.
+/// The address of the platform's own API.
 const fn own(platform: Platform) -> &'static str {
     match platform {
         Platform::Slack => "https://slack.com/api",

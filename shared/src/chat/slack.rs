@@ -1,4 +1,4 @@
-//! Slack: its Web API, and its signed `block_actions` (docs.slack.dev).
+//! Slack: its Web API and its signed `block_actions` (docs.slack.dev).
 
 use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
@@ -17,15 +17,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+// Limits of a text block and of a button, in characters.
 const MAX_TEXT: usize = 3000;
 const MAX_LABEL: usize = 75;
 
-/// One workspace.
-pub struct Slack {
+/// One Slack workspace.
+pub(super) struct Slack {
     secret: ConnectionSecret,
     api: String,
 }
 
+/// The connection's secret, a JSON object.
 #[derive(Deserialize)]
 struct ConnectionSecret {
     bot_token: SecretString,
@@ -33,8 +35,11 @@ struct ConnectionSecret {
 }
 
 impl Slack {
-    /// With the address of its API.
-    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
+    /// A workspace with this secret, whose API is at the address `api`.
+    ///
+    /// # Errors
+    /// `secret_unavailable` if the secret does not have the expected form.
+    pub(super) fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
         Ok(Self { secret, api })
@@ -105,7 +110,7 @@ impl ChatPlatform for Slack {
             "unfurl_links": false,
             "unfurl_media": false,
         });
-        // A conversation that is a Slack thread is named by its first message's timestamp.
+        // A Slack thread is named by the timestamp of its first message.
         let conversation = place.conversation.as_str();
         if is_timestamp(conversation) {
             message["thread_ts"] = conversation.into();
@@ -140,7 +145,7 @@ impl ChatPlatform for Slack {
     }
 
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
-        // Slack shows a private note only by a call, and only where the card is.
+        // Slack shows a note to one person only through an API call, and only in the card's channel.
         let follow_up = match (verdict, &click.card) {
             (Verdict::Late(why), Some(card)) => Some(self.call(
                 "chat.postEphemeral",
@@ -177,6 +182,7 @@ impl ChatPlatform for Slack {
     }
 }
 
+/// A response of the Web API.
 #[derive(Deserialize)]
 struct Answer {
     ok: bool,
@@ -188,7 +194,8 @@ struct Answer {
     ts: Option<String>,
 }
 
-/// One signing secret serves many workspaces, so the payload must name this connection's own.
+/// Checks that the payload is from the connection's own workspace and app. This is needed because all workspaces of
+/// an app share one signing secret.
 fn same_workspace(payload: &Value, config: &Value) -> Result<(), Error> {
     let team = payload["team"]["id"]
         .as_str()
@@ -208,7 +215,7 @@ fn same_workspace(payload: &Value, config: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// The click, if the payload is one on a button of ours.
+/// The click, if the payload is a click on one of Postern's buttons.
 fn click(payload: &Value) -> Option<Click> {
     if payload["type"] != "block_actions" {
         return None;
@@ -223,7 +230,7 @@ fn click(payload: &Value) -> Option<Click> {
     let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
     let key = match action["action_ts"].as_str() {
         Some(at) => {
-            // A click on no message has its place in the key all the same.
+            // Without a message, an empty part keeps its place, so that keys stay unambiguous.
             let message = message.as_deref().unwrap_or("");
             ClickKey::from_parts(&[at, message, action_id, user])
         }
@@ -242,7 +249,7 @@ fn click(payload: &Value) -> Option<Click> {
     })
 }
 
-/// A field of a form (application/x-www-form-urlencoded), decoded.
+/// The decoded value of a field in a form (application/x-www-form-urlencoded).
 fn field(body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     body.split(|byte| *byte == b'&').find_map(|pair| {
         let value = pair.strip_prefix(name)?.strip_prefix(b"=")?;
@@ -254,18 +261,19 @@ fn field(body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// Tenants' text is plain text, so no markup or mention in it is ever read as one.
+/// A section with tenants' text, as plain text so that Slack reads no markup or mention in it.
 fn plain(text: &str) -> Value {
     let text = cut(text, MAX_TEXT, |_| 1);
     json!({"type": "section", "text": {"type": "plain_text", "text": text, "emoji": false}})
 }
 
+/// A context block with `mrkdwn` text.
 fn context(markup: &str) -> Value {
     json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, MAX_TEXT, |_| 1)}]})
 }
 
-/// How it ended. Who answered is a mention, which is markup; what was answered is the tenant's text, in
-/// which `mrkdwn` would read styles, links and channels though its control characters are escaped.
+/// A block that says how the card ended. The person is a mention, which needs `mrkdwn`. The answer is a tenant's
+/// text and stays plain text, because `mrkdwn` reads styles, links and channels even in escaped text.
 fn outcome(ending: &Ending) -> Value {
     match ending {
         Ending::Answered { user, value } if !value.is_empty() => {
@@ -276,10 +284,13 @@ fn outcome(ending: &Ending) -> Value {
             }
             outcome
         }
-        ending => context(&ending.sentence(mention, escape)),
+        Ending::Answered { .. } | Ending::Withdrawn | Ending::Expired | Ending::AskedAnew => {
+            context(&ending.sentence(mention, escape))
+        }
     }
 }
 
+/// The sections of the question and its arguments.
 fn texts(card: &Card) -> Vec<Value> {
     [Some(card.text.as_str()), card.detail.as_deref()]
         .into_iter()
@@ -288,6 +299,7 @@ fn texts(card: &Card) -> Vec<Value> {
         .collect()
 }
 
+/// The blocks of a card with buttons.
 fn blocks(card: &Card, revision: &Revision) -> Value {
     let buttons: Vec<Value> = card
         .options
@@ -313,7 +325,7 @@ fn blocks(card: &Card, revision: &Revision) -> Value {
     blocks.into()
 }
 
-/// The person, as a mention where the id is one of Slack's.
+/// The person as a mention, if the id is one of Slack's.
 fn mention(user: &str) -> String {
     if !user.is_empty()
         && user
@@ -326,13 +338,14 @@ fn mention(user: &str) -> String {
     }
 }
 
-/// Slack's three control characters in `mrkdwn` text.
+/// Escapes the three control characters of `mrkdwn`.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
+/// Whether the text has the form of a message's timestamp, such as `1700000000.000100`.
 fn is_timestamp(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.')

@@ -1,4 +1,4 @@
-//! Telegram: its Bot API, and its `callback_query` updates (core.telegram.org/bots/api).
+//! Telegram: its Bot API and its `callback_query` updates (core.telegram.org/bots/api).
 
 use super::call::{ApiCall, Reply, located, no_reason, refused};
 use super::card::cut;
@@ -16,17 +16,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A message's longest text, in UTF-16 code units as Telegram counts them.
+/// Maximum length of a message's text, in UTF-16 code units, as Telegram counts.
 const MAX_TEXT: usize = 4096;
-/// Telegram names no limit for a button's label; longer ones are not shown whole anywhere.
+/// Maximum length of a button's label, in UTF-16 code units. Telegram documents no limit, but its apps cut longer
+/// labels.
 const MAX_LABEL: usize = 64;
 
-/// One bot.
-pub struct Telegram {
+/// One Telegram bot.
+pub(super) struct Telegram {
     secret: ConnectionSecret,
     api: String,
 }
 
+/// The connection's secret, a JSON object.
 #[derive(Deserialize)]
 struct ConnectionSecret {
     bot_token: SecretString,
@@ -34,8 +36,11 @@ struct ConnectionSecret {
 }
 
 impl Telegram {
-    /// With the address of its API.
-    pub fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
+    /// A bot with this secret, whose API is at the address `api`.
+    ///
+    /// # Errors
+    /// `secret_unavailable` if the secret does not have the expected form.
+    pub(super) fn new(api: String, secret: &SecretString) -> Result<Self, Error> {
         let secret =
             serde_json::from_str(secret.expose_secret()).map_err(|_| malformed_secret())?;
         Ok(Self { secret, api })
@@ -90,8 +95,8 @@ impl ChatPlatform for Telegram {
             Form::Text => card.plain(),
         };
         write(&mut message, &text, Some(card));
-        // A forum's topic is a number of its own; a conversation of another form is the platform
-        // engineer's name for it, and means nothing to Telegram.
+        // A topic of a forum is a positive number. Any other conversation is a name that the platform engineer
+        // chose and that Telegram does not know.
         if place.is_narrower_than_the_channel()
             && place.channel.as_str().starts_with("-100")
             && let Ok(topic @ 1..) = place.conversation.as_str().parse::<i64>()
@@ -114,7 +119,7 @@ impl ChatPlatform for Telegram {
         self.call("editMessageText", edited(at, card, ending))
     }
 
-    /// The answer to the webhook may itself be a call of a method, so the edit costs none of its own.
+    /// The answer to a webhook may itself be a call to a method, so the edit of the card needs no separate call.
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         let mut noted = json!({"callback_query_id": click.id});
         let as_answer = |mut call: Value, method: &str| {
@@ -144,11 +149,11 @@ impl ChatPlatform for Telegram {
     }
 
     fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        // What is not JSON has no field, so it is not Telegram's.
+        // A body that is not JSON lacks the fields below, so it counts as not Telegram's.
         let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let words = answer["description"].as_str();
         match answer["ok"].as_bool() {
-            // An edit that changes nothing was made before.
+            // Telegram refuses an edit that changes nothing; the card has been edited before.
             _ if words.is_some_and(|words| words.contains("message is not modified")) => {
                 Reply::Done(None)
             }
@@ -167,12 +172,12 @@ impl ChatPlatform for Telegram {
     }
 }
 
-/// The click, if the update is one on a button of ours.
+/// The click, if the `callback_query` is a click on one of Postern's buttons.
 fn click(query: &Value) -> Option<Click> {
     let button = Button::parse(query["data"].as_str()?)?;
     let id = query["id"].as_str()?;
     let user = query["from"]["id"].as_i64()?.to_string();
-    // A message that is too old to be accessible still says where it is.
+    // A message that is too old to be accessible still has its ids.
     let message = &query["message"];
     let at = message["chat"]["id"]
         .as_i64()
@@ -189,7 +194,8 @@ fn click(query: &Value) -> Option<Click> {
     })
 }
 
-/// Without a parse mode Telegram reads no markup in a text.
+/// Sets the text of a message. It sets no parse mode, so Telegram reads no markup in the text. `asked` appends the
+/// agent and the person who is asked.
 fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
     let mut text = text.to_owned();
     if let Some(card) = asked {
@@ -207,6 +213,7 @@ fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
     message["link_preview_options"] = json!({"is_disabled": true});
 }
 
+/// The text of the question and its arguments.
 fn texts(card: &Card) -> String {
     match &card.detail {
         Some(detail) => format!("{}\n\n{detail}", card.text),
@@ -214,6 +221,7 @@ fn texts(card: &Card) -> String {
     }
 }
 
+/// The message after the card has ended: without buttons, and with a sentence about the ending.
 fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
     let ending = ending.sentence(person, str::to_owned);
     let room = MAX_TEXT
@@ -236,23 +244,25 @@ fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
     body
 }
 
+/// The person in a sentence. Without markup there are no mentions, so it is the bare id.
 fn person(user: &str) -> String {
     user.to_owned()
 }
 
-/// One button to a line: labels are long.
+/// The card's buttons, one to a row because labels are long.
 fn keyboard(card: &Card, revision: &Revision) -> Vec<Value> {
     let button = |(index, option): (usize, &String)| json!([{"text": cut(option, MAX_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
     card.options.iter().enumerate().map(button).collect()
 }
 
-/// A chat is a number, or a channel's `@name`.
+/// The id of a chat: a number, or the `@name` of a channel.
 fn chat(channel: &str) -> Value {
     channel
         .parse::<i64>()
         .map_or_else(|_| channel.into(), Value::from)
 }
 
+/// The id of a message as a number.
 fn number(message: &str) -> Value {
     chat(message)
 }

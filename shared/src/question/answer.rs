@@ -1,4 +1,4 @@
-//! An answer, as the claim writes it.
+//! A person's answer, as the claim writes it.
 
 use super::Choice;
 use super::stored::{self, Malformed};
@@ -6,22 +6,22 @@ use crate::id::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a person answered. Its JSON is the same in the database, to the agent, and in a callback. The claim
-/// writes every field; only a row that plain SQL wrote may lack those that are optional here.
+/// A person's answer. Its JSON is the same in the database, in the API and in callbacks. The claim always writes
+/// the first four fields; only a row that was written by hand may lack the optional ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The option's text.
+    /// The text of the option that was chosen.
     pub value: String,
-    /// Which of the stored options it is.
+    /// The index of that option, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Choice>,
-    /// The person, as the platform names them.
+    /// The person who answered, by the platform's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// RFC 3339 in UTC, as the database wrote it. It is only passed on.
+    /// When it was answered: RFC 3339 in UTC, as the database wrote it. Postern does not parse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_at: Option<String>,
-    /// What of an approval was shown, as `Approval::digest` says it. A question has none.
+    /// The digest of the approval that was shown (`Approval::digest`); `None` for a question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }

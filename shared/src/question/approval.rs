@@ -1,4 +1,4 @@
-//! What an approval is about: a tool or a host, its arguments, and what of both was approved.
+//! Approvals: a tool or a host, the arguments, and the digest of both.
 
 use crate::host::HostName;
 use aws_lc_rs::digest::{SHA256, digest as hash};
@@ -7,16 +7,16 @@ use serde_json::{Map, Value, json};
 use std::fmt;
 use std::str::FromStr;
 
-/// The four decisions, in the order of their buttons. The store knows them by the same names.
+/// The four decisions, in the order of their buttons. SQL in the store uses the same names.
 const OPTIONS: [&str; 4] = ["1h", "24h", "always", "deny"];
 
-/// What the ids of approvals that a policy asks for begin with. No agent's own begins so.
+/// The prefix of the ids of approvals that a policy requires. Agents may not use it for their own ids.
 pub const OWN_IDS: &str = "egress.";
 
-/// What stands before the host of an approval of a whole host. No tool's name has a colon.
+/// The prefix of an approval's subject that is a host. A tool's name never contains a colon.
 pub(super) const HOST: &str = "host:";
 
-/// The four decisions.
+/// The four decisions, as the options of an approval.
 pub fn options() -> Vec<String> {
     OPTIONS.map(str::to_owned).into()
 }
@@ -24,22 +24,22 @@ pub fn options() -> Vec<String> {
 /// What a person is asked to approve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
-    /// What the decision is for.
+    /// What the decision covers.
     #[serde(rename = "tool")]
     pub subject: Subject,
-    /// What the person is shown beside it: any JSON, an empty object where the agent sent none.
+    /// The arguments that the card shows: any JSON, or an empty object if the agent sent none.
     #[serde(default = "no_arguments")]
     pub args: Value,
 }
 
-/// The arguments of an approval that names none.
+/// The arguments of an approval without arguments: an empty object.
 pub fn no_arguments() -> Value {
     Value::Object(Map::new())
 }
 
 impl Approval {
-    /// Lowercase hexadecimal SHA-256 of the canonical JSON (RFC 8785) of `{tool, args}`: what the answer
-    /// is bound to.
+    /// SHA-256, in lowercase hexadecimal, of the canonical JSON (RFC 8785) of `{tool, args}`. The answer contains
+    /// it, so that it is valid only for what was shown.
     pub fn digest(&self) -> String {
         let shown = json!({"tool": self.subject, "args": self.args});
         let canonical = serde_json_canonicalizer::to_vec(&shown)
@@ -48,7 +48,7 @@ impl Approval {
     }
 }
 
-/// What an approval decides about: `{server}/{tool}` where an agent asks, `host:{host}` where a policy does.
+/// The subject of an approval: `{server}/{tool}` if an agent asks, `host:{host}` if a policy does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
@@ -58,7 +58,7 @@ pub enum Subject {
     Host(HostName),
 }
 
-/// A text that is neither a tool nor a host.
+/// The text is neither a tool nor a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {{server}}/{{tool}} or host:{{host}}")]
 pub struct InvalidSubject;
@@ -97,22 +97,23 @@ impl From<Subject> for String {
     }
 }
 
-/// The host of `host:{host}`. Only the host's one form is one: two texts never mean the same decision.
+/// The host of `host:{host}`; `None` unless the host is in its normal form, so that no two texts mean the same
+/// decision.
 pub(super) fn host(text: &str) -> Option<HostName> {
     let written = text.strip_prefix(HOST)?;
     let host = HostName::parse(written).ok()?;
     (host.as_str() == written).then_some(host)
 }
 
-/// `{server}/{tool}`, of plain characters alone: no name can become a wildcard or a path in a grant's
-/// pattern.
+/// A tool, `{server}/{tool}`. Only plain characters are allowed, so that no name can act as a wildcard or a path
+/// in a grant's pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
     server: String,
     name: String,
 }
 
-/// A text that is no tool's name. It says the rule, never the value.
+/// The text is not the name of a tool. The message states the rule and never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be {{server}}/{{tool}}: 1 to 64 and 1 to 128 of A-Z a-z 0-9 _ . -, neither part . or .."
@@ -123,7 +124,7 @@ impl Tool {
     /// The tool of this name at this server.
     ///
     /// # Errors
-    /// Where one of them has another form.
+    /// `server` or `name` breaks the rule that `InvalidTool` states.
     pub fn new(server: &str, name: &str) -> Result<Self, InvalidTool> {
         let part = |part: &str, longest: usize| {
             (1..=longest).contains(&part.len())
@@ -139,12 +140,12 @@ impl Tool {
         Ok(Self { server, name })
     }
 
-    /// The server that offers it.
+    /// The server that offers the tool.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Its name at that server.
+    /// The tool's name at that server.
     pub fn name(&self) -> &str {
         &self.name
     }

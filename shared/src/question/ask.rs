@@ -1,4 +1,4 @@
-//! What an agent asks of a person, checked field by field.
+//! The request to ask a person, checked field by field.
 
 use crate::error::{Code, Error};
 use crate::id::InteractionId;
@@ -7,28 +7,34 @@ use crate::question::{CallbackAddress, CallbackUrl, Content, Payload, Place};
 use crate::wire::AllowedPrivate;
 use serde_json::{Map, Value};
 
+/// Maximum number of options.
 const MAX_OPTIONS: usize = 25;
+/// Maximum length of an option, in characters.
 const MAX_OPTION: usize = 75;
+/// Maximum length of a question, in characters.
 const MAX_QUESTION: usize = 3000;
-/// Most that an approval's arguments may be, in bytes of JSON.
+/// Maximum size of an approval's arguments, in bytes of JSON.
 const MAX_ARGS: usize = 64 * 1024;
 
-/// A question or an approval that obeys the contract's bounds.
+/// A question or an approval within the limits of `docs/api.md`.
 #[derive(Debug)]
 pub struct Ask {
     id: InteractionId,
     content: Content,
     callback: Option<CallbackAddress>,
-    /// What else the body holds: it is stored too.
+    /// The other fields of the body, which are stored too.
     rest: Map<String, Value>,
 }
 
-/// What says where it is asked comes from the token, never from the body.
+/// Fields that are ignored in the body: the token alone decides where the question is asked.
 const FROM_THE_TOKEN: [&str; 3] = ["channel_id", "conversation_id", "team_id"];
 
 impl Ask {
+    /// Reads the body of `POST /v1/interactions`. `allowed` lists the private addresses that `callback_url` may
+    /// name.
+    ///
     /// # Errors
-    /// `invalid_json`, or `invalid_request` that names the field.
+    /// `invalid_json`, or `invalid_request` with the name of the field.
     pub fn parse(body: &[u8], allowed: &AllowedPrivate) -> Result<Self, Error> {
         let body: Value = serde_json::from_slice(body).map_err(|_| Code::InvalidJson)?;
         let Value::Object(mut fields) = body else {
@@ -37,7 +43,7 @@ impl Ask {
                 "the body must be a JSON object",
             ));
         };
-        // Postgres stores no NUL, and a person sees none.
+        // Postgres cannot store NUL, and a person cannot see it.
         if let Some(name) = fields.iter().find_map(|(name, value)| {
             let shown = || {
                 name.chars()
@@ -77,18 +83,18 @@ impl Ask {
         &self.id
     }
 
-    /// What an approval's answer is bound to.
+    /// The digest of an approval; `None` for a question.
     pub fn digest(&self) -> Option<String> {
         self.content.digest()
     }
 
-    /// Where the agent wants its outcome, if its policies allow it.
+    /// The address to which the agent wants the outcome delivered. Its policies must still allow it.
     pub fn callback(&self) -> Option<&CallbackAddress> {
         self.callback.as_ref()
     }
 
-    /// What is stored: the body, with where the token says that it is asked, and the callback that the
-    /// agent's policies allow.
+    /// The payload to store: the body, the place that the token names, and the callback address that the agent's
+    /// policies allow.
     pub fn payload(&self, place: Place, callback: Option<&CallbackUrl>) -> Payload {
         Payload::new(self.content.clone(), place, callback, self.rest.clone())
     }

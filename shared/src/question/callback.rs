@@ -1,20 +1,22 @@
-//! Addresses to which outcomes are posted. An outcome leaves for nowhere that the agent's egress policy
-//! does not allow, so that no callback is a way round a policy.
+//! Addresses to which outcomes are posted. The agent's egress policy must allow them, so that a callback cannot
+//! be used to get round the policy.
 
 use crate::policy::{Action, DecidedBy, Mode, Policies, Target};
 use crate::wire::AllowedPrivate;
 use http::Uri;
 
+/// Maximum length of an address, in bytes.
 const MAX_URL: usize = 2048;
 
-/// An address that an agent wrote, of the form that an upstream's has. Nothing may be sent to it yet.
+/// An address from an agent, in the form that upstreams' addresses have. It has not been checked against the
+/// policies, so nothing may be sent to it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackAddress {
     text: String,
     uri: Uri,
 }
 
-/// An address to which the agent's policies allow a POST. Only the policies make one:
+/// An address to which the agent's policies allow a POST. It can only be made by that check:
 /// ```compile_fail
 /// let uri: http::Uri = "https://evil.example/".parse().unwrap();
 /// let forged = postern::question::CallbackUrl(uri);
@@ -23,10 +25,11 @@ pub struct CallbackAddress {
 pub struct CallbackUrl(CallbackAddress);
 
 impl CallbackAddress {
-    /// Reads an address. What its name resolves to is checked when it is called.
+    /// Reads an address. The IP addresses of its host are checked when it is called. `allowed` lists the private
+    /// addresses that it may name.
     ///
     /// # Errors
-    /// The rule that it breaks.
+    /// The rule that the address breaks.
     pub fn parse(url: &str, allowed: &AllowedPrivate) -> Result<Self, &'static str> {
         if url.len() > MAX_URL {
             return Err("must be at most 2048 characters");
@@ -45,11 +48,11 @@ impl CallbackAddress {
         Ok(Self { text, uri })
     }
 
-    /// The address, if the policies that are enforced allow a POST to it by a rule: no judge and no person
-    /// is asked.
+    /// The address, if the enforced policies allow a POST to it. A rule that would ask the judge or a person
+    /// counts as a denial.
     ///
     /// # Errors
-    /// What denies it.
+    /// What denied it.
     pub fn permitted(self, policies: &Policies) -> Result<CallbackUrl, DecidedBy> {
         let Some(target) = Target::from_uri(&self.uri, "POST") else {
             return Err(DecidedBy::NoRule);
@@ -68,7 +71,7 @@ impl CallbackUrl {
         &self.0.text
     }
 
-    /// The address that is called.
+    /// The address to call.
     pub fn uri(&self) -> &Uri {
         &self.0.uri
     }

@@ -1,11 +1,11 @@
-//! Where a card is on its platform.
+//! The address of a card on its platform.
 
 use serde::{Deserialize, Serialize};
 
-/// Longest part of an address that is kept, in characters: the addresses come from the platform.
+/// Maximum length of each part, in characters. The limit is needed because the platform chooses the parts.
 const MAX_PART: usize = 255;
 
-/// A posted card's own address on its platform.
+/// The address of a posted card on its platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardAddress {
     channel: String,
@@ -13,19 +13,19 @@ pub struct CardAddress {
 }
 
 impl CardAddress {
-    /// An address of these parts, each at most 255 characters long.
+    /// An address of these parts; `None` if one of them is longer than 255 characters.
     pub fn new(channel: impl Into<String>, message: impl Into<String>) -> Option<Self> {
         let (channel, message) = (channel.into(), message.into());
         let bounded = |part: &String| part.chars().count() <= MAX_PART;
         (bounded(&channel) && bounded(&message)).then_some(Self { channel, message })
     }
 
-    /// The channel, chat or conversation, as the platform names it.
+    /// The platform's id of the channel, chat or conversation.
     pub fn channel(&self) -> &str {
         &self.channel
     }
 
-    /// The message in it.
+    /// The platform's id of the message in that channel.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -3,12 +3,12 @@
 use crate::digest;
 use serde::{Deserialize, Serialize};
 
-/// Which of the stored options was clicked.
+/// The index of the stored option that was clicked, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Choice(pub u8);
 
-/// What makes a click the same click when the platform delivers it again.
+/// Identifies a click: it is the same when the platform delivers the click again. SHA-256 of the parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClickKey(Vec<u8>);
 
@@ -18,7 +18,7 @@ impl ClickKey {
         Self(digest::sha256_of_parts(parts).to_vec())
     }
 
-    /// The key's bytes, as the database compares them.
+    /// The bytes of the key, which the database stores and compares.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What a decision about an approval is filed under in `grants`.
+//! The pattern under which a person's decision is stored in `grants`.
 
 use super::approval::{self, Subject, Tool};
 use crate::host::HostName;
@@ -14,12 +14,12 @@ pub enum GrantPattern {
     Host(HostName),
     /// `/mcp/{server}/tools/{tool}`: calls of a tool.
     Tool(Tool),
-    /// Another text. Postern writes none; a row from plain SQL may have one, which can be read and revoked
-    /// like any other.
+    /// Any other text. Postern never writes one, but a row that was written by hand may have one, and it can be
+    /// read and revoked like the others.
     Other(String),
 }
 
-/// A text that is no pattern. It says the rule, never the value.
+/// The text is not a pattern. The message states the rule and never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a text without spaces and control characters")]
 pub struct InvalidPattern;
@@ -36,7 +36,7 @@ impl From<Subject> for GrantPattern {
 impl fmt::Display for GrantPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // An approval of a host has the same name in both places.
+            // A host's pattern is the same text as its approval's subject.
             Self::Host(host) => write!(f, "{}{host}", approval::HOST),
             Self::Tool(tool) => write!(f, "/mcp/{}/tools/{}", tool.server(), tool.name()),
             Self::Other(text) => f.write_str(text),
@@ -47,8 +47,7 @@ impl fmt::Display for GrantPattern {
 impl FromStr for GrantPattern {
     type Err = InvalidPattern;
 
-    /// Keeps every character: what is written again is what was read. How long another text may be, its
-    /// reader decides.
+    /// Reads a pattern. Formatting it gives the same text again. The caller must limit the length.
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
         if let Some(host) = approval::host(text) {
             return Ok(Self::Host(host));

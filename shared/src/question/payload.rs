@@ -1,4 +1,4 @@
-//! What is stored of a question or an approval: the agent's body, and what the token adds to it.
+//! The stored form of a question or an approval: the agent's body, and the place from the token.
 
 use super::approval::Approval;
 use super::callback::CallbackUrl;
@@ -8,43 +8,44 @@ use crate::id::{ChannelId, ConversationId, TeamId};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+/// The name of the column, for errors.
 const COLUMN: &str = "entry_payload";
 
-/// The column `entry_payload`: the agent's whole body, with the place that its token names, and the
-/// callback that its policies allow.
+/// The column `entry_payload`: the agent's whole body, the place that its token names, and the callback address
+/// that its policies allow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     content: Content,
     place: Option<Place>,
     callback_url: Option<String>,
-    /// The rest of the body, which is kept for the agent and means nothing here.
+    /// The other fields of the body. They are kept for the agent; Postern does not read them.
     rest: Map<String, Value>,
 }
 
-/// What is asked.
+/// The content of a card: a question or an approval.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A question with options of its own.
+    /// A question with the agent's own options.
     Question {
-        /// The question.
+        /// The text of the question.
         question: String,
-        /// What can be answered, in the order of the buttons.
+        /// The possible answers, in the order of the buttons.
         options: Vec<String>,
     },
-    /// An approval, whose options are fixed.
+    /// An approval, with the four fixed options.
     Approval(Approval),
 }
 
-/// Where on a platform something is asked.
+/// The place on a platform where a question is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Place {
     /// The channel that the card is posted to.
     #[serde(rename = "channel_id")]
     pub channel: ChannelId,
-    /// The conversation in it; the channel's own id where there is no narrower one.
+    /// The conversation in the channel, such as a thread; the channel's id if there is none.
     #[serde(rename = "conversation_id")]
     pub conversation: ConversationId,
-    /// The workspace, where the token names it.
+    /// The workspace, if the token names one.
     #[serde(rename = "team_id", default)]
     pub team: Option<TeamId>,
 }
@@ -67,7 +68,7 @@ impl From<&Conversation> for Place {
 }
 
 impl Content {
-    /// What an approval's answer is bound to; a question's is bound to nothing.
+    /// The digest of an approval; `None` for a question.
     pub fn digest(&self) -> Option<String> {
         match self {
             Self::Question { .. } => None,
@@ -77,7 +78,7 @@ impl Content {
 }
 
 impl Payload {
-    /// What is to be stored. Where `rest` has a field that is part of the others, theirs counts.
+    /// A payload to store. `content`, `place` and `callback` win over fields of the same name in `rest`.
     pub fn new(
         content: Content,
         place: Place,
@@ -92,12 +93,12 @@ impl Payload {
         }
     }
 
-    /// What is asked.
+    /// The question or the approval.
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Where it is asked. A row from plain SQL may not say.
+    /// The place where it is asked. A row that was written by hand may have none.
     pub fn place(&self) -> Option<&Place> {
         self.place.as_ref()
     }
@@ -142,7 +143,7 @@ impl Serialize for Payload {
 impl TryFrom<Value> for Payload {
     type Error = Malformed;
 
-    /// Reads the column. The bounds of the API are not checked again.
+    /// Reads the column. The limits of the API are not checked again.
     fn try_from(stored: Value) -> Result<Self, Malformed> {
         #[derive(Deserialize)]
         struct WrittenQuestion {
@@ -165,7 +166,7 @@ impl TryFrom<Value> for Payload {
                 return Err(Malformed::new(COLUMN, why));
             }
         };
-        // All of it or nothing: half an address is a mistake.
+        // A place is present as a whole or not at all; part of one is an error.
         let is_placed = ["channel_id", "conversation_id", "team_id"]
             .iter()
             .any(|name| stored.get(name).is_some());
@@ -190,7 +191,7 @@ impl TryFrom<Value> for Payload {
     }
 }
 
-/// Fields that are typed in every payload.
+/// Fields that are read from every payload, so they are not part of `rest`.
 const OF_ALL: [&str; 5] = [
     "kind",
     "callback_url",
@@ -276,15 +277,15 @@ mod tests {
         ] {
             let mut stored = whole.clone();
             stored[field] = value.clone();
-            let said = refusal(stored);
+            let message = refusal(stored);
             let named = if field == "team_id" {
                 "channel_id"
             } else {
                 field
             };
             assert!(
-                said.contains(named) && !said.contains("private"),
-                "{field} {value}: {said}"
+                message.contains(named) && !message.contains("private"),
+                "{field} {value}: {message}"
             );
         }
         for (whole, field) in [
@@ -295,8 +296,8 @@ mod tests {
         ] {
             let mut stored = whole.clone();
             stored.as_object_mut().unwrap().remove(field);
-            let said = refusal(stored);
-            assert!(said.contains(field), "{field}: {said}");
+            let message = refusal(stored);
+            assert!(message.contains(field), "{field}: {message}");
         }
         for stored in [json!({}), json!([]), Value::Null, json!("private")] {
             assert!(!refusal(stored).contains("private"));

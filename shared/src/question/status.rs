@@ -1,44 +1,50 @@
-//! How a question stands.
+//! The status of an interaction.
 
 use super::{Answer, Payload};
 use crate::id::AgentId;
 use crate::literal::literals;
 use time::OffsetDateTime;
 
-/// How an interaction stands.
+/// The status of an interaction, as the agent reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// What has become of it.
+    /// Whether it is pending, answered or expired.
     pub outcome: Outcome,
-    /// When its id was first stored.
+    /// When its id was first stored. Replacing the content does not change it, but opening an expired or answered
+    /// approval of a policy again does.
     pub created_at: OffsetDateTime,
-    /// When it can no longer be answered.
+    /// When it expires, and can no longer be answered.
     pub expires_at: OffsetDateTime,
 }
 
-/// Every interaction ends in exactly one of the last two, or is withdrawn.
+/// The state of an interaction that has not been withdrawn. It ends as answered or as expired, never both.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
+    /// It can still be answered.
     Pending,
+    /// It was answered in time.
     Answered(Answer),
+    /// It was not answered in time.
     Expired,
 }
 
-/// The question as it was asked, and its answer.
+/// An answered interaction: the question as it was asked, and its answer.
 #[derive(Debug)]
 pub struct Answered {
     /// The agent that asked.
     pub agent: AgentId,
-    /// What it asked.
+    /// The question or the approval.
     pub payload: Payload,
-    /// What it was answered.
+    /// The person's answer.
     pub answer: Answer,
 }
 
-/// What an answered interaction may still owe to chat.
+/// An update that chat may still have to receive about an answered interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owed {
+    /// The message next to the card that says how it ended.
     Receipt,
+    /// The edit of the card that removes its buttons.
     Card,
 }
 

@@ -1,10 +1,10 @@
-//! JSON that the database holds, read into its type.
+//! Reads stored JSON into its type.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Stored JSON that has not the form that Postern writes, as a row from plain SQL may. It names the field
-/// and never the value, which is a tenant's text.
+/// Stored JSON does not have the form that Postern writes; a row that was written by hand may be like that. The
+/// message names the field and never the value, which is a tenant's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {column}: {why}")]
 pub struct Malformed {
@@ -13,6 +13,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    /// An error in this column; `why` must not contain a value.
     pub(super) fn new(column: &'static str, why: impl Into<String>) -> Self {
         Self {
             column,
@@ -21,10 +22,10 @@ impl Malformed {
     }
 }
 
-/// The fields of `T` in the object that this column holds. Other fields are left alone.
+/// Reads the fields of `T` from the object in this column. Other fields are ignored.
 ///
 /// # Errors
-/// The first field that is missing or has another form.
+/// It is not an object, or a field is missing or malformed.
 pub(super) fn read<T: DeserializeOwned>(
     column: &'static str,
     stored: &Value,
@@ -35,7 +36,7 @@ pub(super) fn read<T: DeserializeOwned>(
     serde_path_to_error::deserialize(stored).map_err(|error| {
         let field = error.path().to_string();
         let why = match field.as_str() {
-            // Of an object as a whole, serde's message can only be that a field is missing.
+            // For the object as a whole, serde's message can only be that a field is missing.
             "." => error.into_inner().to_string(),
             field => format!("the field `{field}` has another form"),
         };

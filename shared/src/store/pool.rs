@@ -167,7 +167,9 @@ pub(super) fn explain(error: &PoolError<ConnectError>) -> String {
     match error {
         PoolError::Backend(error) => error.to_string(),
         PoolError::Timeout(kind) => format!("timed out ({kind:?})"),
-        other => other.to_string(),
+        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            error.to_string()
+        }
     }
 }
 

@@ -1,5 +1,12 @@
 //! The whole bundle on one machine, with AWS, Postgres, providers and chat platforms on loopback.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    reason = "only tests use it"
+)]
+
 pub mod binaries;
 pub mod discord;
 pub mod event;

@@ -1,5 +1,12 @@
 //! The whole bundle on one machine: `cargo run`, or `cargo run -- --once` to end after the tour.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    reason = "only tests use it"
+)]
+
 mod bundle;
 mod http_client;
 mod press;

@@ -1,4 +1,4 @@
-//! The fields of each command. `docs/operations.md` says what each means.
+//! The fields of each command, as the operator writes them in JSON. `docs/operations.md` explains them.
 
 use postern::authority::Platform;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
@@ -13,7 +13,9 @@ use time::OffsetDateTime;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutOrganization {
+    /// The organization's id.
     pub id: OrganizationId,
+    /// The providers whose system credential the organization may use. Without the field they are left as they are.
     #[serde(default)]
     pub system_providers: Option<Vec<ProviderId>>,
 }
@@ -22,7 +24,9 @@ pub struct PutOrganization {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutAgent {
+    /// The organization that owns the agent.
     pub organization_id: OrganizationId,
+    /// The agent's id.
     pub agent_id: AgentId,
 }
 
@@ -30,7 +34,9 @@ pub struct PutAgent {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDeployment {
+    /// The organization that owns the deployment.
     pub organization_id: OrganizationId,
+    /// The deployment to revoke.
     pub deployment_name: DeploymentName,
 }
 
@@ -38,8 +44,11 @@ pub struct RevokeDeployment {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeWorkerToken {
+    /// The token's organization.
     pub organization_id: OrganizationId,
+    /// The token's id.
     pub jti: TokenId,
+    /// When the token expires (RFC 3339). The revocation is stored at least until then.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }
@@ -48,8 +57,11 @@ pub struct RevokeWorkerToken {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeGrant {
+    /// The agent's organization.
     pub organization_id: OrganizationId,
+    /// The agent whose grant or denial is deleted.
     pub agent_id: AgentId,
+    /// The pattern of the grant: `/mcp/{server}/tools/{tool}` or `host:{host}`.
     pub pattern: GrantPattern,
 }
 
@@ -57,7 +69,9 @@ pub struct RevokeGrant {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeletePolicy {
+    /// The organization that owns the policy.
     pub organization_id: OrganizationId,
+    /// The agent whose policy is deleted; without one it is the policy for all agents of the organization.
     #[serde(default)]
     pub agent_id: Option<AgentId>,
 }
@@ -66,9 +80,13 @@ pub struct DeletePolicy {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
+    /// The agent's organization.
     pub organization_id: OrganizationId,
+    /// The agent that would send the request.
     pub agent_id: AgentId,
+    /// The request's HTTP method.
     pub method: String,
+    /// The request's URL, encoded as it would be sent.
     pub url: String,
 }
 
@@ -76,11 +94,14 @@ pub struct Explain {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutPolicy {
+    /// The organization that owns the policy.
     pub organization_id: OrganizationId,
-    /// Without one it is all the organization's agents'.
+    /// The agent that the policy is for; without one it is for all agents of the organization.
     #[serde(default)]
     pub agent_id: Option<AgentId>,
+    /// The list of rules, as `RuleSet` reads it.
     pub rules: Value,
+    /// Whether the policy is only observed: its decisions are logged and not enforced.
     #[serde(default)]
     pub observe: bool,
 }
@@ -89,10 +110,15 @@ pub struct PutPolicy {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutConnection {
+    /// The organization that owns the connection.
     pub organization_id: OrganizationId,
+    /// The connection's id, unique among all organizations.
     pub id: ConnectionId,
+    /// The chat platform.
     pub platform: Platform,
+    /// The name of the secret with the connection's tokens and keys.
     pub secret_ref: String,
+    /// The platform's settings, such as `api_base_url`.
     #[serde(default)]
     pub config: Map<String, Value>,
 }
@@ -101,15 +127,23 @@ pub struct PutConnection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutProfile {
+    /// The organization that owns the profile.
     pub organization_id: OrganizationId,
+    /// The profile's id, unique within the organization.
     pub id: ProfileId,
+    /// The provider that the credential is for.
     pub provider_id: ProviderId,
+    /// The only agent that may use it; without one it is for all agents of the organization.
     #[serde(default)]
     pub agent_id: Option<AgentId>,
+    /// The only user for whom it is used; without one it is for all users. It requires `agent_id`.
     #[serde(default)]
     pub user_id: Option<UserId>,
+    /// How the credential is presented to the provider.
     pub auth_type: AuthType,
+    /// The name of the secret that holds the credential.
     pub secret_ref: String,
+    /// Whether the profile is stored but never used.
     #[serde(default)]
     pub disabled: bool,
 }
@@ -118,16 +152,24 @@ pub struct PutProfile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MintPlaceholder {
+    /// The agent's organization.
     pub organization_id: OrganizationId,
+    /// The agent that will hold the placeholder.
     pub agent_id: AgentId,
+    /// The only user for whom it is valid; without one it is valid for all users.
     #[serde(default)]
     pub user_id: Option<UserId>,
+    /// The environment variable that holds it. It is stored for the operator's information only.
     pub env_var_name: String,
+    /// The deployment that holds it. Revoking the deployment deletes it.
     pub deployment_name: DeploymentName,
+    /// Its lifetime, a day by default.
     #[serde(default = "a_day")]
     pub ttl_seconds: u32,
+    /// The name of its own secret; without one a credential profile supplies the credential.
     #[serde(default)]
     pub secret_ref: Option<String>,
+    /// The hosts to which its own secret may be sent. Required with `secret_ref`.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
 }
@@ -136,27 +178,39 @@ pub struct MintPlaceholder {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MintWorkerToken {
+    /// The agent's organization.
     pub organization_id: OrganizationId,
+    /// The agent that the token identifies.
     pub agent_id: AgentId,
+    /// The deployment that will hold the token. Revoking the deployment revokes it.
     pub deployment_name: DeploymentName,
+    /// Its lifetime, two hours by default.
     #[serde(default = "two_hours")]
     pub ttl_seconds: u32,
+    /// The connection on which the agent may ask. Asking needs this field, `user_id`, `channel_id` and
+    /// `conversation_id`.
     #[serde(default)]
     pub connection_id: Option<ConnectionId>,
+    /// The person whom the agent may ask.
     #[serde(default)]
     pub user_id: Option<UserId>,
+    /// The channel in which the agent may ask.
     #[serde(default)]
     pub channel_id: Option<ChannelId>,
+    /// The conversation in that channel, such as a thread.
     #[serde(default)]
     pub conversation_id: Option<ConversationId>,
+    /// The workspace of the channel.
     #[serde(default)]
     pub team_id: Option<TeamId>,
 }
 
+/// The default lifetime of a placeholder, in seconds.
 fn a_day() -> u32 {
     86_400
 }
 
+/// The default lifetime of a worker token, in seconds.
 fn two_hours() -> u32 {
     7_200
 }
