@@ -109,7 +109,7 @@ mod tests {
         assert!(!breakers.admits(&a, later), "and no other");
         assert!(
             breakers.admits(&a, later + Duration::from_secs(10)),
-            "a probe that never ends does not close it for ever"
+            "a probe that never ends does not close it forever"
         );
         breakers.ended(&a, false, later);
         assert!(!breakers.admits(&a, later + Duration::from_secs(29)));

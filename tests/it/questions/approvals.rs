@@ -162,13 +162,13 @@ async fn a_grant_lengthens_another_and_never_shortens_it() {
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    let hours = "select coalesce(round(extract(epoch from expires_at - now()) / 3600)::text, 'for ever') from grants";
+    let hours = "select coalesce(round(extract(epoch from expires_at - now()) / 3600)::text, 'forever') from grants";
     for (id, choice, left) in [
         ("a-1", 0, "1"),
         ("a-2", 1, "24"),
         ("a-3", 0, "24"),
-        ("a-4", 2, "for ever"),
-        ("a-5", 0, "for ever"),
+        ("a-4", 2, "forever"),
+        ("a-5", 0, "forever"),
     ] {
         decide(&world, &token, id, choice).await;
         assert_eq!(world.value(hours).await, left, "{id}");

@@ -71,7 +71,7 @@ impl Lines {
                 pipe.drain().await;
             }
         };
-        // A child that outlived its guard may hold a pipe open for ever.
+        // A child that outlived its guard may hold a pipe open forever.
         let _ = tokio::time::timeout(ON_ITS_WAY, arrive).await;
     }
 
