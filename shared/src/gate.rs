@@ -8,7 +8,8 @@ use crate::id::InteractionId;
 use crate::interactions::Interactions;
 use crate::judge::{Judge, JudgeError, Provenance, Question};
 use crate::policy::{
-    self, Approver, Basis, DecidedBy, Grant, Judged, Judgement, Mode, Policies, Sees, Target,
+    Action, Approver, Basis, DecidedBy, Grant, JudgeInput, JudgeRule, Judgement, Mode, Policies,
+    Target,
 };
 use crate::telemetry::Metrics;
 
@@ -161,7 +162,9 @@ impl Gate {
         let by = judgement.by;
         let decision = match self.resolve(&request, judgement).await {
             Resolved::Decided(decision) => decision,
-            Resolved::NeedsPerson(approver) => self.ask(&request, approver, by).await,
+            Resolved::NeedsPerson { approver, reason } => {
+                self.ask(&request, approver, reason).await
+            }
         };
         if request.policies.is_empty() {
             return decision;
@@ -178,7 +181,7 @@ impl Gate {
             let by = judgement.by;
             let (verdict, source) = match self.resolve(&request, judgement).await {
                 Resolved::Decided(decision) => (decision.verdict.as_str(), decision.source),
-                Resolved::NeedsPerson(_) => ("ask", Source::Rule),
+                Resolved::NeedsPerson { .. } => ("ask", Source::Rule),
             };
             self.record("egress_observed", &request, by, verdict, source);
         }
@@ -218,29 +221,32 @@ impl Gate {
             Basis::Rule => Source::Rule,
             Basis::Grant => Source::Grant,
         };
-        Resolved::Decided(match judgement.verdict {
-            policy::Verdict::Allow => Decision::new(Verdict::Allow, source, judgement.reason),
-            policy::Verdict::Deny => {
+        Resolved::Decided(match judgement.action {
+            Action::Allow => Decision::new(Verdict::Allow, source, judgement.reason),
+            Action::Deny => {
                 let denied = Verdict::Deny(Code::EgressDenied);
                 Decision::new(denied, source, judgement.reason)
             }
-            policy::Verdict::Model(judged) => self.ask_judge(request, judged).await,
-            policy::Verdict::Person(approver) => return Resolved::NeedsPerson(approver),
+            Action::Judge(rule) => self.ask_judge(request, rule).await,
+            Action::Ask(approver) => {
+                let reason = judgement.reason;
+                return Resolved::NeedsPerson { approver, reason };
+            }
         })
     }
 
-    async fn ask_judge(&self, request: &EgressRequest<'_>, judged: &Judged) -> Decision {
-        let body = match (judged.sees, request.body) {
-            (Sees::Request, _) => None,
-            (Sees::Body, Body::Known(body)) => Some(body),
-            (Sees::Body, Body::Hidden) => {
+    async fn ask_judge(&self, request: &EgressRequest<'_>, rule: &JudgeRule) -> Decision {
+        let body = match (rule.input, request.body) {
+            (JudgeInput::Request, _) => None,
+            (JudgeInput::Body, Body::Known(body)) => Some(body),
+            (JudgeInput::Body, Body::Hidden) => {
                 let why = "the judge must see the body, and a tunnel hides it";
                 return Decision::new(Verdict::Deny(Code::JudgeDenied), Source::Rule, why);
             }
         };
         let question = Question {
             agent: request.agent,
-            policy: &judged.policy,
+            policy: &rule.policy,
             target: request.target,
             body,
         };
@@ -252,8 +258,8 @@ impl Gate {
                     Verdict::Deny(Code::JudgeDenied)
                 };
                 let source = match provenance {
-                    Provenance::Now => Source::Judge,
-                    Provenance::Before => Source::Cache,
+                    Provenance::Fresh => Source::Judge,
+                    Provenance::Cached => Source::Cache,
                 };
                 Decision::new(verdict, source, opinion.reason)
             }
@@ -277,13 +283,13 @@ impl Gate {
         &self,
         request: &EgressRequest<'_>,
         approver: &Approver,
-        by: DecidedBy,
+        reason: String,
     ) -> Decision {
         let approve = self
             .interactions
             .approve(request.agent, approver, request.target);
         match Box::pin(approve).await {
-            Ok(id) => Decision::new(Verdict::Ask(id), Source::Rule, by),
+            Ok(id) => Decision::new(Verdict::Ask(id), Source::Rule, reason),
             Err(error) => {
                 tracing::error!(
                     event = "approval_not_requested",
@@ -302,7 +308,11 @@ impl Gate {
 /// A judgement after the model has decided, where it had to.
 enum Resolved<'a> {
     Decided(Decision),
-    NeedsPerson(&'a Approver),
+    NeedsPerson {
+        approver: &'a Approver,
+        /// The judgement's reason.
+        reason: String,
+    },
 }
 
 impl<'a> EgressRequest<'a> {

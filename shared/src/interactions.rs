@@ -17,11 +17,12 @@ pub use claim::AckBudget;
 
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
+use crate::base::Base;
 use crate::chat::{ApiHosts, Chat, Connected, Posted};
 use crate::config::{ConfigError, Env};
 use crate::error::{Code, Error};
 use crate::secret::{Freshness, SecretNames, Secrets};
-use crate::store::{Base, Store};
+use crate::store::Store;
 use crate::wire::AllowedPrivate;
 use crate::wire::client::GuardedClient;
 use bytes::Bytes;

@@ -174,6 +174,20 @@ impl Provider {
         KEY_HEADERS.iter().any(|name| header == name) || own.into_iter().flatten().any(is_own)
     }
 
+    /// The schemes that the provider's own credentials have in this header, such as `Token`.
+    pub fn schemes_in(&self, header: &HeaderName) -> impl Iterator<Item = &str> {
+        let own = [Some(&self.auth), self.oauth_auth.as_ref()];
+        own.into_iter()
+            .flatten()
+            .filter_map(move |auth| match auth {
+                Auth::Header {
+                    header: own,
+                    scheme,
+                } if own == header => scheme.as_deref(),
+                Auth::Header { .. } | Auth::Query { .. } => None,
+            })
+    }
+
     /// The address to which `/{rest}` is added, without a slash at its end.
     pub fn base_url(&self) -> &str {
         &self.base.text

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 11] = [
     &["authority"],
     &["question"],
     &["store", "chat"],
-    &["judge"],
+    &["base", "judge"],
     &["interactions"],
     &["gate"],
 ];

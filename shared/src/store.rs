@@ -7,7 +7,6 @@
 mod access;
 mod administration;
 mod approval;
-mod base;
 mod claim;
 mod config;
 mod connection;
@@ -29,7 +28,6 @@ mod withdraw;
 
 pub use administration::{NewPlaceholder, NewProfile, Written};
 pub use approval::{NewApproval, Opened};
-pub use base::Base;
 pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
@@ -37,7 +35,7 @@ pub use interaction::{NewInteraction, Read, Stored};
 pub use policy::PolicyFacts;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
-pub use verdict::{Flight, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
+pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
 pub use withdraw::{Withdrawal, Withdrawn};
 
 use crate::error::{Code, Error};

@@ -87,7 +87,7 @@ pub const OWN_LATENCY: &str = "own_latency";
 pub const TIME_TO_FIRST_BYTE: &str = "time_to_first_byte";
 
 /// Decisions under egress policies, by verdict and source. The event `egress_observed` is a dry run.
-const EGRESS: &str = "egress";
+pub const EGRESS: &str = "egress";
 
 impl Metrics {
     /// Starts recording. `function` is a dimension of every metric.

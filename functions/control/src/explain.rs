@@ -47,7 +47,7 @@ pub fn explain(facts: PolicyFacts, target: &Target, providers: &Providers) -> Re
     let explained = |mode| {
         let judgement = policies.judge(target, facts.grant, of_provider, mode);
         let mut explained =
-            json!({"verdict": judgement.verdict.as_str(), "reason": judgement.reason});
+            json!({"verdict": judgement.action.as_str(), "reason": judgement.reason});
         if let Some(by) = written(judgement.by, &rows) {
             explained["by"] = by;
         }

@@ -46,6 +46,8 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// The call that a request makes.
+    ///
     /// # Errors
     /// `invalid_path` where `rest` makes no valid address.
     pub fn new(

@@ -13,7 +13,9 @@ use secrecy::SecretString;
 /// The credentials of one request.
 #[derive(Debug, Default)]
 pub struct Credentials {
+    /// The worker token, not yet verified.
     pub worker_token: Option<SecretString>,
+    /// The hashes of the placeholders, each once.
     pub placeholders: Vec<PlaceholderHash>,
 }
 
@@ -77,7 +79,10 @@ fn headers(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error
         if *name == AUTHORIZATION {
             found.push(authorization(value)?);
         } else if provider.takes_key_in(name) {
-            found.push(credential(value)?);
+            found.push(credential(without_scheme(
+                value,
+                provider.schemes_in(name),
+            ))?);
         } else if name == token::HEADER {
             let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
             found.push(Found::WorkerToken(token.trim().to_owned()));
@@ -86,6 +91,19 @@ fn headers(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error
         }
     }
     Ok(found)
+}
+
+/// The value after its scheme, if it begins with one of these. Schemes are compared without regard to case
+/// (RFC 9110 section 11.1).
+fn without_scheme<'a>(value: &'a [u8], schemes: impl IntoIterator<Item = &'a str>) -> &'a [u8] {
+    let after = |scheme: &str| {
+        let (start, rest) = value.split_at_checked(scheme.len())?;
+        let rest = rest.strip_prefix(b" ")?;
+        start
+            .eq_ignore_ascii_case(scheme.as_bytes())
+            .then_some(rest)
+    };
+    schemes.into_iter().find_map(after).unwrap_or(value)
 }
 
 fn authorization(value: &[u8]) -> Result<Found, Error> {
@@ -212,6 +230,18 @@ mod tests {
             refused(&[("private-token", ONE)]),
             Code::PlaceholderMisplaced
         );
+    }
+
+    #[test]
+    fn a_placeholder_may_stand_behind_the_scheme_of_the_providers_header() {
+        let own = r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"header":"x-auth","scheme":"Token"}}]"#;
+        let collect = |value: String| collect_with(own, &[("x-auth", &value)], "/x", "");
+        for value in [format!("Token {ONE}"), format!("token {ONE}"), ONE.into()] {
+            assert_eq!(collect(value).unwrap().placeholders.len(), 1);
+        }
+        for value in [format!("Other {ONE}"), format!("Token {ONE} x")] {
+            assert_eq!(collect(value).unwrap_err(), Code::PlaceholderMisplaced);
+        }
     }
 
     #[test]

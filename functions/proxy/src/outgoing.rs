@@ -76,6 +76,7 @@ fn stays(name: &HeaderName, provider: &Provider) -> bool {
 /// What must be known of a request to pass its answer back.
 #[derive(Debug)]
 pub struct Sent {
+    /// The forms of the secret that the answer must not hold.
     pub injected: Injected,
     /// The part of the body that the client wants.
     pub asked: Option<RangeRequest>,

@@ -9,21 +9,30 @@ const DECIDE: &str = "/v1/egress/decide";
 /// A path of the proxy's.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route<'a> {
+    /// Whether the function is up.
     Health,
+    /// A tunnel's decision.
     Decide,
+    /// A call to a provider.
     Proxy(ProxyPath<'a>),
 }
 
 /// `{anything}/api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest}`
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProxyPath<'a> {
+    /// The provider's.
     pub slug: &'a str,
+    /// The agent that the path names.
     pub agent: Option<AgentId>,
+    /// The user that the path names.
     pub user: Option<UserId>,
+    /// What follows, for the provider.
     pub rest: &'a str,
 }
 
 impl<'a> Route<'a> {
+    /// Reads a path.
+    ///
     /// # Errors
     /// `not_found` when it is no path of the proxy's; `invalid_path` when its ids are not valid.
     pub fn parse(path: &'a str) -> Result<Self, Error> {

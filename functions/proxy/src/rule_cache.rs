@@ -90,7 +90,7 @@ impl Recalled<'_> {
     /// The policies of the database's rows, which are remembered from now on.
     pub fn resolve(self, rows: Vec<PolicyRow>) -> Policies {
         let policies = Policies::resolve(rows, &self.sets);
-        self.cache.remember(self.key, policies.known());
+        self.cache.remember(self.key, policies.rule_sets());
         policies
     }
 }

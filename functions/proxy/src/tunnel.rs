@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use postern::authority::token;
 use postern::gate::{Body, Decision, EgressRequest, Verdict};
 use postern::host::HostName;
-use postern::policy::{MAX_METHOD, Scheme, Target};
+use postern::policy::{MAX_METHOD_LENGTH, Scheme, Target};
 use postern::question::GrantPattern;
 use postern::wire::answer;
 use postern::wire::event::Incoming;
@@ -86,7 +86,7 @@ fn target(body: &[u8]) -> Result<Target, Error> {
         return Err(Error::field("port", "must be 1 to 65535"));
     }
     if let Some(method) = &request.method
-        && (method.len() > MAX_METHOD || method.parse::<Method>().is_err())
+        && (method.len() > MAX_METHOD_LENGTH || method.parse::<Method>().is_err())
     {
         return Err(Error::field("method", "must be a method of HTTP"));
     }

@@ -1,10 +1,11 @@
 //! The sweep function: one bounded pass that deletes stale rows, delivers due outcomes and updates chat.
 
 use postern::Store;
+use postern::base::Base;
 use postern::config::{ConfigError, Env};
 use postern::deadline::Deadline;
 use postern::interactions::{Interactions, pending_ttl};
-use postern::store::{Base, GivenUp, StoreError, Swept};
+use postern::store::{GivenUp, StoreError, Swept};
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
 use serde::{Deserialize, Serialize};

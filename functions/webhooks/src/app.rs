@@ -3,10 +3,10 @@
 use lambda_http::Error as BoxError;
 use postern::authority::scope::VerifiedWorker;
 use postern::authority::token::{self, Verifier};
+use postern::base::Base;
 use postern::config::Env;
 use postern::interactions::Interactions;
 use postern::secret::OperatorSecret;
-use postern::store::Base;
 use postern::telemetry::Metrics;
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;

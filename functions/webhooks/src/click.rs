@@ -31,7 +31,8 @@ pub async fn receive(
     let answer = match platform.read(incoming, &connection)? {
         Call::Click(click) => {
             let interactions = &app.interactions;
-            interactions.claim(&platform, scope, &click, budget).await?
+            // Boxed, so that no worker's stack holds all of it.
+            Box::pin(interactions.claim(&platform, scope, &click, budget)).await?
         }
         Call::Answered(answer) => Some(answer),
         Call::Other => None,

@@ -43,7 +43,8 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
         ));
     }
     let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
-    let asked = app.interactions.ask(&worker, conversation, &ask).await?;
+    // Boxed, so that no worker's stack holds all of it.
+    let asked = Box::pin(app.interactions.ask(&worker, conversation, &ask)).await?;
     Ok(match asked {
         AskOutcome::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
         AskOutcome::Reposted(status) | AskOutcome::Unchanged(status) => {

@@ -187,9 +187,11 @@ impl ExpectedOrganization {
 /// What an expected organization says of a placeholder row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
+    /// The row is of the organization.
     Own,
     /// A row without organization where none is expected: the operator's setting decides.
     Legacy,
+    /// The row is of another organization, or of none.
     Refused,
 }
 

@@ -2,10 +2,11 @@
 //! with the same `webhook-id` in each attempt. Pauses between attempts grow, and attempts end after a day.
 
 use super::Interactions;
+use crate::base::Base;
 use crate::policy::Policies;
 use crate::question::{CallbackAddress, CallbackUrl};
 use crate::secret::{Freshness, SecretNames, Secrets};
-use crate::store::{Base, Delivery, Store, StoreError};
+use crate::store::{Delivery, Store, StoreError};
 use crate::wire::client::GuardedClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -64,7 +65,7 @@ pub struct Deliverer {
 }
 
 impl Deliverer {
-    /// A deliverer with the base's store and secrets.
+    /// A deliverer that calls receivers through `client`.
     pub fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
         Self {
             store: Arc::clone(&base.store),

@@ -1,4 +1,4 @@
-//! A circuit for each organization, so that what one provokes closes the judge to nobody else.
+//! A circuit for each organization: failures that one organization provokes do not cut off the others.
 
 use crate::id::OrganizationId;
 use lru::LruCache;
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 const MAX_FAILURES: u32 = 5;
 /// How long it stays open.
 const OPEN: Duration = Duration::from_secs(30);
-/// Organizations that are remembered. One that has not failed is not among them, so none is forgotten
-/// before this many fail at once.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
+/// Most organizations with failures that are remembered. One without failures takes no place.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
 
+/// The circuits of all organizations in this environment.
 pub struct Breakers {
     failing: Mutex<LruCache<OrganizationId, Circuit>>,
-    /// A probe that never ends is over after this.
+    /// After this long a probe counts as dead, and another caller may try.
     probe: Duration,
 }
 
@@ -36,9 +36,10 @@ impl Circuit {
 }
 
 impl Breakers {
+    /// Closed circuits. A probe of an open one counts as dead after `probe`.
     pub fn new(probe: Duration) -> Self {
         Self {
-            failing: Mutex::new(LruCache::new(REMEMBERED)),
+            failing: Mutex::new(LruCache::new(CAPACITY)),
             probe,
         }
     }
@@ -50,7 +51,8 @@ impl Breakers {
         circuit.is_none_or(|circuit| circuit.is_closed(now))
     }
 
-    /// Whether the judge may be asked for this organization; of an open circuit one asker in a while.
+    /// Whether a caller may ask the judge for this organization. Half a minute after a circuit opened, one
+    /// caller may try: the probe.
     pub fn admits(&self, organization: &OrganizationId, now: Instant) -> bool {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(circuit) = failing.get_mut(organization) else {
@@ -65,10 +67,10 @@ impl Breakers {
         true
     }
 
-    /// What became of a call.
-    pub fn ended(&self, organization: &OrganizationId, well: bool, now: Instant) {
+    /// Notes how a call ended. A success closes the circuit; a failure may open it.
+    pub fn ended(&self, organization: &OrganizationId, succeeded: bool, now: Instant) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if well {
+        if succeeded {
             failing.pop(organization);
             return;
         }
@@ -97,14 +99,14 @@ mod tests {
         for _ in 0..4 {
             breakers.ended(&a, false, now);
         }
-        assert!(breakers.admits(&a, now), "a success begins anew");
+        assert!(breakers.admits(&a, now), "a success resets the count");
         breakers.ended(&a, false, now);
         assert!(!breakers.admits(&a, now) && breakers.admits(&b, now));
         assert!(!breakers.is_closed(&a, now) && breakers.is_closed(&b, now));
         assert!(!breakers.admits(&a, now + Duration::from_secs(29)));
         let later = now + Duration::from_secs(30);
         assert!(breakers.admits(&a, later), "one may try");
-        assert!(!breakers.admits(&a, later), "and one alone");
+        assert!(!breakers.admits(&a, later), "and no other");
         assert!(
             breakers.admits(&a, later + Duration::from_secs(10)),
             "a probe that never ends does not close it for ever"

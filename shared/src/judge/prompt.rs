@@ -1,18 +1,18 @@
-//! What the judge is told: the policy as instruction, the request as quoted data.
+//! The judge's prompt: the policy as instruction, the request as quoted data.
 
 use crate::policy::Target;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-/// Part of a verdict's key: an edited prompt is asked anew.
+/// Part of a verdict's key, so that no verdict under an earlier prompt is reused.
 pub const VERSION: &str = "2";
 
-/// Largest body that a judge can be shown, in bytes.
+/// Largest body that the judge can be shown, in bytes.
 pub const MAX_BODY: usize = 32 * 1024;
-/// A longer path, with its query, cannot be shown whole, so it cannot be judged. In bytes.
+/// Longest path and query, together, that the judge can be shown, in bytes.
 pub const MAX_PATH: usize = 2048;
 
-/// What the judge is and must answer, and the operator's policy.
+/// The instructions: what the judge is and must answer, and the operator's policy.
 pub fn system(policy: &str) -> String {
     format!(
         "You decide whether one outgoing HTTP request of an automated agent may be sent, under a policy \
@@ -28,8 +28,8 @@ The policy:\n{policy}"
     )
 }
 
-/// The request as data: all that a verdict's key holds, and nothing else. Nothing in it can end the JSON
-/// text, or look like markup around it.
+/// The request as one JSON object: all that a verdict's key holds, and nothing else. Nothing in it can end
+/// the JSON text, or look like markup around it.
 pub fn request(target: &Target, body: Option<&[u8]>) -> String {
     let mut request = json!({
         "scheme": target.scheme.as_str(),

@@ -1,5 +1,5 @@
-//! What the judge said lately, in this environment: bounded, the least recently used out first, and one
-//! call for all that ask the same at once.
+//! The judge's recent verdicts in this environment: a bounded cache that evicts the least recently used, and
+//! one call for all who ask the same question at the same time.
 
 use super::{JudgeError, Provenance, Question};
 use crate::digest;
@@ -15,10 +15,11 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-const MOST: NonZeroUsize = NonZeroUsize::new(2000).expect("2000 is not zero");
+/// Most questions whose verdicts are kept.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(2000).expect("2000 is not zero");
 
-/// What a verdict is about, the organization first: two that ask the same under the same words never
-/// share one.
+/// What a verdict is about. The organization is part of it: two organizations that ask the same question
+/// under the same policy never share a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     organization: OrganizationId,
@@ -27,35 +28,36 @@ pub struct Key {
     scheme: Scheme,
     host: HostName,
     port: u16,
-    /// All as of which it may be taken; none where a tunnel hides it.
+    /// Every method that a server may take the request for; empty where a tunnel hides it.
     methods: Vec<String>,
     path: Option<String>,
     query: Option<String>,
-    /// SHA-256 of the body, where the judge sees it.
+    /// SHA-256 of the body, if the judge sees it.
     body: Option<[u8; 32]>,
 }
 
 impl Key {
-    pub fn new(asked: &Question<'_>, model: &str) -> Self {
-        let target = asked.target;
+    /// The key of a question to this model.
+    pub fn new(question: &Question<'_>, model: &str) -> Self {
+        let target = question.target;
         Self {
-            organization: asked.agent.organization().clone(),
-            policy: digest::sha256_of_parts(&[asked.policy, model, super::prompt::VERSION]),
+            organization: question.agent.organization().clone(),
+            policy: digest::sha256_of_parts(&[question.policy, model, super::prompt::VERSION]),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,
             methods: target.methods().to_vec(),
             path: target.path().map(str::to_owned),
             query: target.query().map(str::to_owned),
-            body: asked.body.map(digest::sha256),
+            body: question.body.map(digest::sha256),
         }
     }
 
-    /// The same for the database, beside the organization's column.
+    /// The key in the database: SHA-256 of all its parts.
     pub fn hash(&self) -> [u8; 32] {
-        let policy = crate::digest::to_hex(&self.policy);
+        let policy = digest::to_hex(&self.policy);
         let port = self.port.to_string();
-        let body = self.body.map(|body| crate::digest::to_hex(&body));
+        let body = self.body.map(|body| digest::to_hex(&body));
         digest::sha256_of_parts(&[
             self.organization.as_str(),
             &policy,
@@ -72,69 +74,78 @@ impl Key {
     }
 }
 
-/// Where what is said of one key goes, once.
+/// One call for a key, which all who ask at the same time share (single flight), and then its verdict.
 #[derive(Clone, Default)]
-pub struct Place(Arc<OnceCell<Said>>);
+pub struct Flight(Arc<OnceCell<CachedVerdict>>);
 
-/// What was said, and for how long it may be reused.
-pub struct Said {
+/// How a call ended, and for how long that may be reused.
+pub struct CachedVerdict {
+    /// Whether the judge allowed the request.
     pub allow: Result<bool, JudgeError>,
-    pub heard: Provenance,
+    /// Where the verdict came from when it was cached.
+    pub provenance: Provenance,
+    /// When it was cached.
     pub since: Moment,
+    /// How long after `since` it may be reused.
     pub life: Duration,
 }
 
-impl Place {
-    /// What was said, or what `ask` says. Of many at once one asks; when it goes away, the next does.
-    pub async fn say(
+impl Flight {
+    /// The verdict of this flight. Concurrent callers share one `call`; if its caller is dropped, the next
+    /// takes over.
+    ///
+    /// # Errors
+    /// What the call failed with.
+    pub async fn join(
         &self,
-        ask: impl Future<Output = Said>,
+        call: impl Future<Output = CachedVerdict>,
     ) -> (Result<bool, JudgeError>, Provenance) {
-        let said = self.0.get_or_init(|| ask).await;
-        (said.allow.clone(), said.heard)
+        let verdict = self.0.get_or_init(|| call).await;
+        (verdict.allow.clone(), verdict.provenance)
     }
 
     fn is_over(&self) -> bool {
         self.0
             .get()
-            .is_some_and(|said| said.since.elapsed() >= said.life)
+            .is_some_and(|verdict| verdict.since.elapsed() >= verdict.life)
     }
 }
 
-/// The places, by their keys.
-pub struct Verdicts(Mutex<LruCache<Key, Place>>);
+/// The flights by their keys.
+pub struct Verdicts(Mutex<LruCache<Key, Flight>>);
 
 impl Verdicts {
+    /// An empty cache.
     pub fn new() -> Self {
-        Self(Mutex::new(LruCache::new(MOST)))
+        Self(Mutex::new(LruCache::new(CAPACITY)))
     }
 
-    /// What was said of the key, while it may be reused.
-    pub fn said(&self, key: &Key) -> Option<bool> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = places.get(key).filter(|place| !place.is_over())?;
-        place.0.get()?.allow.clone().ok()
+    /// Whether the judge allowed this, if it said so and that may still be reused.
+    pub fn cached(&self, key: &Key) -> Option<bool> {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let flight = flights.get(key).filter(|flight| !flight.is_over())?;
+        flight.0.get()?.allow.clone().ok()
     }
 
-    /// The key's place; a new one where what was said is too old.
-    pub fn place(&self, key: &Key) -> Place {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = places.get(key).filter(|place| !place.is_over()) {
-            return place.clone();
+    /// The key's flight; a new one if its verdict is too old to be reused.
+    pub fn flight(&self, key: &Key) -> Flight {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(key).filter(|flight| !flight.is_over()) {
+            return flight.clone();
         }
-        let place = Place::default();
-        places.put(key.clone(), place.clone());
-        place
+        let flight = Flight::default();
+        flights.put(key.clone(), flight.clone());
+        flight
     }
 
-    /// Forgets the place, unless the key has another by now.
-    pub fn forget(&self, key: &Key, place: &Place) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if places
+    /// Forgets this flight, unless the key has a newer one.
+    pub fn forget(&self, key: &Key, flight: &Flight) {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights
             .peek(key)
-            .is_some_and(|own| Arc::ptr_eq(&own.0, &place.0))
+            .is_some_and(|own| Arc::ptr_eq(&own.0, &flight.0))
         {
-            places.pop(key);
+            flights.pop(key);
         }
     }
 }
@@ -170,13 +181,13 @@ mod tests {
         target: &Target,
         body: Option<&[u8]>,
     ) -> Key {
-        let asked = Question {
+        let question = Question {
             agent,
             policy,
             target,
             body,
         };
-        Key::new(&asked, model)
+        Key::new(&question, model)
     }
 
     fn key(n: usize) -> Key {
@@ -185,16 +196,16 @@ mod tests {
         key_of(&agent("a"), "policy", "model", &target)
     }
 
-    async fn say(place: &Place, life: Duration) -> Result<bool, JudgeError> {
-        let said = async {
-            Said {
-                allow: Ok(true),
-                heard: Provenance::Now,
+    async fn land(flight: &Flight, allow: Result<bool, JudgeError>, life: Duration) {
+        let call = async {
+            CachedVerdict {
+                allow,
+                provenance: Provenance::Fresh,
                 since: Moment::now(),
                 life,
             }
         };
-        place.say(said).await.0
+        let _ = flight.join(call).await;
     }
 
     #[test]
@@ -283,41 +294,40 @@ mod tests {
     async fn two_thousand_are_kept_and_the_least_recently_used_goes_first() {
         let verdicts = Verdicts::new();
         for n in 0..2000 {
-            say(&verdicts.place(&key(n)), Duration::from_secs(300))
-                .await
-                .unwrap();
+            land(
+                &verdicts.flight(&key(n)),
+                Ok(true),
+                Duration::from_secs(300),
+            )
+            .await;
         }
-        assert!(verdicts.said(&key(0)).is_some(), "it is used again");
-        verdicts.place(&key(2000));
-        assert!(verdicts.said(&key(0)).is_some());
-        assert!(verdicts.said(&key(1)).is_none(), "the one that nobody used");
-        assert!(verdicts.0.lock().unwrap().len() == 2000);
+        assert!(
+            verdicts.cached(&key(0)).is_some(),
+            "this makes it recently used"
+        );
+        verdicts.flight(&key(2000));
+        assert!(verdicts.cached(&key(0)).is_some());
+        assert!(
+            verdicts.cached(&key(1)).is_none(),
+            "the least recently used"
+        );
+        assert_eq!(verdicts.0.lock().unwrap().len(), 2000);
     }
 
     #[tokio::test]
-    async fn what_was_said_counts_until_its_time_is_over_and_a_failure_is_forgotten() {
+    async fn a_verdict_counts_until_its_life_is_over_and_a_failure_is_forgotten() {
         let verdicts = Verdicts::new();
-        let place = verdicts.place(&key(1));
-        say(&place, Duration::from_millis(40)).await.unwrap();
-        assert_eq!(verdicts.said(&key(1)), Some(true));
+        let flight = verdicts.flight(&key(1));
+        land(&flight, Ok(true), Duration::from_millis(40)).await;
+        assert_eq!(verdicts.cached(&key(1)), Some(true));
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert!(verdicts.said(&key(1)).is_none());
-        let failed = verdicts.place(&key(2));
-        failed
-            .say(async {
-                Said {
-                    allow: Err(JudgeError::Timeout),
-                    heard: Provenance::Now,
-                    since: Moment::now(),
-                    life: Duration::from_secs(300),
-                }
-            })
-            .await
-            .0
-            .unwrap_err();
-        let stands = || Arc::ptr_eq(&verdicts.place(&key(2)).0, &failed.0);
-        verdicts.forget(&key(2), &place);
-        assert!(stands(), "another's place is left alone");
+        assert!(verdicts.cached(&key(1)).is_none());
+        let failed = verdicts.flight(&key(2));
+        land(&failed, Err(JudgeError::Timeout), Duration::from_secs(300)).await;
+        assert!(verdicts.cached(&key(2)).is_none());
+        let stands = || Arc::ptr_eq(&verdicts.flight(&key(2)).0, &failed.0);
+        verdicts.forget(&key(2), &flight);
+        assert!(stands(), "another flight is left alone");
         verdicts.forget(&key(2), &failed);
         assert!(!stands());
     }

@@ -1,32 +1,19 @@
 //! What policies come to for one request: the judgement that `gate` enforces and that `explain` shows.
 
-use super::rule::{Approver, Judged};
-use super::{DecidedBy, Grant, Mode, Policies, Ruled, Target};
+use super::ruling::{ALLOW, DENY};
+use super::{Action, DecidedBy, Grant, Mode, Policies, Target};
 
 /// What the policies say of a request. It is pure: a model or a person that they name is not asked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement<'a> {
     /// What happens to the request.
-    pub verdict: Verdict<'a>,
+    pub action: &'a Action,
     /// What decided.
     pub by: DecidedBy,
     /// Whether a rule or a person's grant decided.
     pub basis: Basis,
     /// One sentence for the agent and the operator.
     pub reason: String,
-}
-
-/// What happens to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict<'a> {
-    /// It may be sent.
-    Allow,
-    /// It may not be sent.
-    Deny,
-    /// A model decides.
-    Model(&'a Judged),
-    /// A person decides.
-    Person(&'a Approver),
 }
 
 /// What a judgement rests on.
@@ -36,18 +23,6 @@ pub enum Basis {
     Rule,
     /// A person's standing grant or denial.
     Grant,
-}
-
-impl Verdict<'_> {
-    /// The verdict as `explain` writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Model(_) => "judge",
-            Self::Person(_) => "ask",
-        }
-    }
 }
 
 impl Policies {
@@ -61,39 +36,38 @@ impl Policies {
         mode: Mode,
     ) -> Judgement<'_> {
         let ruling = self.ruling(target, mode);
-        let (verdict, basis, reason) = match (ruling.ruled, grant) {
+        let by = ruling.by;
+        let (action, basis, reason) = match (ruling.action, grant) {
             _ if self.is_empty() => {
-                let (verdict, belongs) = if of_provider {
-                    (Verdict::Allow, "belongs")
+                let (action, belongs) = if of_provider {
+                    (&ALLOW, "belongs")
                 } else {
-                    (Verdict::Deny, "does not belong")
+                    (&DENY, "does not belong")
                 };
-                let reason =
-                    format!("no policy is set, and the host {belongs} to a configured provider");
-                (verdict, Basis::Rule, reason)
+                let reason = format!("{by}, and the host {belongs} to a configured provider");
+                (action, Basis::Rule, reason)
             }
-            (Ruled::Allow, _) => (Verdict::Allow, Basis::Rule, ruling.by.to_string()),
-            (Ruled::Deny, _) => (Verdict::Deny, Basis::Rule, ruling.by.to_string()),
-            (Ruled::Judge(judged), _) => {
-                let reason = format!("{}: a model decides", ruling.by);
-                (Verdict::Model(judged), Basis::Rule, reason)
+            (Action::Allow | Action::Deny, _) => (ruling.action, Basis::Rule, by.to_string()),
+            (Action::Judge(_), _) => {
+                let reason = format!("{by}: a model decides");
+                (ruling.action, Basis::Rule, reason)
             }
-            (Ruled::Ask(_), Grant::Allowed(_)) => {
-                let reason = format!("{}: a person allowed this host", ruling.by);
-                (Verdict::Allow, Basis::Grant, reason)
+            (Action::Ask(_), Grant::Allowed(_)) => {
+                let reason = format!("{by}: a person allowed this host");
+                (&ALLOW, Basis::Grant, reason)
             }
-            (Ruled::Ask(_), Grant::Denied) => {
-                let reason = format!("{}: a person denied this host", ruling.by);
-                (Verdict::Deny, Basis::Grant, reason)
+            (Action::Ask(_), Grant::Denied) => {
+                let reason = format!("{by}: a person denied this host");
+                (&DENY, Basis::Grant, reason)
             }
-            (Ruled::Ask(approver), Grant::None) => {
-                let reason = format!("{}: a person is asked", ruling.by);
-                (Verdict::Person(approver), Basis::Rule, reason)
+            (Action::Ask(_), Grant::None) => {
+                let reason = format!("{by}: a person is asked");
+                (ruling.action, Basis::Rule, reason)
             }
         };
         Judgement {
-            verdict,
-            by: ruling.by,
+            action,
+            by,
             basis,
             reason,
         }
@@ -125,7 +99,7 @@ mod tests {
         let host = HostName::parse("a.example").unwrap();
         let target = Target::new(Scheme::Https, host, 443, Some("GET"), Some("/"));
         let judgement = policies.judge(&target, grant, of_provider, mode);
-        format!("{}: {}", judgement.verdict.as_str(), judgement.reason)
+        format!("{}: {}", judgement.action.as_str(), judgement.reason)
     }
 
     #[test]

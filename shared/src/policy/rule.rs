@@ -1,12 +1,16 @@
-//! A rule as it is written, and as it is checked once.
+//! A rule as operators write it, and the checked rule that is made of it once.
 
+use super::matcher::{HostPattern, Matcher, PathPrefix};
 use crate::host::HostName;
 use crate::id::{ChannelId, ConnectionId, ConversationId, UserId};
 use serde::Deserialize;
 use std::fmt;
 
+/// Most bytes of a path prefix.
 const MAX_PREFIX: usize = 1024;
+/// Most characters of a policy in words.
 const MAX_POLICY: usize = 4000;
+/// Most methods of a rule.
 const MAX_METHODS: usize = 20;
 
 /// A rule as operators write it.
@@ -22,7 +26,7 @@ pub struct WrittenRule {
     #[serde(default)]
     pub policy: Option<String>,
     #[serde(default)]
-    pub judge_sees: Option<Sees>,
+    pub judge_sees: Option<JudgeInput>,
     #[serde(default)]
     pub ask: Option<Approver>,
 }
@@ -36,40 +40,47 @@ pub enum WrittenAction {
     Ask,
 }
 
-/// What of a request a judge is shown. A verdict is reused for requests that are the same in it.
+/// What a judge is shown of a request. A verdict is reused for requests that are the same in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sees {
+pub enum JudgeInput {
     /// Method, host, port, path and query.
     #[default]
     Request,
-    /// And the whole body.
+    /// The same, and the whole body.
     Body,
 }
 
-/// How a model decides.
+/// A rule by which a model decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
-    /// The operator's words.
+pub struct JudgeRule {
+    /// The policy, in the operator's words.
     pub policy: String,
-    pub sees: Sees,
+    /// What the model is shown of the request.
+    pub input: JudgeInput,
 }
 
-/// Who is asked, and where.
+/// Who is asked, and where in chat.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approver {
+    /// The connection to the chat platform.
     pub connection_id: ConnectionId,
+    /// The person, as the platform names users.
     pub user_id: UserId,
+    /// The channel that the card is posted to.
     pub channel_id: ChannelId,
+    /// The thread in that channel.
     #[serde(default)]
     pub conversation_id: Option<ConversationId>,
 }
 
-/// Why a rule is none: its field, and what the field must be.
+/// Why a rule is invalid: which field, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRule {
+    /// The field's name.
     pub field: &'static str,
+    /// What the field must be.
     pub rule: String,
 }
 
@@ -82,66 +93,67 @@ impl InvalidRule {
     }
 }
 
-/// Which hosts a rule is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostRule {
-    Exactly(HostName),
-    /// Every name below this one, and not itself.
-    Below(HostName),
-}
-
-/// What a rule says.
+/// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// It may be sent.
     Allow,
+    /// It may not be sent.
     Deny,
     /// A model decides.
-    Judge(Judged),
+    Judge(JudgeRule),
     /// A person decides.
     Ask(Approver),
+}
+
+impl Action {
+    /// The action as operators write it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Judge(_) => "judge",
+            Self::Ask(_) => "ask",
+        }
+    }
 }
 
 /// A rule that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    pub host: HostRule,
-    /// In upper case, sorted; any where there is none.
-    pub methods: Option<Vec<String>>,
-    /// Without the slash at its end; any path where there is none.
-    pub path: Option<Prefix>,
+    /// Which requests it is for.
+    pub matches: Matcher,
+    /// What happens to them.
     pub action: Action,
 }
 
-/// The beginning of a path, on a boundary between segments.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Prefix {
-    pub exact: Box<str>,
-    pub lower: Box<str>,
-}
-
 impl Rule {
+    /// Checks each field of a rule.
+    ///
     /// # Errors
-    /// The first field that is out of its bounds.
+    /// The first field that is invalid.
     pub fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
-        let path = written.path_prefix.as_deref().map(prefix).transpose()?;
+        let path = written.path_prefix.as_deref().map(path_prefix);
         Ok(Self {
-            host: host(&written.host)?,
-            methods: written.methods.as_deref().map(methods).transpose()?,
-            // What every path begins with is none.
-            path: path.filter(|prefix| !prefix.exact.is_empty()),
+            matches: Matcher {
+                // `/` matches every path, so it is no restriction.
+                path: path.transpose()?.flatten(),
+                host: host(&written.host)?,
+                methods: written.methods.as_deref().map(methods).transpose()?,
+            },
             action: action(written)?,
         })
     }
 }
 
-fn host(written: &str) -> Result<HostRule, InvalidRule> {
+fn host(written: &str) -> Result<HostPattern, InvalidRule> {
     let invalid = |rule| InvalidRule::new("host", rule);
     match written.strip_prefix("*.") {
         None => HostName::parse(written)
-            .map(HostRule::Exactly)
+            .map(HostPattern::Exactly)
             .map_err(invalid),
         Some(domain) => match HostName::parse(domain).map_err(invalid)? {
-            domain if domain.is_name() => Ok(HostRule::Below(domain)),
+            domain if domain.is_name() => Ok(HostPattern::Below(domain)),
             _ => Err(InvalidRule::new(
                 "host",
                 "`*.` must stand before a domain name",
@@ -164,7 +176,8 @@ fn methods(written: &[String]) -> Result<Vec<String>, InvalidRule> {
     Ok(methods)
 }
 
-fn prefix(written: &str) -> Result<Prefix, InvalidRule> {
+/// `None` is any path.
+fn path_prefix(written: &str) -> Result<Option<PathPrefix>, InvalidRule> {
     let invalid = |rule: &str| Err(InvalidRule::new("path_prefix", rule));
     if !written.starts_with('/') || written.len() > MAX_PREFIX {
         return invalid("must begin with / and be at most 1024 bytes");
@@ -177,10 +190,7 @@ fn prefix(written: &str) -> Result<Prefix, InvalidRule> {
             "must be written decoded, without empty or dot segments, query, spaces or any of ? # % \\ ; *",
         );
     }
-    Ok(Prefix {
-        exact: trimmed.into(),
-        lower: trimmed.to_lowercase().into(),
-    })
+    Ok((!trimmed.is_empty()).then(|| PathPrefix::new(trimmed)))
 }
 
 fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
@@ -191,12 +201,12 @@ fn action(written: WrittenRule) -> Result<Action, InvalidRule> {
             "must be absent where the action is not `judge`",
         ));
     }
-    let sees = written.judge_sees.unwrap_or_default();
+    let input = written.judge_sees.unwrap_or_default();
     match (written.action, written.policy, written.ask) {
         (Allow, None, None) => Ok(Action::Allow),
         (Deny, None, None) => Ok(Action::Deny),
         (Judge, Some(text), None) => {
-            policy(text).map(|policy| Action::Judge(Judged { policy, sees }))
+            policy(text).map(|policy| Action::Judge(JudgeRule { policy, input }))
         }
         (Ask, None, Some(ask)) => Ok(Action::Ask(ask)),
         (Judge, None, _) => Err(InvalidRule::new(

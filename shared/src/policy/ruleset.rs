@@ -1,7 +1,8 @@
-//! A policy's rules, ready to be matched: what a request needs is found by its host.
+//! A policy's rules, indexed by host.
 
-use super::rule::{Action, HostRule, InvalidRule, Rule, WrittenRule};
-use super::target::{PathReading, Target};
+use super::matcher::{HostPattern, Match};
+use super::rule::{Action, InvalidRule, Rule, WrittenRule};
+use super::target::Reading;
 use crate::host::HostName;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -12,19 +13,38 @@ pub const MAX_RULES: usize = 1000;
 /// SHA-256 of the rules as the database holds them.
 pub type RulesHash = [u8; 32];
 
-/// Why rules are none.
+/// Why a list of rules is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRules {
+    /// It is not a list, or too long.
     #[error("must be a list of at most {MAX_RULES} rules")]
     NoList,
+    /// The rule at this index does not have a rule's fields.
     #[error("rule {at}: {text}")]
-    Malformed { at: usize, text: String },
+    Malformed {
+        /// The rule's index, from 0.
+        at: usize,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// A field of the rule at this index is invalid.
     #[error("rule {at}: `{}` {}", .invalid.field, .invalid.rule)]
-    Invalid { at: usize, invalid: InvalidRule },
+    Invalid {
+        /// The rule's index, from 0.
+        at: usize,
+        /// The field, and its rule.
+        invalid: InvalidRule,
+    },
+    /// Two rules are for the very same requests, with different actions.
     #[error(
         "rule {later} contradicts rule {earlier}: the same host, methods and path, another action; remove one"
     )]
-    Contradiction { earlier: usize, later: usize },
+    Contradiction {
+        /// The index of the rule that decides.
+        earlier: usize,
+        /// The index of the rule that could never decide.
+        later: usize,
+    },
 }
 
 /// The rules of one policy, in their order.
@@ -36,20 +56,11 @@ pub struct RuleSet {
     below: HashMap<HostName, Vec<u32>>,
 }
 
-/// Whether a rule is for a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Match {
-    No,
-    /// As some server may read it, or as far as a tunnel lets it be seen.
-    Maybe,
-    Yes,
-}
-
 impl RuleSet {
-    /// Rules as the database holds them, under their hash.
+    /// The rules as the database holds them, with their hash.
     ///
     /// # Errors
-    /// The first rule that is none.
+    /// The first rule that is invalid.
     pub fn parse(hash: RulesHash, rules: &Value) -> Result<Self, InvalidRules> {
         let list = rules.as_array().filter(|list| list.len() <= MAX_RULES);
         let list = list.ok_or(InvalidRules::NoList)?;
@@ -63,9 +74,9 @@ impl RuleSet {
             let written = read(rule).map_err(|text| InvalidRules::Malformed { at, text })?;
             let rule =
                 Rule::check(written).map_err(|invalid| InvalidRules::Invalid { at, invalid })?;
-            let list = match &rule.host {
-                HostRule::Exactly(host) => set.exactly.entry(host.clone()),
-                HostRule::Below(domain) => set.below.entry(domain.clone()),
+            let list = match &rule.matches.host {
+                HostPattern::Exactly(host) => set.exactly.entry(host.clone()),
+                HostPattern::Below(domain) => set.below.entry(domain.clone()),
             };
             let index = u32::try_from(at).unwrap_or(u32::MAX);
             list.or_default().push(index);
@@ -97,17 +108,16 @@ impl RuleSet {
         }
     }
 
-    /// Rules that are about to be written: of two for the very same requests, the later could not
-    /// decide anything.
+    /// Checks rules that are about to be written. Of two for the very same requests, the later could never
+    /// decide.
     ///
     /// # Errors
-    /// As `parse`, and where rules contradict each other.
+    /// The first rule that is invalid, or that contradicts an earlier one.
     pub fn check(rules: &Value) -> Result<(), InvalidRules> {
         let set = Self::parse([0; 32], rules)?;
         let mut first = HashMap::new();
         for (later, rule) in set.rules.iter().enumerate() {
-            let requests = (&rule.host, &rule.methods, &rule.path);
-            let earlier = *first.entry(requests).or_insert(later);
+            let earlier = *first.entry(&rule.matches).or_insert(later);
             if set.rules[earlier].action != rule.action {
                 return Err(InvalidRules::Contradiction { earlier, later });
             }
@@ -115,85 +125,31 @@ impl RuleSet {
         Ok(())
     }
 
+    /// The hash of the rules.
     pub fn hash(&self) -> &RulesHash {
         &self.hash
     }
 
-    /// The rules that may decide this reading, in their order, to the first that does; whether one does.
-    pub(super) fn deciding<'a>(
+    /// The rules that are for a request of this reading, or may be, in their order, with their indexes.
+    pub(super) fn matching<'a>(
         &'a self,
-        target: &Target,
-        reading: (Option<&str>, Option<&PathReading>),
-        mut found: impl FnMut(usize, &'a Action),
-    ) -> bool {
-        for index in self.of_host(&target.host) {
+        host: &HostName,
+        reading: Reading<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Action, Match)> {
+        self.of_host(host).iter().filter_map(move |index| {
             let index = *index as usize;
             let rule = &self.rules[index];
-            match of_method(rule, reading.0).and(of_path(rule, reading.1)) {
-                Match::No => {}
-                Match::Maybe => found(index, &rule.action),
-                Match::Yes => {
-                    found(index, &rule.action);
-                    return true;
-                }
-            }
-        }
-        false
+            let found = rule.matches.matches(reading);
+            (found != Match::No).then_some((index, &rule.action, found))
+        })
     }
 
-    /// The rules whose host it is, in their order: the nearest list is complete.
+    /// The indexes of the rules for this host, in their order. The nearest list is complete.
     fn of_host(&self, host: &HostName) -> &[u32] {
         let nearest = || host.above().find_map(|domain| self.below.get(&domain));
         let list = self.exactly.get(host).or_else(nearest);
         list.map_or(&[], Vec::as_slice)
     }
-}
-
-impl Match {
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::No, _) | (_, Self::No) => Self::No,
-            (Self::Yes, Self::Yes) => Self::Yes,
-            (Self::Maybe, Self::Maybe | Self::Yes) | (Self::Yes, Self::Maybe) => Self::Maybe,
-        }
-    }
-}
-
-fn of_method(rule: &Rule, method: Option<&str>) -> Match {
-    match (&rule.methods, method) {
-        (None, _) => Match::Yes,
-        (Some(_), None) => Match::Maybe,
-        (Some(own), Some(method)) if own.iter().any(|own| own == method) => Match::Yes,
-        (Some(_), Some(_)) => Match::No,
-    }
-}
-
-fn of_path(rule: &Rule, path: Option<&PathReading>) -> Match {
-    match (&rule.path, path) {
-        (None, _) => Match::Yes,
-        (Some(_), None) => Match::Maybe,
-        (Some(prefix), Some(path)) if !begins(&path.lower, &prefix.lower) => {
-            // Accents are written in more than one way, and some servers take them for the same.
-            if prefix.lower.is_ascii() || path.lower.is_ascii() {
-                Match::No
-            } else {
-                Match::Maybe
-            }
-        }
-        (Some(prefix), Some(path)) if begins(&path.exact, &prefix.exact) => Match::Yes,
-        (Some(_), Some(_)) => Match::Maybe,
-    }
-}
-
-/// Whether the path begins with the prefix, on a boundary between segments. What tells most prefixes
-/// apart is looked at first: where they end, and how.
-fn begins(path: &str, prefix: &str) -> bool {
-    let (path, prefix) = (path.as_bytes(), prefix.as_bytes());
-    let Some(last) = prefix.len().checked_sub(1) else {
-        return true;
-    };
-    let boundary = path.get(prefix.len()).is_none_or(|next| *next == b'/');
-    boundary && path.get(last) == prefix.last() && path.starts_with(prefix)
 }
 
 /// A rule as it is written.
@@ -209,4 +165,119 @@ fn read(rule: &Value) -> Result<WrittenRule, String> {
             field => format!("`{field}`: {wrong}"),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn invalid_rules_are_named() {
+        let ask = json!({"connection_id": "c", "user_id": "u", "channel_id": "ch"});
+        for (rules, named) in [
+            (json!({}), "a list"),
+            (
+                json!(vec![json!({"host": "a.example", "action": "deny"}); 1001]),
+                "1000",
+            ),
+            (json!([{"action": "deny"}]), "host"),
+            (
+                json!([{"host": "a.example", "action": "perhaps"}]),
+                "perhaps",
+            ),
+            (
+                json!([{"host": "a.example", "action": "deny", "extra": 1}]),
+                "extra",
+            ),
+            (json!([{"host": "*", "action": "deny"}]), "host"),
+            (json!([{"host": "*.", "action": "deny"}]), "host"),
+            (json!([{"host": "*.10.0.0.1", "action": "deny"}]), "host"),
+            (json!([{"host": "a.*.example", "action": "deny"}]), "host"),
+            (json!([{"host": "a.example:443", "action": "deny"}]), "host"),
+            (
+                json!([{"host": "https://a.example", "action": "deny"}]),
+                "host",
+            ),
+            (
+                json!([{"host": "a.example", "methods": [], "action": "deny"}]),
+                "methods",
+            ),
+            (
+                json!([{"host": "a.example", "methods": ["G T"], "action": "deny"}]),
+                "methods",
+            ),
+            (
+                json!([{"host": "a.example", "path_prefix": "v1", "action": "deny"}]),
+                "path_prefix",
+            ),
+            (
+                json!([{"host": "a.example", "path_prefix": "/v1/%61", "action": "deny"}]),
+                "path_prefix",
+            ),
+            (
+                json!([{"host": "a.example", "path_prefix": "/v1/../x", "action": "deny"}]),
+                "path_prefix",
+            ),
+            (
+                json!([{"host": "a.example", "path_prefix": "/v1//x", "action": "deny"}]),
+                "path_prefix",
+            ),
+            (json!([{"host": "a.example", "action": "judge"}]), "policy"),
+            (
+                json!([{"host": "a.example", "action": "judge", "policy": " "}]),
+                "policy",
+            ),
+            (
+                json!([{"host": "a.example", "action": "judge", "policy": "x".repeat(4001)}]),
+                "policy",
+            ),
+            (
+                json!([{"host": "a.example", "action": "allow", "policy": "x"}]),
+                "policy",
+            ),
+            (json!([{"host": "a.example", "action": "ask"}]), "ask"),
+            (
+                json!([{"host": "a.example", "action": "deny", "ask": ask}]),
+                "ask",
+            ),
+            (
+                json!([{"host": "a.example", "action": "ask", "ask": {"connection_id": "c"}}]),
+                "user_id",
+            ),
+            (
+                json!([{"host": "a.example", "action": "ask", "ask": {"connection_id": "c", "user_id": "u", "channel_id": "a b"}}]),
+                "`ask.channel_id`",
+            ),
+            (
+                json!([{"host": "a.example", "action": "ask", "ask": {"connection_id": "c", "user_id": "u", "channel_id": "x", "conversation_id": ""}}]),
+                "`ask.conversation_id`",
+            ),
+            (
+                json!([{"host": "a.example", "action": "allow"}, {"host": "A.example.", "action": "deny"}]),
+                "contradicts rule 0",
+            ),
+            (
+                json!([{"host": "a.example", "methods": ["GET", "PUT"], "path_prefix": "/x/", "action": "allow"},
+            {"host": "a.example", "methods": ["put", "get"], "path_prefix": "/x", "action": "deny"}]),
+                "rule 1 contradicts",
+            ),
+        ] {
+            let error = RuleSet::check(&rules).unwrap_err().to_string();
+            assert!(error.contains(named), "{named}: {error}");
+        }
+        let sound = json!([
+            {"host": "a.example", "path_prefix": "/", "action": "deny"},
+            {"host": "a.example", "action": "deny"},
+            {"host": "a.example", "path_prefix": "/x", "action": "allow"},
+            {"host": "a.example", "methods": ["GET"], "action": "allow"},
+            {"host": "a.example", "methods": ["GET"], "path_prefix": "/x", "action": "deny"},
+            {"host": "*.a.example", "methods": ["GET"], "action": "ask", "ask": ask},
+            {"host": "*.a.example", "action": "judge", "policy": "only reads"},
+            {"host": "[::1]", "action": "deny"},
+            {"host": "10.0.0.1", "action": "deny"},
+        ]);
+        assert_eq!(RuleSet::check(&sound), Ok(()));
+        assert_eq!(RuleSet::check(&json!([])), Ok(()));
+    }
 }

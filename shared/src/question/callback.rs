@@ -1,7 +1,7 @@
 //! Addresses to which outcomes are posted. The agent's egress policy must allow them, so that a callback cannot
 //! be used to get round the policy.
 
-use crate::policy::{DecidedBy, Mode, Policies, Ruled, Target};
+use crate::policy::{Action, DecidedBy, Mode, Policies, Target};
 use crate::wire::AllowedPrivate;
 use http::Uri;
 
@@ -58,9 +58,9 @@ impl CallbackAddress {
             return Err(DecidedBy::NoRule);
         };
         let ruling = policies.ruling(&target, Mode::Enforced);
-        match ruling.ruled {
-            Ruled::Allow => Ok(CallbackUrl(self)),
-            Ruled::Deny | Ruled::Judge(_) | Ruled::Ask(_) => Err(ruling.by),
+        match ruling.action {
+            Action::Allow => Ok(CallbackUrl(self)),
+            Action::Deny | Action::Judge(_) | Action::Ask(_) => Err(ruling.by),
         }
     }
 }

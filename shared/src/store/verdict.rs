@@ -25,7 +25,7 @@ pub enum VerdictClaim {
 
 /// The state of another caller's call.
 #[derive(Debug)]
-pub enum Flight {
+pub enum FlightStatus {
     /// The call ended with this verdict.
     Landed(StoredVerdict),
     /// The call has not ended.
@@ -145,7 +145,7 @@ impl Store {
         agent: &AgentScope,
         key: &VerdictHash,
         flight: Uuid,
-    ) -> Result<Flight, StoreError> {
+    ) -> Result<FlightStatus, StoreError> {
         let parameters: [Parameter<'_>; 3] = [
             (&agent.organization().as_str(), Type::TEXT),
             (&key.as_slice(), Type::BYTEA),
@@ -153,12 +153,12 @@ impl Store {
         ];
         let rows = self.query(VERDICT_OF_FLIGHT, &parameters).await?;
         let Some(row) = rows.first() else {
-            return Ok(Flight::Lost);
+            return Ok(FlightStatus::Lost);
         };
         Ok(match (stored(row)?, row.column("over")?) {
-            (Some(verdict), _) => Flight::Landed(verdict),
-            (None, false) => Flight::UnderWay,
-            (None, true) => Flight::Lost,
+            (Some(verdict), _) => FlightStatus::Landed(verdict),
+            (None, false) => FlightStatus::UnderWay,
+            (None, true) => FlightStatus::Lost,
         })
     }
 }

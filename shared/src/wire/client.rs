@@ -105,8 +105,9 @@ where
             .route(request.uri())
             .map_err(SendError::Refused)?
         {
-            Route::Guarded => self.guarded.request(request).await,
-            Route::Open => self.open.request(request).await,
+            // Boxed: a connection's future is deep, and every future that holds one would be too.
+            Route::Guarded => Box::pin(self.guarded.request(request)).await,
+            Route::Open => Box::pin(self.open.request(request)).await,
         };
         response.map_err(SendError::from_client)
     }

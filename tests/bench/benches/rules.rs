@@ -5,7 +5,7 @@
 
 use postern::host::HostName;
 use postern::policy::{
-    MAX_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Ruled, Scheme, Target,
+    Action, MAX_RULES, Mode, Owner, Policies, PolicyRow, RuleSet, Scheme, Target,
 };
 use serde_json::{Value, json};
 use std::{
@@ -83,7 +83,7 @@ fn time(name: &str, rules: &[Value], host: &str, path: &str) {
         let target = Target::new(Scheme::Https, host, 443, Some("POST"), Some(path));
         let ruling = policies.ruling(black_box(&target), Mode::Enforced);
         times.push(started.elapsed());
-        assert_eq!(ruling.ruled, Ruled::Allow);
+        assert_eq!(ruling.action, &Action::Allow);
     }
     times.sort_unstable();
     let at = |part: usize| nanoseconds(times[times.len() * part / 100]);

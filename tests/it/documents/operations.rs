@@ -37,8 +37,8 @@ fn every_event_of_the_log_is_documented() {
 
 #[test]
 fn every_way_in_which_a_response_ends_is_documented() {
-    let response = read("functions/proxy/src/response.rs");
-    let (_, ways) = response.split_once("impl Ended {").unwrap();
+    let record = read("functions/proxy/src/record.rs");
+    let (_, ways) = record.split_once("impl Ended {").unwrap();
     let (ways, _) = ways.split_once("\n}\n").unwrap();
     let ways: Vec<&str> = ways.split('"').skip(1).step_by(2).collect();
     let rows = Document::read("docs/operations.md").rows("Logs");
@@ -50,7 +50,7 @@ fn every_way_in_which_a_response_ends_is_documented() {
 fn every_metric_is_documented() {
     let telemetry = read("shared/src/telemetry.rs");
     let constants = telemetry.lines().filter_map(|line| {
-        let (_, value) = line.strip_prefix("pub const ")?.split_once(": &str = \"")?;
+        let (_, value) = line.split_once("const ")?.1.split_once(": &str = \"")?;
         value.strip_suffix("\";")
     });
     same(listed("Metrics"), constants, "metrics");

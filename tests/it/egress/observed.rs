@@ -142,6 +142,68 @@ async fn explain_names_the_rule_that_decides() {
 }
 
 #[tokio::test]
+async fn what_explain_says_is_what_the_proxy_does() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.judge.say(r#"{"verdict": "allow", "reason": "fine"}"#);
+    let token = world.token("a", "agent-a", json!({})).await;
+    let ask = json!({"connection_id": "slack-a", "user_id": "U1", "channel_id": "C1"});
+    let rules = |action: &str| match action {
+        "judge" => json!([{"host": "a.example", "action": action, "policy": "only reads"}]),
+        "ask" => json!([{"host": "a.example", "action": action, "ask": ask}]),
+        _ => json!([{"host": "a.example", "action": action}]),
+    };
+    let (enforced, observed) = (false, true);
+    let (allowed, denied) = (Some(false), Some(true));
+    let upstream = (HOST, world.upstream.port());
+    let other = ("a.example", 80);
+    for (policy, grant, (host, port), verdict) in [
+        (None, None, upstream, "allow"),
+        (None, None, other, "deny"),
+        (None, allowed, other, "deny"),
+        (Some(("allow", enforced)), denied, other, "allow"),
+        (Some(("deny", enforced)), allowed, other, "deny"),
+        (Some(("allow", enforced)), None, upstream, "deny"),
+        (Some(("deny", observed)), None, other, "allow"),
+        (Some(("judge", enforced)), denied, other, "judge"),
+        (Some(("ask", enforced)), allowed, other, "allow"),
+        (Some(("ask", enforced)), denied, other, "deny"),
+        (Some(("ask", enforced)), None, other, "ask"),
+    ] {
+        let case = format!("{policy:?} {grant:?} {host}");
+        world
+            .command(json!({"command": "delete_policy", "organization_id": "a"}))
+            .await;
+        if let Some((action, observe)) = policy {
+            world
+                .ok(json!({"command": "put_policy", "organization_id": "a", "rules": rules(action), "observe": observe}))
+                .await;
+        }
+        world.sql("delete from grants").await;
+        if let Some(denied) = grant {
+            world.sql(&format!("insert into grants (organization_id, agent_id, pattern, denied, granted_by) values ('a', 'agent-a', 'host:{host}', {denied}, 'U1')")).await;
+        }
+        let url = format!("http://{host}:{port}/x");
+        let explained = world
+            .ok(json!({"command": "explain", "organization_id": "a", "agent_id": "agent-a", "method": "GET", "url": url}))
+            .await;
+        assert_eq!(explained["verdict"], verdict, "{case}: {explained}");
+        let request =
+            json!({"scheme": "http", "host": host, "port": port, "method": "GET", "path": "/x"});
+        let decided = world.egress(&token, &request).await.json();
+        if verdict == "judge" {
+            assert_eq!(decided["source"], "judge", "{case}: {decided}");
+        } else {
+            assert_eq!(
+                (&decided["verdict"], &decided["reason"]),
+                (&explained["verdict"], &explained["reason"]),
+                "{case}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_observing_policy_decides_nothing_beside_an_enforced_one_and_goes_live_at_once() {
     let world = World::new().await;
     world.tenants().await;

@@ -5,7 +5,7 @@ use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
 use postern::question::{GrantPattern, Payload};
 use postern::store::{
-    Flight, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim, Written,
+    FlightStatus, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim, Written,
 };
 use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
@@ -44,20 +44,20 @@ async fn two_organizations_each_have_a_verdict_of_their_own_under_the_same_key()
     // The other organization's scope neither sees nor settles the call.
     assert!(matches!(
         db.verdict_of_flight(b, &KEY, flight).await.unwrap(),
-        Flight::Lost
+        FlightStatus::Lost
     ));
     db.verdict_settle(b, &KEY, flight, verdict(JudgeOutcome::Allow, 300))
         .await
         .unwrap();
     assert!(matches!(
         db.verdict_of_flight(a, &KEY, flight).await.unwrap(),
-        Flight::UnderWay
+        FlightStatus::UnderWay
     ));
     db.verdict_settle(a, &KEY, flight, verdict(JudgeOutcome::Deny, 300))
         .await
         .unwrap();
     assert!(
-        matches!(db.verdict_of_flight(a, &KEY, flight).await.unwrap(), Flight::Landed(said) if said.outcome == JudgeOutcome::Deny)
+        matches!(db.verdict_of_flight(a, &KEY, flight).await.unwrap(), FlightStatus::Landed(said) if said.outcome == JudgeOutcome::Deny)
     );
     let known = db.verdict_claim(a, &KEY, LEASE).await.unwrap();
     assert!(
@@ -65,7 +65,7 @@ async fn two_organizations_each_have_a_verdict_of_their_own_under_the_same_key()
     );
     assert!(matches!(
         db.verdict_of_flight(b, &KEY, other).await.unwrap(),
-        Flight::UnderWay
+        FlightStatus::UnderWay
     ));
 }
 
@@ -89,7 +89,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
             assert!(
                 matches!(
                     db.verdict_of_flight(agent, &KEY, flight).await.unwrap(),
-                    Flight::Landed(_)
+                    FlightStatus::Landed(_)
                 ),
                 "who waited learns of the failure"
             );
@@ -99,7 +99,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
                 .await;
             assert!(matches!(
                 db.verdict_of_flight(agent, &KEY, flight).await.unwrap(),
-                Flight::Lost
+                FlightStatus::Lost
             ));
         }
         flights.push(flight);

@@ -1,4 +1,4 @@
-//! The fields of each command, as the operator writes them in JSON.
+//! The fields of each command, as the operator writes them in JSON. `docs/operations.md` describes the commands.
 
 use postern::authority::Platform;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};

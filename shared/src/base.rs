@@ -1,8 +1,8 @@
-//! The parts that every function needs.
+//! What every function stands on: the database and the secrets.
 
-use super::{DatabaseConfig, Store};
 use crate::config::Env;
 use crate::secret::{SecretNames, Secrets, SecretsConfig};
+use crate::store::{DatabaseConfig, Store};
 use std::sync::Arc;
 
 /// The store, the secrets, and the names of tenants' secrets.
