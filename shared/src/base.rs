@@ -1,4 +1,4 @@
-//! What every function stands on: the database and the secrets.
+//! The parts that every function needs: the database and the secrets.
 
 use crate::config::Env;
 use crate::secret::{SecretNames, Secrets, SecretsConfig};

@@ -1,4 +1,4 @@
-//! What the proxy has.
+//! The parts of the proxy, made once at cold start.
 
 use crate::limiter::Limiter;
 use crate::record::ProxyMetrics;
@@ -21,7 +21,7 @@ use postern::wire::client::GuardedClient;
 use postern::{Secrets, Store};
 use std::{sync::Arc, time::Duration};
 
-/// All that the proxy can do.
+/// The proxy with everything that it needs.
 pub struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) secrets: Arc<Secrets>,
@@ -38,7 +38,7 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the environment. Connects to nothing: the first request does, if it needs to.
+    /// Reads the environment. It connects to nothing: the first request does.
     ///
     /// # Errors
     /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.

@@ -1,4 +1,4 @@
-//! A call to a provider: what came in, and where it goes. What a policy decides about is exactly what is sent.
+//! A call to a provider: what came in, and where it goes. A policy decides on exactly what is sent.
 
 use crate::credential::is_parameter;
 use http::Uri;
@@ -8,7 +8,7 @@ use postern::provider::Provider;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
 
-/// What cannot stand in a path. A REST API's event carries a decoded path; others never hold these.
+/// Characters that no path may hold. A REST API's event carries a decoded path; other events never hold these.
 const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'#')
@@ -18,14 +18,14 @@ const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
     .add(b'>');
 const ILLEGAL_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
 
-/// Headers by which some servers take a request as of another method.
+/// Headers by which some servers read another method.
 const METHOD_OVERRIDES: [&str; 3] = [
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
 ];
 
-/// And as to another path.
+/// Headers by which some servers read another path.
 const PATH_OVERRIDES: [&str; 4] = [
     "x-original-url",
     "x-rewrite-url",
@@ -41,7 +41,7 @@ pub(crate) struct Call<'a> {
     pub rest: &'a str,
     /// The provider that the path names.
     pub provider: &'a Provider,
-    /// What a policy decides about: what will be sent, and the methods and paths that its headers name.
+    /// The target that a policy decides on: what will be sent, with the methods and paths that headers name.
     pub target: Target,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
     /// The call that a request makes.
     ///
     /// # Errors
-    /// `invalid_path` where `rest` makes no valid address.
+    /// `invalid_path` where `rest` does not make a valid address.
     pub(crate) fn new(
         incoming: &'a Incoming,
         rest: &'a str,
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
     /// one, in place of the placeholder's.
     ///
     /// # Errors
-    /// `invalid_path` where the parts make no valid address.
+    /// `invalid_path` where the parts do not make a valid address.
     pub(crate) fn address(&self, credential: Option<&str>) -> Result<Uri, Error> {
         let mut address = without_query(self.rest, self.provider);
         let mut mark = '?';

@@ -1,5 +1,5 @@
-//! What a request presents as credentials. Everything presented is looked at, so that junk in one
-//! header never hides a foreign placeholder in another.
+//! The credentials that a request presents. All of them are looked at, so that junk in one header never hides a
+//! foreign placeholder in another.
 
 use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
@@ -27,7 +27,7 @@ enum Found {
 }
 
 impl Credentials {
-    /// Reads every place of a credential.
+    /// Reads every place where a credential may stand.
     ///
     /// # Errors
     /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials`.
@@ -55,7 +55,7 @@ impl Credentials {
         }
     }
 
-    /// Keeps a token; a second one must be the same, so that none goes unverified.
+    /// Keeps a token. A second one must be the same, so that none goes unverified.
     fn token(&mut self, token: &str) -> Result<(), Error> {
         use secrecy::ExposeSecret;
         match &self.worker_token {
@@ -131,7 +131,7 @@ fn credential(value: &[u8]) -> Result<Found, Error> {
     }
 }
 
-/// The provider's own query parameter is a credential's place; the rest of the URL is none.
+/// Reads the provider's own query parameter. A placeholder anywhere else in the URL is misplaced.
 fn query(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error> {
     if mentions(incoming.path.as_bytes()) {
         return Err(Code::PlaceholderMisplaced.into());

@@ -1,4 +1,4 @@
-//! The request to the provider: built, not edited, so that nothing of ours slips through.
+//! The request to the provider. It is built from the parts that may leave, so nothing of ours slips through.
 
 use crate::call::Call;
 use crate::redact::{Injected, RangeRequest};
@@ -28,10 +28,10 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
 
-/// `range` by its first name, by which some servers still take it.
+/// The first name of `range`, which some servers still accept.
 const REQUEST_RANGE: HeaderName = HeaderName::from_static("request-range");
 
-/// Removes what is between two neighbours only.
+/// Removes hop-by-hop headers.
 pub(crate) fn without_hop_by_hop(headers: &mut HeaderMap) {
     for name in nominated(headers) {
         headers.remove(name);
@@ -73,7 +73,7 @@ fn stays(name: &HeaderName, provider: &Provider) -> bool {
             .any(|prefix| name.as_str().starts_with(prefix))
 }
 
-/// What must be known of a request to pass its answer back.
+/// What the response needs to know about the request.
 #[derive(Debug)]
 pub(crate) struct Sent {
     /// The forms of the secret that the answer must not hold.
@@ -85,8 +85,7 @@ pub(crate) struct Sent {
 /// The request as the provider gets it, with the real credential.
 ///
 /// # Errors
-/// `invalid_path` when the address is none; `secret_unavailable` when the secret cannot stand in a
-/// header.
+/// `invalid_path` where the address is invalid; `secret_unavailable` where a header cannot hold the secret.
 pub(crate) fn build(
     call: &Call<'_>,
     secret: &SecretString,
@@ -102,7 +101,7 @@ pub(crate) fn build(
     for name in internal {
         headers.remove(name);
     }
-    // An encoded echo of the secret could not be seen.
+    // The secret could not be found in an encoded body.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut injected = Injected::new(secret);
     let mut pair = None;
@@ -125,7 +124,7 @@ pub(crate) fn build(
     Ok((request, Sent { injected, asked }))
 }
 
-/// Asks for what is needed to give the client the part that it wants; for the whole where it wants several.
+/// Widens the range that the client asks for. Where it asks for several, asks for the whole.
 fn ask_for_part(headers: &mut HeaderMap, injected: &Injected) -> Option<RangeRequest> {
     let asked = RangeRequest::new(headers, injected);
     headers.remove(RANGE);

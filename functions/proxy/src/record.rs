@@ -1,5 +1,5 @@
-//! What is recorded of a request: one log line, and what CloudWatch counts, by function and provider, never by
-//! tenant unless the operator asks for it.
+//! The record of a request: one log line, and metrics by function and provider. Metrics name tenants only where
+//! the operator asks for it.
 
 use crate::call::Call;
 use metrics::{counter, histogram};
@@ -31,7 +31,7 @@ pub(crate) struct ProxyMetrics {
 }
 
 impl ProxyMetrics {
-    /// `METRICS_BY_ORGANIZATION` adds the metrics once more with the organization as a dimension.
+    /// Reads `METRICS_BY_ORGANIZATION`, which adds every metric once more with the organization as a dimension.
     ///
     /// # Errors
     /// Where it is malformed.
@@ -42,7 +42,7 @@ impl ProxyMetrics {
         })
     }
 
-    /// A request that ended in an error of Postern's own.
+    /// Counts a request that ended in an error of Postern's own.
     pub(crate) fn refused(self, provider: Option<&str>, error: &Error) {
         let provider = provider.unwrap_or(NO_PROVIDER).to_owned();
         counter!(REQUESTS, "provider" => provider.clone()).increment(1);
@@ -50,13 +50,13 @@ impl ProxyMetrics {
         self.sink.flush();
     }
 
-    /// A request that Postern itself answered.
+    /// Counts a request that Postern itself answered.
     pub(crate) fn answered(self) {
         counter!(REQUESTS, "provider" => NO_PROVIDER).increment(1);
         self.sink.flush();
     }
 
-    /// A request that the upstream answered.
+    /// Counts a request that the upstream answered.
     fn proxied(self, line: &Proxied) {
         record(line, None);
         if let (true, Some(organization)) = (self.by_organization, &line.organization) {
@@ -69,7 +69,7 @@ impl ProxyMetrics {
     }
 }
 
-/// An error, among all of its provider's and by its code.
+/// Counts an error, once for the provider and once for the provider and the code.
 fn failed(provider: &str, code: &'static str) {
     counter!(ERRORS, "provider" => provider.to_owned()).increment(1);
     counter!(ERRORS, "provider" => provider.to_owned(), "code" => code).increment(1);
@@ -86,8 +86,7 @@ fn record(line: &Proxied, organization: Option<&OrganizationId>) {
     }
 }
 
-/// What the one `proxied` line of a request says, and its metrics. Written when the body has ended,
-/// however it did.
+/// The one `proxied` line of a request and its metrics. It is written when the body has ended, in whatever way.
 pub(crate) struct Proxied {
     metrics: ProxyMetrics,
     request_id: String,
@@ -96,23 +95,23 @@ pub(crate) struct Proxied {
     provider: String,
     host: String,
     method: String,
-    /// The upstream's; 0 before its response.
+    /// The upstream's status; 0 before it responds.
     pub status: u16,
     started: Instant,
-    /// From `started` to sending.
+    /// The time from `started` to sending.
     own: Duration,
     /// The part of `own` that waited for the database.
     database: Duration,
     sent_at: Instant,
-    /// From `started` to the body's first piece.
+    /// The time from `started` to the body's first piece.
     first_byte: Option<Duration>,
     bytes_in: usize,
     bytes_out: usize,
-    /// How the answer ended, as far as it got.
+    /// How the response ended, so far.
     pub ended: Ended,
 }
 
-/// How a request's answer ended.
+/// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// The upstream has not answered.
@@ -123,7 +122,7 @@ pub(crate) enum Ended {
     UpstreamBroke,
     /// The upstream sent nothing for too long.
     UpstreamIdle,
-    /// It was passed on to its end.
+    /// It was passed on to the end.
     Complete,
 }
 
@@ -204,14 +203,14 @@ impl Drop for Proxied {
             bytes_out = self.bytes_out,
             ended = self.ended.as_str(),
         );
-        // An upstream that gave no answer is counted as the error that the client gets.
+        // A request without a response is counted as the error that the client gets.
         if self.ended != Ended::NoAnswer {
             self.metrics.proxied(self);
         }
     }
 }
 
-/// Milliseconds to the microsecond.
+/// Milliseconds, rounded to the microsecond.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

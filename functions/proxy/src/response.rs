@@ -1,4 +1,4 @@
-//! The answer on its way back: streamed piece by piece, without the secret, with an honest end.
+//! The response on its way back: streamed piece by piece, without the secret, and visibly broken where it broke.
 
 use crate::outgoing::{Sent, without_hop_by_hop};
 use crate::record::{Ended, Proxied};
@@ -44,8 +44,7 @@ pub(crate) fn error(error: &Error, request_id: &str) -> Response {
     whole(error_response(error, request_id))
 }
 
-/// The upstream's answer: its status, its headers but those that are not the client's, and its body
-/// as it arrives.
+/// The upstream's response: its status, the headers that are for the client, and its body as it arrives.
 ///
 /// # Errors
 /// `upstream_unreachable` when it does not say which part of a body it sends.
@@ -56,7 +55,7 @@ pub(crate) fn forward(
     line: Proxied,
 ) -> Result<Response, Error> {
     let (mut parts, body) = upstream.into_parts();
-    // Also of a body that is said to be encoded: some servers say so of one that is not.
+    // Even where the body claims to be encoded: some servers claim it of a plain one.
     let mut redactor = Redactor::new(&sent.injected);
     without_hop_by_hop(&mut parts.headers);
     parts.headers.remove(SET_COOKIE);
@@ -65,7 +64,7 @@ pub(crate) fn forward(
         redact_headers(&mut parts.headers, redactor);
     }
     if !body.is_end_stream() {
-        // The length may change; the end of the stream says where the body ends.
+        // Redaction may change the length. The end of the stream ends the body.
         parts.headers.remove(CONTENT_LENGTH);
     }
     let partial = parts.status == StatusCode::PARTIAL_CONTENT;

@@ -1,4 +1,4 @@
-//! What the path says. Only its grammar part is decoded; `rest` is passed byte for byte.
+//! The proxy's paths. Only slug and ids are decoded; `rest` is passed on byte for byte.
 
 use percent_encoding::percent_decode_str;
 use postern::{AgentId, Code, Error, UserId};

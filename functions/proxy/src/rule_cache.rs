@@ -1,5 +1,5 @@
-//! Rule sets that this environment has read before, so that the database need not send them again. What
-//! counts is decided by the database each time; this only spares the text.
+//! Rule sets that this environment has read before, so that the database need not send them again. The database
+//! still says each time which rule sets apply.
 
 use lru::LruCache;
 use postern::authority::access::Request;
@@ -14,7 +14,7 @@ use std::{
 /// Keys whose rule sets are remembered. A policy of a thousand rules takes about 200 kB.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
-/// Who sends a request, as far as the request shows it before anything is looked up.
+/// Who sends a request, as far as the request itself says so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     organization: Option<OrganizationId>,
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-/// The rule sets that a key was under last.
+/// The rule sets that last applied to each key.
 pub(crate) struct RuleCache(Mutex<LruCache<Key, Vec<Arc<RuleSet>>>>);
 
 impl RuleCache {
@@ -53,7 +53,7 @@ impl RuleCache {
         Self(Mutex::new(LruCache::new(CAPACITY)))
     }
 
-    /// What is remembered of a key. Ask the database with its `hashes`, and `resolve` the answer.
+    /// The rule sets of a key. Ask the database with their `hashes`, and `resolve` its answer.
     pub(crate) fn recall(&self, key: Key) -> Recalled<'_> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sets = cache.get(&key).cloned().unwrap_or_default();
@@ -74,7 +74,7 @@ impl RuleCache {
     }
 }
 
-/// The rule sets that one key was under last.
+/// The rule sets that last applied to one key.
 pub(crate) struct Recalled<'a> {
     cache: &'a RuleCache,
     key: Key,
@@ -87,7 +87,7 @@ impl Recalled<'_> {
         self.sets.iter().map(|set| set.hash()).collect()
     }
 
-    /// The policies of the database's rows, which are remembered from now on.
+    /// The policies of the database's rows. The cache remembers their rule sets.
     pub(crate) fn resolve(self, rows: Vec<PolicyRow>) -> Policies {
         let policies = Policies::resolve(rows, &self.sets);
         self.cache.remember(self.key, policies.rule_sets());

@@ -1,4 +1,4 @@
-//! authenticate -> scope -> decide -> permit -> credential -> send -> answer
+//! What happens to a request: authenticate, scope, decide, permit, read the credential, send, answer.
 
 use crate::app::App;
 use crate::call::Call;
@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// A request whose caller is known, and what decides whether it may be sent.
+/// A request whose caller is known, with what decides whether it may be sent.
 struct Authorized {
     admitted: Admitted,
     policies: Policies,
@@ -49,7 +49,7 @@ impl<E: Into<Error>> From<E> for Refused<'_> {
 }
 
 impl App {
-    /// Answers one event. Never an `Err`: an error is an answer.
+    /// Answers one event. An error is an answer too.
     pub async fn serve(&self, event: HttpEvent, request_id: &str) -> Response {
         let invocation = Invocation {
             request_id,
@@ -139,7 +139,7 @@ impl App {
             .access_facts(&request, &pattern, &recalled.hashes())
             .await;
         let mut facts = facts.map_err(|error| {
-            // What could not be answered first is the organization, unless the token named it.
+            // Unless the token names the organization, that is the first thing that could not be found out.
             let unresolved = request.worker.is_none() && request.agent.is_some();
             let code = if unresolved {
                 Code::AgentOrgUnresolved
@@ -166,7 +166,7 @@ impl App {
         })
     }
 
-    /// Whether the policies let it be sent.
+    /// Asks the gate whether the request may be sent.
     async fn decide(
         &self,
         call: &Call<'_>,
@@ -187,7 +187,7 @@ impl App {
         Box::pin(self.gate.decide(request)).await.pass()
     }
 
-    /// Sends, and once more when the secret turns out to have been rotated.
+    /// Sends the request. If the provider refuses the key and the secret was rotated, sends it once more.
     async fn forward(
         &self,
         call: &Call<'_>,

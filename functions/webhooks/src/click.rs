@@ -31,7 +31,7 @@ pub(crate) async fn receive(
     let answer = match platform.read(incoming, &connection)? {
         Call::Click(click) => {
             let interactions = &app.interactions;
-            // Boxed, so that no worker's stack holds all of it.
+            // Boxed, to keep the future small on the stack.
             Box::pin(interactions.claim(&platform, scope, &click, budget)).await?
         }
         Call::Answered(answer) => Some(answer),

@@ -46,7 +46,7 @@ pub(crate) async fn create(
         ));
     }
     let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
-    // Boxed, so that no worker's stack holds all of it.
+    // Boxed, to keep the future small on the stack.
     let asked = Box::pin(app.interactions.ask(&worker, conversation, &ask)).await?;
     Ok(match asked {
         AskOutcome::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
