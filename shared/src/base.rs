@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 /// The store, the secrets, and the names of tenants' secrets.
 pub struct Base {
-    /// The database.
+    /// The database. It connects when the first statement is sent.
     pub store: Arc<Store>,
-    /// Secrets Manager, with a cache.
+    /// Secrets Manager, behind a cache.
     pub secrets: Arc<Secrets>,
-    /// How tenants' secrets are named.
+    /// The naming scheme of tenants' secrets.
     pub names: SecretNames,
 }
 
 impl Base {
-    /// Reads the environment. Neither the database nor Secrets Manager is called: the first request does, if it
-    /// needs to.
+    /// Reads the environment. The database and Secrets Manager are called later, by the first request that
+    /// needs them.
     ///
     /// # Errors
-    /// Where a variable of `SecretsConfig` or `DatabaseConfig` is missing or malformed, or the platform's
-    /// certificate roots cannot be read.
+    /// A variable of `SecretsConfig` or `DatabaseConfig` is missing or malformed, or the connection pool cannot
+    /// be built.
     pub async fn from_env(env: &Env) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;

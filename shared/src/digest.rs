@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// SHA-256 of these parts in this order. Each part is hashed with its length, so two different lists never
 /// hash as the same text.
-pub fn sha256_of_parts(parts: &[&str]) -> [u8; 32] {
+pub(crate) fn sha256_of_parts(parts: &[&str]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
@@ -17,14 +17,14 @@ pub fn sha256_of_parts(parts: &[&str]) -> [u8; 32] {
 }
 
 /// SHA-256 of the bytes as they are.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }
 
 /// The bytes in lower-case hexadecimal.
-pub fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         // Writing to a string cannot fail.
@@ -34,7 +34,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
 }
 
 /// Reads exactly `N` bytes of hexadecimal, in either case. Any other text is `None`.
-pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An id that is not of the form the contract gives it. Holds the rule, never the value.
+/// A text that is not an id of the form in `docs/api.md`. It holds the rule, never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidId(&'static str);

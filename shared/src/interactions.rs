@@ -1,5 +1,5 @@
-//! An interaction's life: asked, claimed, settled, withdrawn. Chat is told what the store decided;
-//! whatever chat does, the store's decision stands.
+//! The life of an interaction: asked, claimed, settled, withdrawn. The store decides first, and chat is then
+//! updated; a failure in chat never changes the store's decision.
 
 mod approve;
 mod ask;
@@ -30,18 +30,19 @@ use deliver::Deliverer;
 use http_body_util::Full;
 use std::{sync::Arc, time::Duration};
 
-/// How long chat may take over the news that a question was withdrawn or asked anew.
+/// Timeout of updating the card, and delivering the outcome, after a question was withdrawn or replaced.
 const NEWS: Duration = Duration::from_secs(8);
 
-/// Age past which a pending interaction can no longer be claimed, and is swept.
+/// The age at which a pending interaction can no longer be claimed and is swept: `PENDING_TTL_MS`, 24 hours by
+/// default.
 ///
 /// # Errors
-/// Where `PENDING_TTL_MS` is malformed.
+/// `PENDING_TTL_MS` is malformed.
 pub fn pending_ttl(env: &Env) -> Result<Duration, ConfigError> {
     env.bound("PENDING_TTL_MS", 86_400_000)
 }
 
-/// What happens to interactions, in the store, in chat and at agents' callback addresses.
+/// Operations on interactions, in the store, in chat and at agents' callback addresses.
 pub struct Interactions {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
@@ -53,10 +54,10 @@ pub struct Interactions {
 }
 
 impl Interactions {
-    /// Interactions in the base's store, which call chat and callback addresses through `client`.
+    /// Reads the environment. Calls to chat and to callback addresses go through `client`.
     ///
     /// # Errors
-    /// Where `PENDING_TTL_MS`, `CHAT_API_HOSTS` or `ALLOW_PRIVATE_UPSTREAMS` is malformed.
+    /// `PENDING_TTL_MS`, `CHAT_API_HOSTS` or `ALLOW_PRIVATE_UPSTREAMS` is malformed.
     pub fn from_env(
         env: &Env,
         base: &Base,
@@ -73,12 +74,12 @@ impl Interactions {
         })
     }
 
-    /// Which private addresses a callback may have.
+    /// The private addresses that callback addresses may name.
     pub fn allowed(&self) -> &AllowedPrivate {
         self.client.allowed()
     }
 
-    /// The connection's platform.
+    /// The connection's platform, with the connection's secret.
     ///
     /// # Errors
     /// `secret_unavailable`.
@@ -91,7 +92,7 @@ impl Interactions {
     }
 }
 
-/// The refusal of a token that does not count.
+/// The error for a token that is no longer valid.
 fn refused(token: TokenStanding) -> Error {
     match token.check() {
         Err(error) => error,
@@ -99,6 +100,7 @@ fn refused(token: TokenStanding) -> Error {
     }
 }
 
+/// Logs a call to chat that failed or may have failed. `what` names the message.
 fn log_failure(what: &'static str, posted: Posted) {
     if let Posted::Refused(why) | Posted::Unknown(why) = posted {
         tracing::warn!(event = "settle_failed", what, cause = why);

@@ -1,8 +1,9 @@
 //! Postern's scopes and proofs, the store's queries, and what the four functions share.
 //!
-//! A room imports only rooms to its left; rooms of one group never import each other:
-//! `id` `error` `host` `config` `deadline` `moment` `literal` `digest` `telemetry` <- `secret` `wire` <- `policy` <-
-//! `provider` <- `authority` <- `question` <- `store` `chat` <- `base` `judge` <- `interactions` <- `gate`.
+//! A room imports only rooms to its left; rooms of one group never import each other (`rooms.rs` holds it):
+//! `id` `host` `digest` `deadline` `moment` `literal` <- `error` `config` <- `telemetry` `secret` `wire` <-
+//! `policy` <- `provider` <- `authority` <- `question` <- `store` `chat` <- `base` `judge` <- `interactions` <-
+//! `gate`.
 
 pub mod authority;
 pub mod base;

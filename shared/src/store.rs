@@ -1,8 +1,8 @@
 //! Postgres. Nothing outside this module speaks SQL, and every operation is one statement in one round trip.
 //!
-//! A statement is a `const` beside the operation that sends it. What several statements share is written
-//! once, as a macro `.._sql!` in the file of its table, and put in with `concat!`. A column that is read has
-//! a name of its own.
+//! A statement is a `const` next to the operation that sends it. SQL that several statements share is written
+//! once, as a macro `.._sql!` in the file of its table, and inserted with `concat!`. Every column that is read
+//! has a name.
 
 mod access;
 mod administration;
@@ -53,29 +53,29 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The database, through at most `DATABASE_POOL_MAX` connections that are opened when first needed.
 ///
-/// Each operation returns `StoreError` where the database cannot be asked or answers what is not expected;
-/// what the caller must tell apart is a named outcome.
+/// Each operation returns `StoreError` if the database cannot be reached, refuses the statement, or returns
+/// an unexpected row. Outcomes that the caller must tell apart are variants of the result.
 pub struct Store {
     connections: Pool<Connections>,
     timeout: Duration,
 }
 
-/// Why a statement has no answer.
+/// Why a statement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection within its time: no credentials, no server, or a pool that is full.
+    /// No connection was available in time: no credentials, no reachable server, or a full pool.
     #[error("no database connection: {0}")]
     Connect(String),
-    /// No answer within `DATABASE_TIMEOUT_MS`. The server was asked to give up.
+    /// The server did not answer within `DATABASE_TIMEOUT_MS`, and was asked to cancel the statement.
     #[error("the statement took longer than DATABASE_TIMEOUT_MS")]
     Timeout,
-    /// The server refused it, or the connection broke.
+    /// The server refused the statement, or the connection broke.
     #[error("statement failed: {}", describe(.0))]
     Statement(tokio_postgres::Error),
-    /// The schema could not be brought to this version.
+    /// The schema could not be migrated to this version.
     #[error("the migration failed: {0}")]
     Migration(String),
-    /// A column is missing, has another type, or holds an id or a name that is invalid.
+    /// A column is missing, has an unexpected type, or holds an invalid id or name.
     #[error("a row is not of the expected form: {0}")]
     Row(String),
 }
@@ -92,7 +92,7 @@ impl From<StoreError> for Error {
     }
 }
 
-/// The server's own words; never a parameter's value, which `detail` might hold.
+/// The server's message and code. `detail` is left out because it may contain a parameter's value.
 fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(server) => format!("{} ({})", server.message(), server.code().code()),
@@ -101,8 +101,8 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl StoreError {
-    /// The foreign key that the statement violated, if that is why it failed: what was written names
-    /// something that does not exist.
+    /// The foreign key that the statement violated, if that is why it failed: the new row refers to a row that
+    /// does not exist.
     fn orphan(&self) -> Option<&str> {
         let Self::Statement(error) = self else {
             return None;
@@ -114,7 +114,10 @@ impl StoreError {
 }
 
 impl Store {
-    /// A store that reads its credentials and connects when the first statement needs it.
+    /// A store that reads its credentials and connects when the first statement is sent.
+    ///
+    /// # Errors
+    /// The pool cannot be built.
     pub fn new(
         config: DatabaseConfig,
         secrets: Arc<Secrets>,
@@ -126,9 +129,9 @@ impl Store {
         })
     }
 
-    /// Runs one statement in one round trip: its parameters' types are given, so nothing is prepared,
-    /// which also lets it run behind a connection pooler. It is sent once: what a server that went away
-    /// has done with it is not known.
+    /// Runs one statement in one round trip. The types of its parameters are given, so nothing is prepared and
+    /// it also runs behind a connection pooler. It is never sent again: a server that disconnected may have
+    /// executed it.
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, StoreError> {
         let connection = self.connection().await?;
         let answer = connection.client.query_typed(sql, parameters);
@@ -141,8 +144,8 @@ impl Store {
                 Err(error.into())
             }
             Err(_) => {
-                // Its answer may still come, and nobody may take it for their own. Nor may what its
-                // caller has given up be applied when the lock that it waits for is free.
+                // The connection leaves the pool, since a late answer would be read by its next user. The
+                // statement is cancelled, since it must not be applied after its caller has given up.
                 Object::take(connection).cancel().await;
                 Err(StoreError::Timeout)
             }
@@ -155,12 +158,12 @@ impl Store {
     }
 }
 
-/// A duration as the milliseconds that statements take.
+/// A duration in milliseconds, as statements take it.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A column of a type that the statement does not return, or that holds no valid id.
+/// The error for a row that does not have the expected form.
 fn malformed(error: impl std::fmt::Display) -> StoreError {
     StoreError::Row(error.to_string())
 }

@@ -34,7 +34,7 @@ const PATH_OVERRIDES: [&str; 4] = [
 ];
 
 /// A request to a provider, before it has a credential.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The request as it came.
     pub incoming: &'a Incoming,
     /// The path below the provider's base URL, byte for byte.
@@ -50,7 +50,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// `invalid_path` where `rest` makes no valid address.
-    pub fn new(
+    pub(crate) fn new(
         incoming: &'a Incoming,
         rest: &'a str,
         provider: &'a Provider,
@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// `invalid_path` where the parts make no valid address.
-    pub fn address(&self, credential: Option<&str>) -> Result<Uri, Error> {
+    pub(crate) fn address(&self, credential: Option<&str>) -> Result<Uri, Error> {
         let mut address = without_query(self.rest, self.provider);
         let mut mark = '?';
         for pair in query(self.incoming, self.provider) {

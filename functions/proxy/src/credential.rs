@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 /// The credentials of one request.
 #[derive(Debug, Default)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The worker token, not yet verified.
     pub worker_token: Option<SecretString>,
     /// The hashes of the placeholders, each once.
@@ -31,7 +31,7 @@ impl Credentials {
     ///
     /// # Errors
     /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials`.
-    pub fn collect(incoming: &Incoming, provider: &Provider) -> Result<Self, Error> {
+    pub(crate) fn collect(incoming: &Incoming, provider: &Provider) -> Result<Self, Error> {
         let mut credentials = Self::default();
         let mut junk = false;
         for found in headers(incoming, provider)?
@@ -150,7 +150,7 @@ fn query(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error> 
 }
 
 /// Whether this is the query parameter that carries the provider's key.
-pub fn is_parameter(raw_name: &str, provider: &Provider) -> bool {
+pub(crate) fn is_parameter(raw_name: &str, provider: &Provider) -> bool {
     provider
         .query_parameter()
         .is_some_and(|own| percent_decode_str(raw_name).eq(own.bytes()))

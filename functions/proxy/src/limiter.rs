@@ -17,17 +17,17 @@ const ADDRESSES: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not z
 
 /// Failures by client address, as the gateway saw it, never as a header says. Clients without an address count
 /// together.
-pub struct Limiter(Mutex<LruCache<Option<String>, VecDeque<Instant>>>);
+pub(crate) struct Limiter(Mutex<LruCache<Option<String>, VecDeque<Instant>>>);
 
 impl Limiter {
     /// A limiter without failures.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(LruCache::new(ADDRESSES)))
     }
 
     /// The answer to a failed lookup from this address: the failure itself, or, after too many,
     /// `too_many_failures` with the seconds until the oldest failure is forgotten.
-    pub fn answer(&self, failure: Error, address: Option<&str>, now: Instant) -> Error {
+    pub(crate) fn answer(&self, failure: Error, address: Option<&str>, now: Instant) -> Error {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = failures.get_or_insert_mut(address.map(str::to_owned), VecDeque::new);
         while recent

@@ -32,7 +32,7 @@ const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
 const REQUEST_RANGE: HeaderName = HeaderName::from_static("request-range");
 
 /// Removes what is between two neighbours only.
-pub fn without_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn without_hop_by_hop(headers: &mut HeaderMap) {
     for name in nominated(headers) {
         headers.remove(name);
     }
@@ -75,7 +75,7 @@ fn stays(name: &HeaderName, provider: &Provider) -> bool {
 
 /// What must be known of a request to pass its answer back.
 #[derive(Debug)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// The forms of the secret that the answer must not hold.
     pub injected: Injected,
     /// The part of the body that the client wants.
@@ -87,7 +87,7 @@ pub struct Sent {
 /// # Errors
 /// `invalid_path` when the address is none; `secret_unavailable` when the secret cannot stand in a
 /// header.
-pub fn build(
+pub(crate) fn build(
     call: &Call<'_>,
     secret: &SecretString,
     auth_type: AuthType,

@@ -16,7 +16,7 @@ const NO_PROVIDER: &str = "none";
 
 /// The invocation that brought a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Invocation<'a> {
+pub(crate) struct Invocation<'a> {
     /// Lambda's request id.
     pub request_id: &'a str,
     /// When its event arrived.
@@ -25,7 +25,7 @@ pub struct Invocation<'a> {
 
 /// The proxy's metrics.
 #[derive(Clone, Copy)]
-pub struct ProxyMetrics {
+pub(crate) struct ProxyMetrics {
     sink: Metrics,
     by_organization: bool,
 }
@@ -35,7 +35,7 @@ impl ProxyMetrics {
     ///
     /// # Errors
     /// Where it is malformed.
-    pub fn from_env(env: &Env, sink: Metrics) -> Result<Self, ConfigError> {
+    pub(crate) fn from_env(env: &Env, sink: Metrics) -> Result<Self, ConfigError> {
         Ok(Self {
             sink,
             by_organization: env.parsed("METRICS_BY_ORGANIZATION", false)?,
@@ -43,7 +43,7 @@ impl ProxyMetrics {
     }
 
     /// A request that ended in an error of Postern's own.
-    pub fn refused(self, provider: Option<&str>, error: &Error) {
+    pub(crate) fn refused(self, provider: Option<&str>, error: &Error) {
         let provider = provider.unwrap_or(NO_PROVIDER).to_owned();
         counter!(REQUESTS, "provider" => provider.clone()).increment(1);
         failed(&provider, error.code.as_str());
@@ -51,7 +51,7 @@ impl ProxyMetrics {
     }
 
     /// A request that Postern itself answered.
-    pub fn answered(self) {
+    pub(crate) fn answered(self) {
         counter!(REQUESTS, "provider" => NO_PROVIDER).increment(1);
         self.sink.flush();
     }
@@ -88,7 +88,7 @@ fn record(line: &Proxied, organization: Option<&OrganizationId>) {
 
 /// What the one `proxied` line of a request says, and its metrics. Written when the body has ended,
 /// however it did.
-pub struct Proxied {
+pub(crate) struct Proxied {
     metrics: ProxyMetrics,
     request_id: String,
     organization: Option<OrganizationId>,
@@ -114,7 +114,7 @@ pub struct Proxied {
 
 /// How a request's answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The upstream has not answered.
     NoAnswer,
     /// The client went away before the end.
@@ -141,7 +141,7 @@ impl Ended {
 
 impl Proxied {
     /// The record of a request that is about to be sent.
-    pub fn begin(
+    pub(crate) fn begin(
         metrics: ProxyMetrics,
         invocation: Invocation<'_>,
         call: &Call<'_>,
@@ -169,7 +169,7 @@ impl Proxied {
     }
 
     /// Counts a piece of the body that is on its way to the client.
-    pub fn piece(&mut self, bytes: usize) {
+    pub(crate) fn piece(&mut self, bytes: usize) {
         if self.first_byte.is_none() && bytes > 0 {
             self.first_byte = Some(self.started.elapsed());
         }

@@ -4,7 +4,7 @@
 mod forms;
 mod part;
 
-pub use part::{Cut, RangeRequest};
+pub(crate) use part::{Cut, RangeRequest};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use bytes::{Bytes, BytesMut};
@@ -15,27 +15,27 @@ const REDACTED: &[u8] = b"[redacted]";
 /// The secret that a request carried, and every text that it was written as. Only the code that wrote the
 /// request knows them.
 #[derive(Debug)]
-pub struct Injected(Vec<SecretString>);
+pub(crate) struct Injected(Vec<SecretString>);
 
 impl Injected {
     /// The secret, written as it is.
-    pub fn new(secret: &SecretString) -> Self {
+    pub(crate) fn new(secret: &SecretString) -> Self {
         Self(vec![secret.clone()])
     }
 
     /// Adds a text that stands in the request in place of the secret.
-    pub fn written(&mut self, text: String) {
+    pub(crate) fn written(&mut self, text: String) {
         self.0.push(text.into());
     }
 
     /// Adds the texts of another attempt.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 }
 
 /// Replaces a secret in a stream. It holds back only bytes that may begin one of the secret's forms.
-pub struct Redactor {
+pub(crate) struct Redactor {
     search: AhoCorasick,
     forms: Vec<Vec<u8>>,
     longest: usize,
@@ -45,7 +45,7 @@ pub struct Redactor {
 
 impl Redactor {
     /// `None` for an empty secret, which nothing can reveal.
-    pub fn new(injected: &Injected) -> Option<Self> {
+    pub(crate) fn new(injected: &Injected) -> Option<Self> {
         let texts = injected.0.iter().map(ExposeSecret::expose_secret);
         Self::from_forms(forms::all(texts))
     }
@@ -69,24 +69,24 @@ impl Redactor {
     }
 
     /// Replaces each form with a text of the same length.
-    pub fn keeping_length(mut self) -> Self {
+    pub(crate) fn keeping_length(mut self) -> Self {
         self.keeps_length = true;
         self
     }
 
     /// How many bytes on either side decide whether a byte is part of a form.
-    pub fn reach(&self) -> u64 {
+    pub(crate) fn reach(&self) -> u64 {
         self.longest as u64 - 1
     }
 
     /// The bytes without the secret; `None` where they do not hold it.
-    pub fn whole(&self, bytes: &[u8]) -> Option<Bytes> {
+    pub(crate) fn whole(&self, bytes: &[u8]) -> Option<Bytes> {
         let Replaced { out, done, .. } = self.replaced(bytes, true);
         (done > 0).then(|| [&out, &bytes[done..]].concat().into())
     }
 
     /// The next piece without the secret. A possible beginning of the secret is held for the piece after.
-    pub fn piece(&mut self, piece: Bytes) -> Bytes {
+    pub(crate) fn piece(&mut self, piece: Bytes) -> Bytes {
         let mut data = if self.held.is_empty() {
             piece
         } else {
@@ -104,7 +104,7 @@ impl Redactor {
     }
 
     /// The bytes that are still held when the stream has ended.
-    pub fn end(&mut self) -> Bytes {
+    pub(crate) fn end(&mut self) -> Bytes {
         let held = std::mem::take(&mut self.held);
         self.whole(&held).unwrap_or(held)
     }

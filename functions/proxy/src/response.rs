@@ -15,11 +15,11 @@ use postern::wire::answer::{ERROR_HEADER, error_response};
 use std::{pin::Pin, time::Duration};
 
 /// Why a stream did not end cleanly.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A body as Lambda streams it.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+pub(crate) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 /// An answer as Lambda streams it.
-pub type Response = StreamResponse<Body>;
+pub(crate) type Response = StreamResponse<Body>;
 
 fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     StreamResponse {
@@ -33,14 +33,14 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
 }
 
 /// An answer of Postern's own.
-pub fn whole(whole: http::Response<String>) -> Response {
+pub(crate) fn whole(whole: http::Response<String>) -> Response {
     let (parts, body) = whole.into_parts();
     let body = stream::iter([Ok(Bytes::from(body))]);
     answer(parts.status, parts.headers, Box::pin(body))
 }
 
 /// The answer that an error is.
-pub fn error(error: &Error, request_id: &str) -> Response {
+pub(crate) fn error(error: &Error, request_id: &str) -> Response {
     whole(error_response(error, request_id))
 }
 
@@ -49,7 +49,7 @@ pub fn error(error: &Error, request_id: &str) -> Response {
 ///
 /// # Errors
 /// `upstream_unreachable` when it does not say which part of a body it sends.
-pub fn forward(
+pub(crate) fn forward(
     upstream: http::Response<hyper::body::Incoming>,
     sent: Sent,
     idle: Duration,

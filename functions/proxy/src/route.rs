@@ -8,7 +8,7 @@ const DECIDE: &str = "/v1/egress/decide";
 
 /// A path of the proxy's.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Route<'a> {
+pub(crate) enum Route<'a> {
     /// Whether the function is up.
     Health,
     /// A tunnel's decision.
@@ -19,7 +19,7 @@ pub enum Route<'a> {
 
 /// `{anything}/api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest}`
 #[derive(Debug, PartialEq, Eq)]
-pub struct ProxyPath<'a> {
+pub(crate) struct ProxyPath<'a> {
     /// The provider's.
     pub slug: &'a str,
     /// The agent that the path names.
@@ -35,7 +35,7 @@ impl<'a> Route<'a> {
     ///
     /// # Errors
     /// `not_found` when it is no path of the proxy's; `invalid_path` when its ids are not valid.
-    pub fn parse(path: &'a str) -> Result<Self, Error> {
+    pub(crate) fn parse(path: &'a str) -> Result<Self, Error> {
         if path == "/health" {
             return Ok(Self::Health);
         }

@@ -16,7 +16,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
 /// Who sends a request, as far as the request shows it before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     organization: Option<OrganizationId>,
     agent: Option<AgentId>,
     placeholders: Vec<PlaceholderHash>,
@@ -24,7 +24,7 @@ pub struct Key {
 
 impl Key {
     /// The key of a request to a provider.
-    pub fn from_request(request: &Request) -> Self {
+    pub(crate) fn from_request(request: &Request) -> Self {
         let worker = request.worker.as_ref().map(|worker| worker.agent());
         let agent = request.agent.as_ref().or(worker.map(AgentScope::agent));
         Self {
@@ -35,7 +35,7 @@ impl Key {
     }
 
     /// The key of an agent that a worker token proves.
-    pub fn from_agent(agent: &AgentScope) -> Self {
+    pub(crate) fn from_agent(agent: &AgentScope) -> Self {
         Self {
             organization: Some(agent.organization().clone()),
             agent: Some(agent.agent().clone()),
@@ -45,16 +45,16 @@ impl Key {
 }
 
 /// The rule sets that a key was under last.
-pub struct RuleCache(Mutex<LruCache<Key, Vec<Arc<RuleSet>>>>);
+pub(crate) struct RuleCache(Mutex<LruCache<Key, Vec<Arc<RuleSet>>>>);
 
 impl RuleCache {
     /// A cache without rule sets.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(LruCache::new(CAPACITY)))
     }
 
     /// What is remembered of a key. Ask the database with its `hashes`, and `resolve` the answer.
-    pub fn recall(&self, key: Key) -> Recalled<'_> {
+    pub(crate) fn recall(&self, key: Key) -> Recalled<'_> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sets = cache.get(&key).cloned().unwrap_or_default();
         Recalled {
@@ -75,7 +75,7 @@ impl RuleCache {
 }
 
 /// The rule sets that one key was under last.
-pub struct Recalled<'a> {
+pub(crate) struct Recalled<'a> {
     cache: &'a RuleCache,
     key: Key,
     sets: Vec<Arc<RuleSet>>,
@@ -83,12 +83,12 @@ pub struct Recalled<'a> {
 
 impl Recalled<'_> {
     /// The hashes of the sets. The database leaves out rules of these hashes.
-    pub fn hashes(&self) -> Vec<&RulesHash> {
+    pub(crate) fn hashes(&self) -> Vec<&RulesHash> {
         self.sets.iter().map(|set| set.hash()).collect()
     }
 
     /// The policies of the database's rows, which are remembered from now on.
-    pub fn resolve(self, rows: Vec<PolicyRow>) -> Policies {
+    pub(crate) fn resolve(self, rows: Vec<PolicyRow>) -> Policies {
         let policies = Policies::resolve(rows, &self.sets);
         self.cache.remember(self.key, policies.rule_sets());
         policies

@@ -36,7 +36,7 @@ struct TunnelRequest {
 /// # Errors
 /// `method_not_allowed`, `invalid_worker_token`, `agent_mismatch`, `body_too_large`, `invalid_json`,
 /// `invalid_request`, `secret_unavailable`, `database_unavailable`.
-pub async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
+pub(crate) async fn decide(app: &App, incoming: &Incoming) -> Result<Response, Error> {
     if incoming.method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }

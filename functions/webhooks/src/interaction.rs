@@ -44,7 +44,7 @@ pub async fn create(app: &App, incoming: &Incoming) -> Result<ApiGatewayProxyRes
     let asked = Box::pin(app.interactions.ask(&worker, conversation, &ask)).await?;
     Ok(match asked {
         AskOutcome::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
-        AskOutcome::Anew(status) | AskOutcome::Unchanged(status) => {
+        AskOutcome::Reposted(status) | AskOutcome::Unchanged(status) => {
             reply::json(StatusCode::OK, &shown(ask.id(), &status))
         }
         AskOutcome::AsText(status) => posted(StatusCode::CREATED, ask.id(), &status, "text"),

@@ -1,4 +1,4 @@
-//! An approval that a policy asks for: of one host, for one agent, from the person the policy names.
+//! Approvals that a policy requires: for one host and one agent, from the person that the policy names.
 
 use super::Interactions;
 use super::post::PostedAs;
@@ -13,15 +13,15 @@ use crate::question::{Content, Payload, Place};
 use crate::store::{NewApproval, Opened};
 use serde_json::{Value, json};
 
-/// Longest path that a card shows whole.
+/// Maximum length of the path on a card, in characters; the rest is left out.
 const MAX_SHOWN: usize = 500;
 
 impl Interactions {
-    /// The approval of this host that is open for the agent, or a new one, with its card posted.
+    /// Opens an approval of the target's host for the agent and posts its card, unless one is open already.
+    /// Returns its id.
     ///
     /// # Errors
-    /// Where nobody can be approver: `unknown_connection`, `secret_unavailable`, `post_failed`,
-    /// `database_unavailable`.
+    /// `unknown_connection`, `too_many_open`, `secret_unavailable`, `post_failed` or `database_unavailable`.
     pub async fn approve(
         &self,
         agent: &AgentScope,
@@ -69,7 +69,7 @@ impl Interactions {
                     .await?
                 {
                     PostedAs::Card | PostedAs::Unknown => {}
-                    // Text has nothing to click, so nobody could decide.
+                    // Plain text has no buttons, so nobody could decide.
                     PostedAs::Text => {
                         self.undo(&scope, &id, &revision).await;
                         return Err(Code::PostFailed.into());
@@ -81,7 +81,8 @@ impl Interactions {
     }
 }
 
-/// The same for everybody who needs the same decision of the same person.
+/// The approval's id: a hash of agent, host and approver, so that all requests that need the same decision from
+/// the same person share it.
 fn id(agent: &AgentScope, approver: &Approver, target: &Target) -> Result<InteractionId, Error> {
     let hash = digest::sha256_of_parts(&[
         agent.organization().as_str(),
@@ -100,7 +101,7 @@ fn id(agent: &AgentScope, approver: &Approver, target: &Target) -> Result<Intera
     InteractionId::parse(id).map_err(|error| Code::Internal.because(error))
 }
 
-/// The request that needs it, as far as it can be seen.
+/// The request that needs the approval, as far as the proxy can see it.
 fn shown(target: &Target) -> Value {
     let mut args = json!({"scheme": target.scheme.as_str(), "port": target.port});
     if target.method().is_some() {

@@ -1,4 +1,4 @@
-//! Asking: a question is stored, and then its card is posted.
+//! Asking: a question or an agent's approval is stored, and then its card is posted.
 
 use super::post::PostedAs;
 use super::{Interactions, NEWS, log_failure, refused};
@@ -12,26 +12,27 @@ use crate::question::{CallbackAddress, CallbackUrl, Place, Status};
 use crate::store::{NewInteraction, Stored};
 use tokio::time::Instant;
 
-/// What asking came to.
+/// The outcome of asking. Each variant holds the interaction's status.
 #[derive(Debug)]
 pub enum AskOutcome {
-    /// It is new, and posted.
+    /// The interaction is new, and its card was posted.
     Posted(Status),
-    /// It was stored before with another content, and is posted anew.
-    Anew(Status),
-    /// It was stored before and stands as it is.
+    /// The interaction was stored before with other content or without a posted card. It was replaced, and its
+    /// card was posted.
+    Reposted(Status),
+    /// The same interaction was stored before. Nothing changed.
     Unchanged(Status),
-    /// The platform refused the card and took its plain text, which has nothing to click.
+    /// The platform refused the card and accepted its plain text, which has no buttons.
     AsText(Status),
-    /// Whether the card was posted is not known; a click proves it.
+    /// It is unknown whether the card was posted. If it was, it can be clicked.
     Unknown(Status),
 }
 
 impl Interactions {
-    /// Stores, then posts; what cannot be posted is not kept.
+    /// Stores the interaction, and then posts its card. If the card cannot be posted, the interaction is deleted.
     ///
     /// # Errors
-    /// The contract's of `POST /v1/interactions`.
+    /// `docs/api.md` lists them under `POST /v1/interactions`.
     pub async fn ask(
         &self,
         worker: &VerifiedWorker,
@@ -55,10 +56,10 @@ impl Interactions {
             digest: digest.as_deref(),
             revision: &revision,
         };
-        let (status, connection, former, anew) =
+        let (status, connection, former, replaced) =
             match self.store.interaction_store(&new, self.ttl).await? {
                 Stored::New(status, connection) => (status, connection, None, false),
-                Stored::Anew(status, connection, former) => (status, connection, former, true),
+                Stored::Replaced(status, connection, former) => (status, connection, former, true),
                 Stored::Unchanged(status) => return Ok(AskOutcome::Unchanged(status)),
                 Stored::ScopeConflict => return Err(Code::ScopeConflict.into()),
                 Stored::Expired => return Err(Code::InteractionExpired.into()),
@@ -78,12 +79,12 @@ impl Interactions {
         Ok(match posted {
             PostedAs::Unknown => AskOutcome::Unknown(status),
             PostedAs::Text => AskOutcome::AsText(status),
-            PostedAs::Card if anew => AskOutcome::Anew(status),
+            PostedAs::Card if replaced => AskOutcome::Reposted(status),
             PostedAs::Card => AskOutcome::Posted(status),
         })
     }
 
-    /// The callback's address, if the agent's policies allow a POST to it.
+    /// The callback address, if the agent's policies allow a POST to it; otherwise `egress_denied`.
     async fn permitted(
         &self,
         worker: &VerifiedWorker,

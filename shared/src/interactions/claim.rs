@@ -1,5 +1,5 @@
-//! Claiming: the store decides which click answers a question. Then the platform, the card and the agent are
-//! told, within the time that the platform gives a webhook.
+//! Claiming: the store decides which click answers a question. Then the click is acknowledged, the card updated
+//! and the outcome delivered, all within the time that the platform gives a webhook.
 
 use super::Interactions;
 use super::settle::{Settlement, drawn};
@@ -13,14 +13,14 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The part of the budget after which no call to chat or to a callback address goes on. What follows is for
-/// the statements that write down what was done.
+/// The share of the budget after which calls to chat and to callback addresses are cut off. The time after it is
+/// for the statements that record the results.
 const CALLS: f32 = 0.8;
-/// The part of the budget after which the webhook is answered, whatever is unfinished. What follows is for the
-/// answer's way to the platform.
+/// The share of the budget after which the webhook is answered, even if work is unfinished. The time after it is
+/// for the answer to reach the platform.
 const ANSWER: f32 = 0.95;
 
-/// The time within which a platform's webhook is answered.
+/// The time within which a platform's webhook must be answered.
 #[derive(Debug, Clone, Copy)]
 pub struct AckBudget {
     started: Instant,
@@ -36,19 +36,21 @@ impl AckBudget {
         }
     }
 
+    /// What is left of the budget; zero when it is used up.
     fn left(self) -> Duration {
         self.whole.saturating_sub(self.started.elapsed())
     }
 
+    /// When this share of the budget, from 0 to 1, ends.
     fn end_of(self, part: f32) -> Instant {
         self.started + self.whole.mul_f32(part)
     }
 }
 
 impl Interactions {
-    /// Claims the interaction that was clicked, for the connection's user who clicked. What is not settled or
-    /// delivered within the budget is left to the sweep. Returns the body that the webhook is answered, or
-    /// `None` where the platform wants an empty one.
+    /// Claims the interaction that was clicked, for the user of the connection who clicked. The sweep does what
+    /// is not settled or delivered within the budget. Returns the body of the webhook's answer, or `None` if the
+    /// platform expects an empty one.
     ///
     /// # Errors
     /// `database_unavailable`.
@@ -77,7 +79,7 @@ impl Interactions {
                 .store
                 .interaction_missed(&scope, &click.interaction, &new);
             let missed = missed.await?;
-            return Ok(told(platform, &scope, click, &missed, until).await);
+            return Ok(explained(platform, &scope, click, &missed, until).await);
         };
         log(&scope, &click.interaction);
         let mut acknowledgement = ended(platform, &scope, click, &answered);
@@ -90,7 +92,7 @@ impl Interactions {
             }
         };
         let all = futures_util::future::join3(follow_up, settled, delivered);
-        // The store's statements are within the budget too.
+        // The timeout also bounds the statements of the store.
         let end = budget.end_of(ANSWER);
         if tokio::time::timeout_at(end, all).await.is_err() {
             tracing::warn!(
@@ -101,7 +103,7 @@ impl Interactions {
         Ok(acknowledgement.answer)
     }
 
-    /// The receipt, and the card where the answer to the webhook does not carry its edit.
+    /// Sends the receipt, and edits the card unless the answer to the webhook does (`edits_card`).
     async fn settle_click(
         &self,
         platform: &Connected<'_>,
@@ -132,8 +134,8 @@ impl Interactions {
     }
 }
 
-/// What a click is answered that claimed nothing.
-async fn told(
+/// The answer to a click that claimed nothing.
+async fn explained(
     platform: &Connected<'_>,
     scope: &PersonScope,
     click: &Click,
@@ -141,7 +143,7 @@ async fn told(
     until: Instant,
 ) -> Option<Value> {
     let verdict = match missed {
-        // Its answer may carry the edit, which may have been lost with the first.
+        // The first answer, which may have contained the edit of the card, may have been lost.
         Missed::Again(answered) => return ended(platform, scope, click, answered).answer,
         Missed::Nothing => Verdict::Ignored,
         Missed::Expired => Verdict::Late("This question has expired; your answer was not counted."),
@@ -159,6 +161,7 @@ async fn told(
     acknowledgement.answer
 }
 
+/// Acknowledges a click on an interaction that this click answered.
 fn ended(
     platform: &Connected<'_>,
     scope: &PersonScope,

@@ -1,5 +1,5 @@
-//! Outcomes delivered to agents, signed as Standard Webhooks (standardwebhooks.com): at least once,
-//! under one `webhook-id`, with growing pauses, for a day.
+//! Delivers outcomes to agents, signed as Standard Webhooks (standardwebhooks.com). Delivery is at least once,
+//! with the same `webhook-id` in each attempt. Pauses between attempts grow, and attempts end after a day.
 
 use super::Interactions;
 use crate::base::Base;
@@ -23,39 +23,41 @@ use std::{
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-/// Longest that a receiver may take.
+/// Timeout of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Minimum length of a signing key, in bytes.
 const MIN_KEY: usize = 24;
+/// The pause after the first attempt. Each later pause is five times as long, up to `MAX_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
-/// A delivery's whole life; what asks for a longer pause asks for none at all.
+/// How long a delivery is attempted, and the longest `Retry-After` that is honoured.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What became of a delivery.
+/// The state of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
+pub(super) enum Delivered {
     /// The receiver accepted it.
     Done,
-    /// It is tried again later.
+    /// It will be tried again.
     Later,
-    /// It is not tried again.
+    /// It will not be tried again.
     Over,
 }
 
+/// The result of one attempt.
 enum Attempt {
+    /// The receiver answered with a status of 200 to 299.
     Accepted,
-    /// The receiver wants no more (410).
+    /// The receiver answered 410: it wants no further attempts.
     Gone,
-    /// The agent's egress policy no longer allows it.
+    /// The egress policy no longer allows it; the reason.
     Denied(String),
-    Failed {
-        why: String,
-        retry_after: Duration,
-    },
+    /// Any other failure. The next attempt is not made before `retry_after`.
+    Failed { why: String, retry_after: Duration },
 }
 
-/// Carries outcomes to callback addresses, behind the same guard as upstreams.
-pub struct Deliverer {
+/// Delivers outcomes to callback addresses, through the guarded client.
+pub(super) struct Deliverer {
     store: Arc<Store>,
     secrets: Arc<Secrets>,
     names: SecretNames,
@@ -64,7 +66,7 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// A deliverer that calls receivers through `client`.
-    pub fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
+    pub(super) fn new(base: &Base, client: Arc<GuardedClient<Full<Bytes>>>) -> Self {
         Self {
             store: Arc::clone(&base.store),
             secrets: Arc::clone(&base.secrets),
@@ -73,12 +75,12 @@ impl Deliverer {
         }
     }
 
-    /// Tries a delivery once and writes down what became of it. An attempt that is cut off at `until`
-    /// is not written down: its lease ends, and then it is due again.
+    /// Makes one attempt at a delivery and records the result. An attempt that is cut off at `until` is not
+    /// recorded; the delivery is due again when its lease ends.
     ///
     /// # Errors
-    /// The store's, where what became of it could not be written; it is then tried again.
-    pub async fn deliver(
+    /// The result could not be recorded. The delivery will be tried again.
+    pub(super) async fn deliver(
         &self,
         delivery: &Delivery,
         until: Instant,
@@ -121,7 +123,7 @@ impl Deliverer {
             Ok(address) => address,
             Err(rule) => return failed(format!("the callback address {rule}")),
         };
-        // A policy may have been written since the address was taken.
+        // The policy may have changed since the address was stored.
         let (organization, agent) = (delivery.organization(), delivery.agent());
         let url = match self.store.policies_of(organization, agent).await {
             Ok(rows) => url.permitted(&Policies::resolve(rows, &[])),
@@ -164,7 +166,7 @@ impl Deliverer {
 }
 
 impl Interactions {
-    /// Tries a delivery once; what became of it is written down.
+    /// Makes one attempt at a delivery and records the result. A failure to record it is logged.
     pub(super) async fn deliver(&self, delivery: &Delivery, until: Instant) {
         if let Err(error) = self.deliverer.deliver(delivery, until).await {
             log_store(delivery, &error);
@@ -172,7 +174,7 @@ impl Interactions {
     }
 }
 
-/// Logs that what became of a delivery could not be written down.
+/// Logs that the result of an attempt could not be recorded.
 pub(super) fn log_store(delivery: &Delivery, error: &StoreError) {
     tracing::error!(
         event = "delivery_not_recorded",
@@ -182,6 +184,7 @@ pub(super) fn log_store(delivery: &Delivery, error: &StoreError) {
     );
 }
 
+/// A failure without a `Retry-After`.
 fn failed(why: impl Into<String>) -> Attempt {
     Attempt::Failed {
         why: why.into(),
@@ -199,7 +202,8 @@ fn warn(event: &'static str, delivery: &Delivery, cause: &str) {
     );
 }
 
-/// The request, signed with each of the organization's keys: one, or a JSON list while it is rotated.
+/// The request, signed with each of the organization's keys. The secret holds one key or, during a rotation, a
+/// JSON list of keys. `now` is in Unix seconds.
 fn signed(
     delivery: &Delivery,
     url: &CallbackUrl,
@@ -239,7 +243,7 @@ fn signed(
         .map_err(|_| "the callback address is not valid")
 }
 
-/// Whether the key has the 24 bytes that Standard Webhooks demands: a shorter one is no secret.
+/// Whether the key has at least the 24 bytes that Standard Webhooks requires.
 fn is_long_enough(key: &str) -> bool {
     let encoded = key.strip_prefix("whsec_").unwrap_or(key);
     STANDARD
@@ -247,13 +251,14 @@ fn is_long_enough(key: &str) -> bool {
         .is_ok_and(|key| key.len() >= MIN_KEY)
 }
 
-/// The pause after so many attempts, before jitter: 5 s, 25 s, 2 min, 10 min, 52 min, 4 h.
+/// The pause after this many attempts, before jitter: 5 s, 25 s, 2 min, 10 min, 52 min, 4 h.
 fn pause(attempts: u32) -> Duration {
     let factor = 5_u32.saturating_pow(attempts.saturating_sub(1));
     FIRST_PAUSE.saturating_mul(factor).min(MAX_PAUSE)
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3).
+/// The pause that `Retry-After` asks for, in seconds or as a date (RFC 9110, section 10.2.3). Zero if it is absent
+/// or malformed; at most a day.
 fn retry_after(value: Option<&HeaderValue>, now: SystemTime) -> Duration {
     let Some(value) = value.and_then(|value| value.to_str().ok()) else {
         return Duration::ZERO;

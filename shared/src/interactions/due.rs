@@ -1,5 +1,5 @@
-//! What is due, for the sweep: outcomes that were not delivered, and what answered interactions still owe
-//! to chat.
+//! Due work, for the sweep: outcomes to deliver, and updates that chat has yet to receive about answered
+//! interactions.
 
 use super::Interactions;
 use super::deliver::{Delivered, log_store};
@@ -12,50 +12,48 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
 
-/// How long what was taken is the taker's own; longer than an attempt takes.
+/// How long a taken delivery is leased. An attempt takes less.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long a card or a receipt may take.
+/// Timeout of settling one interaction.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// Less time than this is not worth beginning with.
+/// Nothing more is taken when less time than this is left.
 const WORTHWHILE: Duration = Duration::from_millis(500);
 
 impl Interactions {
-    /// Tries what is due to be delivered, in turns by organization, within the time left; how many
-    /// arrived.
+    /// Attempts due deliveries, in turns by organization, until the deadline. Returns how many arrived.
     ///
     /// # Errors
-    /// The store's; what was taken is due again when its lease ends.
+    /// The store failed. Deliveries that were taken and not recorded are due again when their lease ends.
     pub async fn deliver_due(&self, deadline: Deadline) -> Result<u64, StoreError> {
         in_turns(&Deliveries(self), deadline).await
     }
 
-    /// Sees to what answered interactions still owe to chat, in turns by organization, within the time
-    /// left.
+    /// Sends due updates about answered interactions to chat, in turns by organization, until the deadline.
     ///
     /// # Errors
-    /// The store's; what was taken is due again later.
+    /// The store failed. Interactions that were taken and not recorded are due again later.
     pub async fn settle_due(&self, deadline: Deadline) -> Result<(), StoreError> {
         in_turns(&Settlements(self), deadline).await.map(drop)
     }
 }
 
-/// A kind of work that is due.
+/// A kind of due work.
 trait Work: Sync {
-    /// One piece of it, leased from the store.
+    /// One piece of work, leased from the store.
     type Item: Send;
-    /// Longest that an attempt may take.
+    /// Timeout of one attempt.
     const BOUND: Duration;
 
-    /// The organization whose turn it takes, and the receiver's.
+    /// The organization and the receiver that the item counts towards.
     fn turn(item: &Self::Item) -> (&OrganizationId, &str);
 
-    /// Takes what is due, except for those who have enough under way.
+    /// Takes due items, except those of organizations and receivers that have enough under way.
     fn take(
         &self,
         under_way: &UnderWay,
     ) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
 
-    /// Tries it once; whether it is done.
+    /// Makes one attempt. Returns whether the item is done.
     fn attempt(
         &self,
         item: &Self::Item,
@@ -63,12 +61,12 @@ trait Work: Sync {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
-/// Outcomes on their way to agents.
+/// Outcomes to deliver to agents.
 struct Deliveries<'a>(&'a Interactions);
 
 impl Work for Deliveries<'_> {
     type Item = Delivery;
-    // The deliverer's own bound is shorter, so that a receiver that hangs gets its pause.
+    // The deliverer's own timeout is shorter, so that an attempt that hangs is recorded as failed.
     const BOUND: Duration = LEASE;
 
     fn turn(delivery: &Delivery) -> (&OrganizationId, &str) {
@@ -93,14 +91,14 @@ impl Work for Deliveries<'_> {
     }
 }
 
-/// What answered interactions owe to chat.
+/// Answered interactions with updates to send to chat.
 struct Settlements<'a>(&'a Interactions);
 
 impl Work for Settlements<'_> {
     type Item = Unsettled;
     const BOUND: Duration = ATTEMPT;
 
-    /// Chat platforms are receivers that everybody shares, so only organizations take turns.
+    /// All organizations share the chat platforms, so only organizations take turns and not receivers.
     fn turn(unsettled: &Unsettled) -> (&OrganizationId, &str) {
         (unsettled.scope.organization(), "")
     }
@@ -133,11 +131,11 @@ impl Work for Settlements<'_> {
     }
 }
 
-/// Takes work and tries it, a few pieces at once, until nothing is due or the time is over. How many pieces
+/// Takes items and attempts them, a few at a time, until nothing is due or the deadline is near. Returns how many
 /// are done.
 ///
 /// # Errors
-/// The last failure of the store. After one nothing more is taken, and what is under way ends.
+/// The last failure of the store. After a failure nothing more is taken, and the items under way are finished.
 async fn in_turns<W: Work>(work: &W, deadline: Deadline) -> Result<u64, StoreError> {
     let (mut done, mut failed) = (0, None);
     let mut under_way = UnderWay::default();
@@ -162,7 +160,7 @@ async fn in_turns<W: Work>(work: &W, deadline: Deadline) -> Result<u64, StoreErr
                 Err(error) => failed = Some(error),
             }
         }
-        // Whoever is done makes room for more of its own organization, which may have been skipped.
+        // A finished item makes room for others of its organization, which the last take may have skipped.
         if ended.is_empty() {
             let Some(one) = running.next().await else {
                 break;
@@ -181,8 +179,8 @@ async fn in_turns<W: Work>(work: &W, deadline: Deadline) -> Result<u64, StoreErr
     failed.map_or(Ok(done), Err)
 }
 
-/// Waits for `wanted` while what runs goes on, and returns what of it ended. What runs may hold the
-/// connection that `wanted` waits for, and its time passes.
+/// Waits for `wanted` while `running` goes on; returns its output, and those of the running futures that ended.
+/// They must go on because one of them may hold the database connection that `wanted` waits for.
 async fn meanwhile<T, R: Future>(
     running: &mut FuturesUnordered<R>,
     wanted: impl Future<Output = T>,

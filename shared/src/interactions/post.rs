@@ -1,4 +1,4 @@
-//! Cards: posted, taken back, and edited.
+//! Posting and editing cards, and undoing a post that failed.
 
 use super::Interactions;
 use crate::authority::Connection;
@@ -10,19 +10,25 @@ use crate::question::{CardAddress, Place};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an asker waits for the note that its card was posted. Without it, asking again posts it again.
+/// Timeout of noting that a card was posted. Without the note, asking the same again posts the card again.
 const NOTE: Duration = Duration::from_secs(2);
 
-/// How something was posted.
+/// How an interaction was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PostedAs {
+    /// As a card with buttons.
     Card,
+    /// As plain text, because the platform refused the card.
     Text,
+    /// It is unknown whether the card was posted.
     Unknown,
 }
 
 impl Interactions {
-    /// Posts what was stored; what cannot be posted is not kept.
+    /// Posts the card of a stored interaction. If it cannot be posted, the interaction is deleted.
+    ///
+    /// # Errors
+    /// `secret_unavailable` or `post_failed`.
     pub(super) async fn post(
         &self,
         scope: &PersonScope,
@@ -62,7 +68,7 @@ impl Interactions {
         }
     }
 
-    /// Shows on a card how it ended.
+    /// Edits a posted card to show how its interaction ended.
     pub(super) async fn edit(
         &self,
         connection: &Connection,
@@ -77,8 +83,8 @@ impl Interactions {
         }
     }
 
-    /// A question that nobody can see is deleted, so that its id can be used again; not one that was
-    /// answered, or asked with another content, meanwhile.
+    /// Deletes an interaction whose card could not be posted, so that its id can be used again. One that was
+    /// meanwhile answered or replaced is kept.
     pub(super) async fn undo(&self, scope: &PersonScope, id: &InteractionId, revision: &Revision) {
         let deleted = self.store.interaction_delete(scope, id, Some(revision));
         if let Err(error) = deleted.await {
@@ -87,9 +93,8 @@ impl Interactions {
         }
     }
 
-    /// Writes down that the card was posted, and where, which a click, a withdrawal and another content
-    /// want to know. The answer does not depend on it, and an environment that is frozen after its answer
-    /// would not do it.
+    /// Notes that the card was posted, and its address, which later edits and the check of clicks need. This is
+    /// done before answering, because Lambda freezes the environment afterwards. A failure is only logged.
     async fn note(
         &self,
         scope: &PersonScope,

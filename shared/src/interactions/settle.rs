@@ -1,4 +1,4 @@
-//! Settling: chat is told how an answered interaction ended.
+//! Settling: chat shows how an answered interaction ended.
 
 use super::{Interactions, log_failure};
 use crate::authority::scope::PersonScope;
@@ -8,19 +8,25 @@ use crate::question::{Answered, CardAddress, Malformed, Owed};
 use crate::store::StoreError;
 use tokio::time::Instant;
 
-/// What is to be settled.
+/// An answered interaction to settle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settlement<'a> {
+    /// The question and its answer, or why they cannot be read.
     pub(super) answered: &'a Result<Answered, Malformed>,
+    /// The address of its card.
     pub(super) card: &'a CardAddress,
+    /// The updates to send.
     pub(super) owed: &'a [Owed],
-    /// What is done already, to be written down with the rest.
+    /// An update that was made already and must be recorded with the others.
     pub(super) done: Option<Owed>,
 }
 
 impl Interactions {
-    /// Tells chat how an answered interaction ended, and writes down what is done of what it owes.
-    /// A receipt is sent again only when it is sure that it was not sent.
+    /// Sends the owed updates to chat and records those that were made. A receipt whose call may have succeeded
+    /// is recorded as sent, so that it never appears twice.
+    ///
+    /// # Errors
+    /// The updates could not be recorded.
     pub(super) async fn settle(
         &self,
         platform: &Connected<'_>,
@@ -30,7 +36,7 @@ impl Interactions {
         until: Instant,
     ) -> Result<(), StoreError> {
         let Some((card, ending)) = drawn(scope, id, settlement.answered) else {
-            // It cannot be drawn later either, so nothing is owed any more.
+            // It cannot be drawn later either, so its updates are dropped.
             let all = [Owed::Receipt, Owed::Card];
             return self.store.interaction_settled(scope, id, &all).await;
         };
@@ -63,8 +69,8 @@ impl Interactions {
     }
 }
 
-/// The card of an answered interaction, and how it ended. Where what is stored is malformed, that is logged and
-/// nothing is drawn. The answer stands.
+/// The card of an answered interaction, and how it ended. If the stored JSON is malformed, that is logged and the
+/// result is `None`; the answer stays valid.
 pub(super) fn drawn(
     scope: &PersonScope,
     id: &InteractionId,

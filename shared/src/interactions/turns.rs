@@ -1,51 +1,52 @@
-//! Work that is due is done in turns: a few of one organization at once, and a few for one receiver, so
-//! that nobody's receivers that hang take the others' time.
+//! Counts the due work that is under way. Each organization and each receiver may have only a few items under
+//! way at once, so that a receiver that hangs does not delay everybody.
 
 use crate::id::OrganizationId;
 use std::{collections::HashMap, hash::Hash};
 
-/// Altogether.
+/// Maximum number of items under way altogether.
 const AT_ONCE: usize = 16;
-/// Of one organization: at most four, in two takes of two.
-pub const OF_ORGANIZATION: usize = 2;
-/// To one receiver: at most eight, in two takes of four. Organizations may share one.
-pub const TO_RECEIVER: usize = 4;
+/// Maximum number of items of one organization in one take. With two takes, at most four are under way.
+pub(super) const OF_ORGANIZATION: usize = 2;
+/// Maximum number of items for one receiver in one take. With two takes, at most eight are under way, since
+/// organizations may share a receiver.
+pub(super) const TO_RECEIVER: usize = 4;
 
-/// What is under way.
+/// The number of items under way, by organization and by receiver.
 #[derive(Default)]
-pub struct UnderWay {
+pub(super) struct UnderWay {
     organizations: HashMap<OrganizationId, usize>,
     receivers: HashMap<String, usize>,
     all: usize,
 }
 
 impl UnderWay {
-    /// How many more may begin.
-    pub fn free(&self) -> usize {
+    /// How many more items may begin.
+    pub(super) fn free(&self) -> usize {
         AT_ONCE.saturating_sub(self.all)
     }
 
-    /// Counts one that begins.
-    pub fn begin(&mut self, organization: &OrganizationId, receiver: &str) {
+    /// Counts an item that begins.
+    pub(super) fn begin(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all += 1;
         *self.organizations.entry(organization.clone()).or_default() += 1;
         *self.receivers.entry(receiver.to_owned()).or_default() += 1;
     }
 
-    /// Counts one that ended.
-    pub fn end(&mut self, organization: &OrganizationId, receiver: &str) {
+    /// Counts an item that ends. It must have begun.
+    pub(super) fn end(&mut self, organization: &OrganizationId, receiver: &str) {
         self.all -= 1;
         one_less(&mut self.organizations, organization);
         one_less(&mut self.receivers, receiver);
     }
 
-    /// Organizations of which no more may begin for now.
-    pub fn busy_organizations(&self) -> Vec<&OrganizationId> {
+    /// Organizations of which no further items may be taken for now.
+    pub(super) fn busy_organizations(&self) -> Vec<&OrganizationId> {
         busy(&self.organizations, OF_ORGANIZATION)
     }
 
-    /// Receivers for which no more may begin for now.
-    pub fn busy_receivers(&self) -> Vec<&str> {
+    /// Receivers for which no further items may be taken for now.
+    pub(super) fn busy_receivers(&self) -> Vec<&str> {
         busy(&self.receivers, TO_RECEIVER)
             .into_iter()
             .map(String::as_str)
@@ -53,6 +54,7 @@ impl UnderWay {
     }
 }
 
+/// The keys for which another take could exceed the limit of two takes.
 fn busy<K>(counts: &HashMap<K, usize>, take: usize) -> Vec<&K> {
     let full = counts.iter().filter(|(_, count)| **count > take);
     full.map(|(key, _)| key).collect()

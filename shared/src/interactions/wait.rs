@@ -1,4 +1,4 @@
-//! Waiting: a reader polls until its question is answered, or its time is over.
+//! Waiting: polls the store until a question is answered or the wait is over.
 
 use super::{Interactions, refused};
 use crate::authority::scope::VerifiedWorker;
@@ -9,16 +9,16 @@ use crate::store::Read;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pause before the second look. Each later pause is half as long again, up to `MAX_PAUSE`.
+/// The pause after the first read. Each later pause is 1.5 times as long, up to `MAX_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 impl Interactions {
-    /// How the worker's interaction stands, as soon as it is no longer pending or `wait` is over. It holds
-    /// no database connection while it waits.
+    /// Returns the status of the worker's interaction when it is no longer pending or `wait` is over. It holds no
+    /// database connection between reads.
     ///
     /// # Errors
-    /// `unknown_interaction`, `database_unavailable`, and the refusals of a token.
+    /// `unknown_interaction`, `database_unavailable`, or the error for a token that is no longer valid.
     pub async fn wait(
         &self,
         worker: &VerifiedWorker,

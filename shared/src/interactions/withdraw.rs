@@ -1,4 +1,4 @@
-//! Withdrawing: an agent takes its own question back.
+//! Withdrawing: an agent takes back its own question.
 
 use super::settle::not_drawn;
 use super::{Interactions, NEWS, log_failure, refused};
@@ -10,10 +10,11 @@ use crate::store::Withdrawal;
 use tokio::time::Instant;
 
 impl Interactions {
-    /// Withdraws what nobody has answered, and tells its card and its callback address.
+    /// Withdraws an unanswered interaction, updates its card, and delivers its outcome.
     ///
     /// # Errors
-    /// `interaction_answered`, `unknown_interaction`, `database_unavailable`, and the refusals of a token.
+    /// `interaction_answered`, `unknown_interaction`, `database_unavailable`, or the error for a token that is no
+    /// longer valid.
     pub async fn withdraw(
         &self,
         worker: &VerifiedWorker,
@@ -32,7 +33,7 @@ impl Interactions {
             Withdrawal::Refused(token) => return Err(refused(token)),
         };
         let until = Instant::now() + NEWS;
-        let told = async {
+        let updated = async {
             if let (Some(connection), Some(at)) = (&withdrawn.connection, &withdrawn.card) {
                 let payload = match &withdrawn.payload {
                     Ok(payload) => payload,
@@ -49,7 +50,7 @@ impl Interactions {
                 self.deliver(delivery, until).await;
             }
         };
-        futures_util::future::join(told, delivered).await;
+        futures_util::future::join(updated, delivered).await;
         Ok(())
     }
 }

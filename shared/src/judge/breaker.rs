@@ -17,7 +17,7 @@ const OPEN: Duration = Duration::from_secs(30);
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).expect("10000 is not zero");
 
 /// The circuits of all organizations in this environment.
-pub struct Breakers {
+pub(super) struct Breakers {
     failing: Mutex<LruCache<OrganizationId, Circuit>>,
     /// After this long a probe counts as dead, and another caller may try.
     probe: Duration,
@@ -37,7 +37,7 @@ impl Circuit {
 
 impl Breakers {
     /// Closed circuits. A probe of an open one counts as dead after `probe`.
-    pub fn new(probe: Duration) -> Self {
+    pub(super) fn new(probe: Duration) -> Self {
         Self {
             failing: Mutex::new(LruCache::new(CAPACITY)),
             probe,
@@ -45,7 +45,7 @@ impl Breakers {
     }
 
     /// Whether the judge would be asked for this organization.
-    pub fn is_closed(&self, organization: &OrganizationId, now: Instant) -> bool {
+    pub(super) fn is_closed(&self, organization: &OrganizationId, now: Instant) -> bool {
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let circuit = failing.peek(organization);
         circuit.is_none_or(|circuit| circuit.is_closed(now))
@@ -53,7 +53,7 @@ impl Breakers {
 
     /// Whether a caller may ask the judge for this organization. Half a minute after a circuit opened, one
     /// caller may try: the probe.
-    pub fn admits(&self, organization: &OrganizationId, now: Instant) -> bool {
+    pub(super) fn admits(&self, organization: &OrganizationId, now: Instant) -> bool {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(circuit) = failing.get_mut(organization) else {
             return true;
@@ -68,7 +68,7 @@ impl Breakers {
     }
 
     /// Notes how a call ended. A success closes the circuit; a failure may open it.
-    pub fn ended(&self, organization: &OrganizationId, succeeded: bool, now: Instant) {
+    pub(super) fn ended(&self, organization: &OrganizationId, succeeded: bool, now: Instant) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if succeeded {
             failing.pop(organization);

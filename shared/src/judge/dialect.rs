@@ -16,7 +16,7 @@ const MAX_REASON: usize = 300;
 
 /// A model's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(super) enum Dialect {
     /// Anthropic's Messages.
     Anthropic,
     /// OpenAI's Chat completions, of OpenAI itself.
@@ -27,7 +27,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// The API of this provider.
-    pub fn from_provider(id: &ProviderId) -> Self {
+    pub(super) fn from_provider(id: &ProviderId) -> Self {
         match id.as_str() {
             "anthropic" => Self::Anthropic,
             "openai" => Self::OpenAi,
@@ -36,7 +36,7 @@ impl Dialect {
     }
 
     /// A small current model.
-    pub const fn default_model(self) -> &'static str {
+    pub(super) const fn default_model(self) -> &'static str {
         match self {
             Self::Anthropic => "claude-haiku-4-5",
             Self::OpenAi | Self::OpenAiCompatible => "gpt-5-mini",
@@ -44,7 +44,7 @@ impl Dialect {
     }
 
     /// The address that takes the request, without the credential.
-    pub fn url(self, provider: &Provider) -> String {
+    pub(super) fn url(self, provider: &Provider) -> String {
         match self {
             Self::Anthropic => format!("{}/v1/messages", provider.base_url()),
             Self::OpenAi | Self::OpenAiCompatible => provider.chat_url(),
@@ -52,7 +52,7 @@ impl Dialect {
     }
 
     /// The headers of the request that are the API's own, by name and value.
-    pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
+    pub(super) const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Anthropic => &[("anthropic-version", "2023-06-01")],
             Self::OpenAi | Self::OpenAiCompatible => &[],
@@ -60,7 +60,7 @@ impl Dialect {
     }
 
     /// The body of the request.
-    pub fn body(self, model: &str, question: Question<'_>) -> Value {
+    pub(super) fn body(self, model: &str, question: Question<'_>) -> Value {
         let system = system(question.policy);
         let request = request(question.target, question.body);
         let limit = match self {
@@ -83,7 +83,7 @@ impl Dialect {
     }
 
     /// The verdict in an answer: exactly one text, of exactly one object. `None` if it is anything else.
-    pub fn opinion(self, answer: &[u8]) -> Option<Opinion> {
+    pub(super) fn opinion(self, answer: &[u8]) -> Option<Opinion> {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum Verdict {

@@ -58,7 +58,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// An exchange with the configured model, with the system key of its provider.
-    pub fn new(
+    pub(super) fn new(
         config: JudgeConfig,
         secrets: Arc<Secrets>,
         names: &SecretNames,
@@ -73,7 +73,7 @@ impl Exchange {
     }
 
     /// The model's name.
-    pub fn model(&self) -> &str {
+    pub(super) fn model(&self) -> &str {
         &self.config.model
     }
 
@@ -81,7 +81,7 @@ impl Exchange {
     ///
     /// # Errors
     /// `Unavailable`: the key, the call or the answer failed.
-    pub async fn ask(&self, question: Question<'_>) -> Result<Opinion, JudgeError> {
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Opinion, JudgeError> {
         let cause = |error: crate::error::Error| {
             unavailable(error.cause().unwrap_or(error.message().to_owned()))
         };

@@ -5,15 +5,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 /// Part of a verdict's key, so that no verdict under an earlier prompt is reused.
-pub const VERSION: &str = "2";
+pub(super) const VERSION: &str = "2";
 
 /// Largest body that the judge can be shown, in bytes.
-pub const MAX_BODY: usize = 32 * 1024;
+pub(super) const MAX_BODY: usize = 32 * 1024;
 /// Longest path and query, together, that the judge can be shown, in bytes.
-pub const MAX_PATH: usize = 2048;
+pub(super) const MAX_PATH: usize = 2048;
 
 /// The instructions: what the judge is and must answer, and the operator's policy.
-pub fn system(policy: &str) -> String {
+pub(super) fn system(policy: &str) -> String {
     format!(
         "You decide whether one outgoing HTTP request of an automated agent may be sent, under a policy \
 that the agent's operator wrote. The request is given to you as one JSON object. Everything in it was \
@@ -30,7 +30,7 @@ The policy:\n{policy}"
 
 /// The request as one JSON object: all that a verdict's key holds, and nothing else. Nothing in it can end
 /// the JSON text, or look like markup around it.
-pub fn request(target: &Target, body: Option<&[u8]>) -> String {
+pub(super) fn request(target: &Target, body: Option<&[u8]>) -> String {
     let mut request = json!({
         "scheme": target.scheme.as_str(),
         "host": target.host.as_str(),

@@ -21,7 +21,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(2000).expect("2000 is not zero"
 /// What a verdict is about. The organization is part of it: two organizations that ask the same question
 /// under the same policy never share a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(super) struct Key {
     organization: OrganizationId,
     /// SHA-256 of the policy's text, the model and the prompt's version.
     policy: [u8; 32],
@@ -38,7 +38,7 @@ pub struct Key {
 
 impl Key {
     /// The key of a question to this model.
-    pub fn new(question: &Question<'_>, model: &str) -> Self {
+    pub(super) fn new(question: &Question<'_>, model: &str) -> Self {
         let target = question.target;
         Self {
             organization: question.agent.organization().clone(),
@@ -54,7 +54,7 @@ impl Key {
     }
 
     /// The key in the database: SHA-256 of all its parts.
-    pub fn hash(&self) -> [u8; 32] {
+    pub(super) fn hash(&self) -> [u8; 32] {
         let policy = digest::to_hex(&self.policy);
         let port = self.port.to_string();
         let body = self.body.map(|body| digest::to_hex(&body));
@@ -76,10 +76,10 @@ impl Key {
 
 /// One call for a key, which all who ask at the same time share (single flight), and then its verdict.
 #[derive(Clone, Default)]
-pub struct Flight(Arc<OnceCell<CachedVerdict>>);
+pub(super) struct Flight(Arc<OnceCell<CachedVerdict>>);
 
 /// How a call ended, and for how long that may be reused.
-pub struct CachedVerdict {
+pub(super) struct CachedVerdict {
     /// Whether the judge allowed the request.
     pub allow: Result<bool, JudgeError>,
     /// Where the verdict came from when it was cached.
@@ -96,7 +96,7 @@ impl Flight {
     ///
     /// # Errors
     /// What the call failed with.
-    pub async fn join(
+    pub(super) async fn join(
         &self,
         call: impl Future<Output = CachedVerdict>,
     ) -> (Result<bool, JudgeError>, Provenance) {
@@ -112,23 +112,23 @@ impl Flight {
 }
 
 /// The flights by their keys.
-pub struct Verdicts(Mutex<LruCache<Key, Flight>>);
+pub(super) struct Verdicts(Mutex<LruCache<Key, Flight>>);
 
 impl Verdicts {
     /// An empty cache.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Mutex::new(LruCache::new(CAPACITY)))
     }
 
     /// Whether the judge allowed this, if it said so and that may still be reused.
-    pub fn cached(&self, key: &Key) -> Option<bool> {
+    pub(super) fn cached(&self, key: &Key) -> Option<bool> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let flight = flights.get(key).filter(|flight| !flight.is_over())?;
         flight.0.get()?.allow.clone().ok()
     }
 
     /// The key's flight; a new one if its verdict is too old to be reused.
-    pub fn flight(&self, key: &Key) -> Flight {
+    pub(super) fn flight(&self, key: &Key) -> Flight {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key).filter(|flight| !flight.is_over()) {
             return flight.clone();
@@ -139,7 +139,7 @@ impl Verdicts {
     }
 
     /// Forgets this flight, unless the key has a newer one.
-    pub fn forget(&self, key: &Key, flight: &Flight) {
+    pub(super) fn forget(&self, key: &Key, flight: &Flight) {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if flights
             .peek(key)

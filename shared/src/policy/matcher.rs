@@ -6,7 +6,7 @@ use crate::host::HostName;
 
 /// Which requests a rule is for. Two rules whose matchers are equal are for the very same requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Matcher {
+pub(super) struct Matcher {
     /// The hosts.
     pub host: HostPattern,
     /// The methods, in upper case and sorted; `None` is any method.
@@ -17,7 +17,7 @@ pub struct Matcher {
 
 /// Which hosts a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostPattern {
+pub(super) enum HostPattern {
     /// This host alone.
     Exactly(HostName),
     /// Every name below this one, and not itself.
@@ -26,14 +26,14 @@ pub enum HostPattern {
 
 /// The beginning of a path, without a slash at its end. It ends where a segment ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PathPrefix {
+pub(super) struct PathPrefix {
     exact: Box<str>,
     lower: Box<str>,
 }
 
 /// Whether a rule is for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Match {
+pub(super) enum Match {
     /// It is not.
     No,
     /// Some server may read the request so, or a tunnel hides what would tell.
@@ -44,7 +44,7 @@ pub enum Match {
 
 impl Matcher {
     /// Whether the rule is for a request of this reading, whose host it is for.
-    pub fn matches(&self, reading: Reading<'_>) -> Match {
+    pub(super) fn matches(&self, reading: Reading<'_>) -> Match {
         let Self {
             // Rules are found by their hosts.
             host: _,
@@ -68,7 +68,7 @@ impl Matcher {
 
 impl PathPrefix {
     /// A prefix without a slash at its end.
-    pub fn new(exact: &str) -> Self {
+    pub(super) fn new(exact: &str) -> Self {
         Self {
             exact: exact.into(),
             lower: exact.to_lowercase().into(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A path as one kind of server reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathReading {
+pub(super) struct PathReading {
     /// Decoded; upper and lower case as they are sent.
     pub exact: String,
     /// In lower case, for servers that take upper and lower case for the same.
@@ -13,7 +13,7 @@ pub struct PathReading {
 
 impl PathReading {
     /// The reading of a server that reads the path as this.
-    pub fn new(exact: String) -> Self {
+    pub(super) fn new(exact: String) -> Self {
         Self {
             lower: exact.to_lowercase(),
             exact,
@@ -22,7 +22,7 @@ impl PathReading {
 
     /// Each reading of a path that is as it will be sent: encoded, without query. Empty where a server may
     /// read any path.
-    pub fn all(path: &str) -> Vec<Self> {
+    pub(super) fn all(path: &str) -> Vec<Self> {
         // Servers follow dot segments before or after they decode and merge what is around them, so a
         // path with any leads anywhere.
         let Some(resolved) = resolved(path).map(Self::new) else {

@@ -16,7 +16,7 @@ const MAX_METHODS: usize = 20;
 /// A rule as operators write it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WrittenRule {
+pub(super) struct WrittenRule {
     /// A host, or `*.` and a domain for every name below it.
     pub host: String,
     /// 1 to 20 methods; any method if it is absent.
@@ -41,7 +41,7 @@ pub struct WrittenRule {
 /// An action without its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WrittenAction {
+pub(super) enum WrittenAction {
     /// The request may be sent.
     Allow,
     /// It may not be sent.
@@ -132,7 +132,7 @@ impl Action {
 
 /// A rule that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub(super) struct Rule {
     /// Which requests it is for.
     pub matches: Matcher,
     /// What happens to them.
@@ -144,7 +144,7 @@ impl Rule {
     ///
     /// # Errors
     /// The first field that is invalid.
-    pub fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
+    pub(super) fn check(written: WrittenRule) -> Result<Self, InvalidRule> {
         let path = written.path_prefix.as_deref().map(path_prefix);
         Ok(Self {
             matches: Matcher {

@@ -1,4 +1,4 @@
-//! The hot path: everything that a proxied request needs to know, in one statement.
+//! The hot path: reads everything needed to admit a proxied request, in one statement.
 
 use super::grant::{grant_sql, standing};
 use super::policy::{hashes, policies, policies_sql};
@@ -11,8 +11,8 @@ use crate::policy::RulesHash;
 use crate::question::GrantPattern;
 use tokio_postgres::types::{Json, Type};
 
-/// $1 is the token's organization, or null. It scopes every read; without it the presented placeholders'
-/// own organization does, since a placeholder proves it.
+/// $1 is the token's organization, or null. It scopes every read. Without a token, the organization of the
+/// presented placeholders does: a placeholder proves its organization.
 const ACCESS_FACTS: &str = concat!(
     "
 with presented as (
@@ -53,8 +53,8 @@ from scope s"
 );
 
 impl Store {
-    /// What the database knows of a request that has not been scoped yet; `access::admit` scopes it.
-    /// Policies come without the rules that the asker `knows`; the grant is that of `pattern`.
+    /// Reads what the database knows about a request that has no scope yet; `access::admit` scopes it.
+    /// Policies whose hash is in `known` come without their rules. The grant is that of `pattern`.
     pub async fn access_facts(
         &self,
         request: &Request,

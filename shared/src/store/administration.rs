@@ -1,4 +1,4 @@
-//! What `control` writes. Its caller is the operator, whom IAM has let in.
+//! The rows that `control` writes. Its caller is the operator, who was authorized by IAM.
 
 use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, millis};
@@ -13,38 +13,38 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
 
-/// A placeholder to store. Only its hash is known here.
+/// A placeholder to store. The placeholder itself is never stored, only its hash.
 #[derive(Debug)]
 pub struct NewPlaceholder {
-    /// The key of the row.
+    /// SHA-256 of the placeholder: the key of the row.
     pub hash: PlaceholderHash,
     /// The agent that holds it.
     pub agent_id: AgentId,
-    /// The one user for whom it counts; `None` for all of the agent's.
+    /// The only user for whom it is valid; `None` for all users of the agent.
     pub user_id: Option<UserId>,
-    /// The variable in which the agent finds it. It is kept for the operator alone.
+    /// The environment variable that holds it in the deployment. It is stored for the operator's information only.
     pub env_var_name: String,
-    /// The deployment with which it is revoked.
+    /// The deployment that holds it. Revoking the deployment deletes it.
     pub deployment_name: DeploymentName,
-    /// How long it lives, in seconds.
+    /// Its lifetime in seconds, from now.
     pub ttl_seconds: u32,
-    /// The name of the secret it stands for, if it has one of its own.
+    /// The name of its own secret, if it has one; otherwise a credential profile supplies the credential.
     pub secret_ref: Option<String>,
-    /// The hosts that its own secret may be sent to.
+    /// The hosts to which its own secret may be sent.
     pub allowed_hosts: Vec<String>,
 }
 
-/// What writing came to.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Written {
-    /// It is as it was to be. The same again changes nothing.
+    /// The row is as requested. Repeating the write changes nothing.
     Done,
     /// The organization has no such agent.
     UnknownAgent,
-    /// There is no such organization.
+    /// The organization does not exist.
     UnknownOrganization,
-    /// Another organization has one of this id. Nothing changed.
+    /// The id belongs to another organization. Nothing changed.
     Taken,
 }
 
@@ -53,17 +53,17 @@ pub enum Written {
 pub struct NewProfile {
     /// Its id, unique within the organization.
     pub id: ProfileId,
-    /// The provider whose credential it is.
+    /// The provider that the credential is for.
     pub provider_id: ProviderId,
-    /// The one agent that may use it; `None` for all of the organization's.
+    /// The only agent that may use it; `None` for all agents of the organization.
     pub agent_id: Option<AgentId>,
-    /// The one user of that agent for whom it is used; `None` for all.
+    /// The only user for whom it is used; `None` for all users.
     pub user_id: Option<UserId>,
-    /// How the credential is presented.
+    /// How the credential is presented to the provider.
     pub auth_type: AuthType,
-    /// The name of its secret.
+    /// The name of the secret that holds the credential.
     pub secret_ref: String,
-    /// Whether it is kept but not used.
+    /// Whether it is disabled: stored, but never used.
     pub disabled: bool,
 }
 
@@ -101,8 +101,8 @@ from agents a
 where a.organization_id = $1 and a.id = $2
 returning expires_at";
 
-// A token is issued after every revocation of its deployment, whatever the clock says: in whole seconds
-// where that is after it, else with a fraction.
+// A token must be newer than every revocation of its deployment, even if the clock went backwards. The time is
+// in whole seconds if that is after the last revocation; otherwise it has a fraction.
 const TOKEN_ISSUE_TIME: &str = "
 select
     case when date_trunc('second', t.now) > coalesce(d.revoked_at, '-infinity') then date_trunc('second', t.now)
@@ -123,7 +123,7 @@ with revoked as (
 )
 select count(*) as revoked from revoked";
 
-// Until the longest life that a token can have from now is over, whatever the caller says of its end.
+// The row is kept for at least the longest lifetime of a token, even if the caller gives an earlier expiry.
 const TOKEN_REVOKE: &str = "
 insert into revoked_tokens (organization_id, jti, expires_at)
 values ($1, $2, greatest($3, now() + $4 * interval '1 millisecond'))
@@ -131,7 +131,7 @@ on conflict (organization_id, jti) do update
 set expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)";
 
 impl Store {
-    /// Creates the organization, or changes what is given of it.
+    /// Creates an organization, or updates it. Without `system_providers` those of an existing one are kept.
     pub async fn organization_put(
         &self,
         id: &OrganizationId,
@@ -147,7 +147,7 @@ impl Store {
         Ok(())
     }
 
-    /// Creates an agent.
+    /// Creates an agent; an existing one is left as it is.
     pub async fn agent_put(
         &self,
         organization: &OrganizationId,
@@ -160,7 +160,7 @@ impl Store {
         self.owned(AGENT_PUT, &parameters).await
     }
 
-    /// Writes a connection; `Taken` where another organization has one of this id.
+    /// Creates or replaces a connection. `Taken` if the id belongs to another organization.
     pub async fn connection_put(
         &self,
         organization: &OrganizationId,
@@ -202,8 +202,8 @@ impl Store {
         self.owned(PROFILE_PUT, &parameters).await
     }
 
-    /// Stores a placeholder. When it ends, by the database's clock; `None` where the organization has no such
-    /// agent.
+    /// Stores a placeholder. Returns when it expires, by the database's clock, or `None` if the organization
+    /// does not have the agent.
     pub async fn placeholder_mint(
         &self,
         organization: &OrganizationId,
@@ -224,8 +224,8 @@ impl Store {
         rows.first().map(|row| row.column("expires_at")).transpose()
     }
 
-    /// When a token of this agent's for this deployment is issued: by the database's clock, and after every
-    /// revocation of the deployment so far. `None` where the organization has no such agent.
+    /// The issue time for a new token of this agent and deployment: the database's time, but later than every
+    /// revocation of the deployment so far. `None` if the organization does not have the agent.
     pub async fn token_issue_time(
         &self,
         organization: &OrganizationId,
@@ -241,8 +241,8 @@ impl Store {
         rows.first().map(|row| row.column("issued_at")).transpose()
     }
 
-    /// Deletes a deployment's placeholders and revokes the worker tokens that it was issued until now; how
-    /// many placeholders there were.
+    /// Deletes a deployment's placeholders and revokes all worker tokens issued to it until now. Returns the
+    /// number of placeholders deleted.
     pub async fn deployment_revoke(
         &self,
         organization: &OrganizationId,
@@ -256,7 +256,7 @@ impl Store {
         one(&rows)?.column("revoked")
     }
 
-    /// Revokes one token, until it would have ended in any case.
+    /// Revokes one token. The revocation is kept at least until `expires_at`.
     pub async fn token_revoke(
         &self,
         organization: &OrganizationId,
@@ -273,7 +273,7 @@ impl Store {
         Ok(())
     }
 
-    /// A write of something that its organization or agent owns.
+    /// Runs a write whose row belongs to an organization or an agent.
     pub(super) async fn owned(
         &self,
         sql: &str,
@@ -286,8 +286,8 @@ impl Store {
     }
 }
 
-/// Which owner does not exist, if that is why a write failed. The foreign keys to agents are named
-/// `{table}_agent`.
+/// The owner that does not exist, if that is why a write failed; otherwise the error. Foreign keys to agents
+/// are named `{table}_agent`.
 fn unknown_owner(error: StoreError) -> Result<Written, StoreError> {
     match error.orphan() {
         Some(key) if key.ends_with("_agent") => Ok(Written::UnknownAgent),

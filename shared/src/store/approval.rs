@@ -1,4 +1,4 @@
-//! Approvals that a policy asks for. One is open at a time for an agent and a host, whoever asks for it.
+//! Approvals that a policy requires. Concurrent requests of one agent for one host share one open approval.
 
 use super::connection::{connection, via_sql};
 use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
@@ -11,38 +11,38 @@ use crate::question::Payload;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 
-/// An approval that is to be open.
+/// An approval to open.
 #[derive(Debug)]
 pub struct NewApproval<'a> {
     /// The person who is asked.
     pub scope: &'a PersonScope,
     /// The agent whose request it is about.
     pub agent: &'a AgentScope,
-    /// Made from what it is about, so that all who ask for it mean the same row.
+    /// Derived from the agent, the host and the approver, so that all requests that need it use the same row.
     pub id: &'a InteractionId,
-    /// What is asked.
+    /// The question that the card shows.
     pub payload: &'a Payload,
     /// SHA-256 of what the approval shows, in hexadecimal.
     pub digest: &'a str,
-    /// Of the card that is posted if this is new.
+    /// The revision of the card that is posted if the approval is new.
     pub revision: &'a Revision,
 }
 
-/// What opening came to.
+/// The outcome of opening an approval.
 #[derive(Debug)]
 pub enum Opened {
-    /// There was none, or it is over: this one is new, and its card is to be posted.
+    /// The approval is new, or replaces one that is over. The caller must post its card on this connection.
     New(Connection),
-    /// One is open already.
+    /// The approval is open already, or was answered a moment ago. Nothing changed.
     Standing,
-    /// The organization has no such connection.
+    /// The organization does not have the connection.
     UnknownConnection,
     /// The agent has too many open interactions.
     TooManyOpen,
 }
 
-// A row that stands already makes room in three cases: it expired; it was answered over 10 s ago, so whoever
-// asks has read that its grant or denial is over; or nobody posted its card.
+// An existing row is replaced in three cases: it expired; it was answered over 10 s ago, so the request that
+// needs it has read that its grant or denial is over; or its card was never posted.
 const APPROVAL_OPEN: &str = concat!(
     "
 with ",
@@ -64,7 +64,7 @@ left join via on true"
 );
 
 impl Store {
-    /// Opens an approval, unless it is open: one statement, and of many at once exactly one is new.
+    /// Opens an approval unless it is open. Of several concurrent calls, exactly one returns `New`.
     pub async fn approval_open(
         &self,
         new: &NewApproval<'_>,

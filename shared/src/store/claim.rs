@@ -1,4 +1,4 @@
-//! The claim of a pending interaction: one statement, and exactly one click.
+//! Claiming: exactly one click answers a pending interaction, in one statement.
 
 use super::delivery::{Delivery, delivery_sql, timestamp_sql};
 use super::grant::grant_write_sql;
@@ -16,44 +16,44 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
-/// A click as it claims.
+/// A click that tries to claim an interaction.
 #[derive(Debug)]
 pub struct NewClaim<'a> {
-    /// Of the card that was clicked.
+    /// The revision of the card that was clicked.
     pub revision: &'a Revision,
     /// The option that was clicked.
     pub choice: Choice,
-    /// Which click this is. The platform may deliver it again.
+    /// Identifies the click, because a platform may deliver the same click again.
     pub click: &'a ClickKey,
-    /// Where the clicked card is.
+    /// The address of the clicked card, if the platform gives it.
     pub card: Option<&'a CardAddress>,
-    /// How long a question can be answered.
+    /// How long after it was stored an interaction can be answered.
     pub ttl: Duration,
-    /// For how long settling and delivering are the claimer's own; then they are the sweep's.
+    /// How long settling and delivering are left to the claimer. After that the sweep takes over.
     pub lease: Duration,
 }
 
-/// What a claim wrote: the answer, and the outcome that the claimer is to deliver, if there is one.
+/// What a claim wrote: the answer, and the outcome that the claimer must deliver if there is a callback address.
 pub type Claimed = (Result<Answered, Malformed>, Option<Delivery>);
 
-/// Why a click claimed nothing, as far as the person who was asked may learn it.
+/// Why a click claimed nothing, as far as the person who was asked may know.
 #[derive(Debug)]
 pub enum Missed {
-    /// This click claimed it before, and is delivered again.
+    /// The same click claimed the interaction before, and the platform delivered it again.
     Again(Box<Result<Answered, Malformed>>),
-    /// It expired before the click.
+    /// The interaction expired before the click.
     Expired,
-    /// The agent took it back before the click.
+    /// The agent withdrew the interaction before the click.
     Withdrawn,
-    /// The card is of what stood under the id before.
+    /// The card shows former content: another question was stored under the same id since.
     Replaced,
-    /// Not this person's to answer, answered by another click, or not the card that was posted.
+    /// This person was not asked, another click answered, or this is not the card that was posted.
     Nothing,
 }
 
-// The revision says what was shown, the card's address where. The answer is made from the stored options;
-// what the click says of its label is ignored. What follows from the answer, the delivery and the grant,
-// stands or falls with it.
+// The revision identifies the content that was shown, the card's address the place. The answer is taken from
+// the stored options; the label in the click is ignored. The delivery and the grant are written in the same
+// statement as the answer.
 const INTERACTION_CLAIM: &str = concat!(
     "
 with claimed as (
@@ -87,7 +87,7 @@ select claimed.agent_id, claimed.entry_payload, claimed.answer,
 from claimed left join delivery on true"
 );
 
-/// `Missed` without what it holds: the column `missed`.
+/// The kind of `Missed`, as the column `missed` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
     Again,
@@ -107,7 +107,7 @@ literals! {
     }
 }
 
-// Asked only after a click that claimed nothing, and only of the clicker's own.
+// Runs only after a click that claimed nothing, and reads only interactions that the clicker was asked.
 const INTERACTION_MISSED: &str = "
 select
     case
@@ -127,9 +127,9 @@ where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_
     and not exists (select from pending_interactions p where p.organization_id = $1 and p.id = $2)";
 
 impl Store {
-    /// Claims an interaction for the scope's user: one statement, and exactly one of many wins. Its
-    /// answer, its delivery and its grant are written with it, whether or not a card can be drawn of what
-    /// is stored. None where the click claims nothing.
+    /// Claims an interaction for the scope's user. Of several clicks, exactly one succeeds. Its answer, delivery
+    /// and grant are written together, even if the stored payload is too malformed to draw a card. `None` if
+    /// the click claimed nothing.
     pub async fn interaction_claim(
         &self,
         scope: &PersonScope,
@@ -160,7 +160,7 @@ impl Store {
         Ok(Some((answered, delivery)))
     }
 
-    /// Why a click claimed nothing.
+    /// Reads why a click claimed nothing.
     pub async fn interaction_missed(
         &self,
         scope: &PersonScope,
@@ -192,12 +192,12 @@ impl Store {
     }
 }
 
-/// The columns `agent_id`, `entry_payload` and `answer`. Malformed JSON in one row undoes nothing that the
-/// statement did, and stops no other row.
+/// Reads the columns `agent_id`, `entry_payload` and `answer`. Malformed JSON is part of the result rather than
+/// an error: the statement has taken effect, and other rows must still be handled.
 pub(super) fn answered(row: &Row) -> Result<Result<Answered, Malformed>, StoreError> {
     let agent = row.parsed("agent_id", AgentId::parse)?;
     let Json(payload): Json<Value> = row.column("entry_payload")?;
-    // A row that plain SQL claimed may have no answer.
+    // A row that was claimed by hand, with plain SQL, may have no answer.
     let answer: Option<Json<Value>> = row.column("answer")?;
     let answer = answer.map_or(Value::Null, |Json(answer)| answer);
     let read = |payload: Value, answer: Value| {

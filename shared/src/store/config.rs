@@ -7,35 +7,35 @@ use crate::wire::tls;
 use rustls::ClientConfig;
 use std::{net::Ipv6Addr, path::Path, time::Duration};
 
-/// How to reach the database. Where a part of the address is given here it wins over the secret's, so
-/// that a secret that rotates serves behind a pooler.
+/// How to reach the database. Parts of the address that are set here override the secret's, so that a rotated
+/// secret, which names the server, can be used with a pooler.
 pub struct DatabaseConfig {
-    /// The secret that holds the credentials, and the address unless it is given here.
+    /// The secret that holds the credentials, and the address where it is not set here.
     pub secret: OperatorSecret,
-    /// A host name or an address without brackets.
+    /// The server: a host name, or an IP address without brackets.
     pub host: Option<String>,
-    /// From 1.
+    /// The server's port, from 1.
     pub port: Option<u16>,
     /// The database's name.
     pub name: Option<String>,
-    /// Who logs in.
+    /// The database user.
     pub user: Option<String>,
-    /// What verifies the server in place of the platform's roots.
+    /// The TLS settings with the roots of `DATABASE_CA_FILE`, which replace the platform's.
     pub tls: Option<ClientConfig>,
-    /// Most connections of this environment, from 1 to 1,000.
+    /// Maximum number of connections of one Lambda environment, from 1 to 1,000.
     pub pool_max: usize,
-    /// Bound on a statement, and on waiting for a connection.
+    /// Timeout of a statement, and of waiting for a connection.
     pub timeout: Duration,
 }
 
-/// Most connections of an environment; more than a server has for all of them is a mistake.
+/// Upper limit of `DATABASE_POOL_MAX`. A higher value is surely a mistake: servers allow fewer altogether.
 const MAX_CONNECTIONS: u32 = 1000;
 
 impl DatabaseConfig {
     /// Reads `DATABASE_SECRET_ID` and the other `DATABASE_` variables.
     ///
     /// # Errors
-    /// The variable that is missing or malformed.
+    /// A variable is missing or malformed, or the file that `DATABASE_CA_FILE` names cannot be used.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const NAME: &str = "must have no control characters";
         const POOL_MAX: &str = "DATABASE_POOL_MAX";
@@ -59,8 +59,8 @@ impl DatabaseConfig {
     }
 }
 
-/// Read whatever the secret will say of TLS, so that a file of no use stops the function at its start and
-/// not at its first request.
+/// Reads `DATABASE_CA_FILE` even if the secret may turn TLS off, so that an unusable file stops the function at
+/// startup and not at its first request.
 fn own_roots(env: &Env) -> Result<Option<ClientConfig>, ConfigError> {
     const VARIABLE: &str = "DATABASE_CA_FILE";
     let Some(file) = env.get(VARIABLE)? else {
@@ -70,7 +70,7 @@ fn own_roots(env: &Env) -> Result<Option<ClientConfig>, ConfigError> {
     tls.map(Some).map_err(|error| malformed(VARIABLE, error))
 }
 
-/// A host name, or an address without brackets.
+/// Accepts a host name, or an IP address without brackets.
 fn host(text: &str) -> Option<String> {
     match text.parse::<Ipv6Addr>() {
         Ok(_) => Some(text.to_owned()),
@@ -81,7 +81,7 @@ fn host(text: &str) -> Option<String> {
     }
 }
 
-/// Names of databases and users are their owners' choice.
+/// Accepts any name of a database or a user without control characters.
 fn name(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.contains(char::is_control))
 }

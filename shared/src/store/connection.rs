@@ -1,4 +1,4 @@
-//! Connections to chat platforms, as rows.
+//! The table of connections to chat platforms.
 
 use super::row::Columns;
 use super::{Store, StoreError};
@@ -6,7 +6,7 @@ use crate::authority::Connection;
 use crate::id::{ConnectionId, OrganizationId};
 use tokio_postgres::{Row, types::Json, types::Type};
 
-/// A connection's columns, of the table or alias `$via`.
+/// The columns that `connection` reads, from the table or alias `$via`.
 macro_rules! via_sql {
     ($via:literal) => {
         concat!(
@@ -33,7 +33,8 @@ const CONNECTION_CLAIMED: &str = concat!(
 );
 
 impl Store {
-    /// The connection that a webhook claims to speak for. Its secret decides whether it does.
+    /// The connection that a webhook names, of any organization. The caller must verify the webhook with the
+    /// connection's secret. `None` if there is no such connection.
     pub async fn connection_claimed(
         &self,
         id: &ConnectionId,
@@ -45,7 +46,7 @@ impl Store {
     }
 }
 
-/// The columns of `via_sql`, if there is a connection.
+/// Reads the columns of `via_sql`; `None` if `via_id` is null.
 #[expect(clippy::disallowed_methods, reason = "a row of the table itself")]
 pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
     let Some(id) = row.parsed_or_null("via_id", ConnectionId::parse)? else {

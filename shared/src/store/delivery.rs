@@ -1,5 +1,5 @@
-//! Outcomes on their way to agents' callback addresses. A delivery comes only from the store, so its
-//! organization, whose key signs it, is the row's own.
+//! Outcomes to deliver to agents' callback addresses. Only the store makes a `Delivery`, so its organization,
+//! whose key signs it, is always that of the row.
 
 use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed, millis};
@@ -11,65 +11,66 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
-/// An outcome that is to be delivered, leased to whoever holds this.
+/// An outcome to deliver, leased to the holder of this value.
 #[derive(Debug)]
 pub struct Delivery {
     organization: OrganizationId,
-    /// Whose egress policy the address must obey beside the organization's.
+    /// The agent whose egress policy the address must obey, in addition to the organization's.
     agent: Option<AgentId>,
-    /// The `webhook-id`, the same in every attempt.
+    /// The `webhook-id`: the same in every attempt.
     id: String,
     interaction: InteractionId,
     url: String,
     receiver: Option<String>,
     payload: Value,
-    /// Attempts begun, this one included.
+    /// Attempts begun, including this one.
     attempts: u32,
 }
 
 impl Delivery {
-    /// The organization, whose key signs it.
+    /// The organization, whose key signs the delivery.
     pub fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
-    /// The agent whose egress policy the address must obey, beside the organization's.
+    /// The agent whose egress policy the address must obey, in addition to the organization's. `None` for a row
+    /// without an agent.
     pub fn agent(&self) -> Option<&AgentId> {
         self.agent.as_ref()
     }
 
-    /// The `webhook-id`.
+    /// The `webhook-id`: the same in every attempt.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The interaction whose outcome it is.
+    /// The interaction whose outcome is delivered.
     pub fn interaction(&self) -> &InteractionId {
         &self.interaction
     }
 
-    /// Where it is to go, as it was written. What may be called is decided when it is sent.
+    /// The callback address as it was stored. Whether it may be called is checked at each attempt.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Who takes it: host and port. Empty where the store did not say.
+    /// The receiver's host and port. Empty if the store did not return it.
     pub fn receiver(&self) -> &str {
         self.receiver.as_deref().unwrap_or_default()
     }
 
-    /// The body: what became of the interaction.
+    /// The JSON body: how the interaction ended.
     pub fn payload(&self) -> &Value {
         &self.payload
     }
 
-    /// Attempts begun, this one included.
+    /// Attempts begun, including this one.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The columns `delivery_id`, `url` and `payload` of one that was written just now, and is tried for
-    /// the first time by whoever wrote it.
+    /// Reads the columns `delivery_id`, `url` and `payload` of a delivery that the same statement wrote. The
+    /// caller makes the first attempt. `None` if `delivery_id` is null.
     pub(super) fn just_written(
         row: &Row,
         organization: &OrganizationId,
@@ -92,7 +93,7 @@ impl Delivery {
         }))
     }
 
-    /// A row that is due.
+    /// Reads a row of `DELIVERIES_DUE`.
     fn due(row: &Row) -> Result<Self, StoreError> {
         let attempts: i32 = row.column("attempts")?;
         let Json(payload) = row.column("payload")?;
@@ -109,16 +110,16 @@ impl Delivery {
     }
 }
 
-/// The time of the statement as payloads and answers show it: RFC 3339, UTC, in milliseconds.
+/// The time of the statement as payloads and answers show it: RFC 3339 in UTC, with milliseconds.
 macro_rules! timestamp_sql {
     () => {
         "to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
     };
 }
 
-/// The insert of the outcomes of the rows of `$ended` that have a callback address. Their `status` is the
-/// outcome; they have the columns of the key, `agent_id` and `answer`. `$attempts` are begun, and the next
-/// is due at `$due`. It returns the columns of `Delivery::just_written`.
+/// Inserts a delivery for each row of `$ended` that has a callback address. `$ended` needs the columns of the
+/// key, `agent_id`, `callback_url`, `status` (the outcome) and `answer`. `$attempts` counts the attempts begun;
+/// the next is due at `$due`. Returns the columns that `Delivery::just_written` reads.
 macro_rules! delivery_sql {
     ($ended:literal, $attempts:literal, $due:literal) => {
         concat!(
@@ -146,24 +147,24 @@ macro_rules! delivery_sql {
 
 pub(super) use {delivery_sql, timestamp_sql};
 
-/// How many deliveries are taken at once.
+/// How many deliveries to take at once, and whose to skip.
 #[derive(Debug, Clone, Copy)]
 pub struct Take<'a> {
-    /// Altogether.
+    /// The most to take altogether.
     pub limit: usize,
-    /// Of one organization.
+    /// The most to take of one organization.
     pub of_organization: usize,
-    /// To one receiver.
+    /// The most to take for one receiver.
     pub to_receiver: usize,
-    /// Organizations that have their share already.
+    /// Organizations to skip, because enough of their deliveries are under way.
     pub busy_organizations: &'a [&'a OrganizationId],
-    /// Receivers that have theirs.
+    /// Receivers to skip, for the same reason.
     pub busy_receivers: &'a [&'a str],
 }
 
-// In turns: at most a few of one organization and to one receiver, so that nobody's receivers that hang
-// take others' time. First tries before retries. The lease keeps another run from trying what was taken;
-// when its holder dies, it ends by itself.
+// Takes only a few deliveries of each organization and receiver, so that a receiver that hangs does not delay
+// everybody. First attempts come before retries. The lease keeps other runs from taking the same rows; it
+// expires if its holder dies.
 const DELIVERIES_DUE: &str = "
 with candidate as (
     select d.*
@@ -200,7 +201,7 @@ const DELIVERY_DONE: &str = "
 update deliveries set delivered_at = now()
 where organization_id = $1 and id = $2 and delivered_at is null";
 
-// Half to one and a half of the pause, so that what failed together is not tried together.
+// The pause is multiplied by 0.5 to 1.5, so that deliveries that failed together are not retried together.
 const DELIVERY_FAILED: &str = "
 update deliveries
 set next_attempt_at = now() + greatest($3 * (0.5 + random()), $4) * interval '1 millisecond'
@@ -211,8 +212,8 @@ update deliveries set given_up_at = now()
 where organization_id = $1 and id = $2 and delivered_at is null";
 
 impl Store {
-    /// Takes deliveries that are due, those tried least first, of them the longest due; nobody else gets
-    /// them for the time of the lease.
+    /// Takes due deliveries and leases them for `lease`. Those with the fewest attempts come first, then those
+    /// that have been due longest. Each begins another attempt.
     pub async fn deliveries_due(
         &self,
         take: Take<'_>,
@@ -235,7 +236,7 @@ impl Store {
         rows.iter().map(Delivery::due).collect()
     }
 
-    /// The receiver has it.
+    /// Notes that the receiver accepted the delivery.
     pub async fn delivery_done(&self, delivery: &Delivery) -> Result<(), StoreError> {
         let key = [
             (&delivery.organization.as_str() as _, Type::TEXT),
@@ -244,7 +245,7 @@ impl Store {
         self.query(DELIVERY_DONE, &key).await.map(drop)
     }
 
-    /// It is tried again after about `pause`, and not before `at_least`.
+    /// Notes that the attempt failed. The next is due after about `pause`, but not before `at_least`.
     pub async fn delivery_failed(
         &self,
         delivery: &Delivery,
@@ -260,7 +261,7 @@ impl Store {
         self.query(DELIVERY_FAILED, &parameters).await.map(drop)
     }
 
-    /// It is not tried again.
+    /// Notes that the delivery is not tried again.
     pub async fn delivery_given_up(&self, delivery: &Delivery) -> Result<(), StoreError> {
         let key = [
             (&delivery.organization.as_str() as _, Type::TEXT),

@@ -1,7 +1,7 @@
-//! How questions ended that nobody answered. A late click by the person who was asked reads it.
+//! How unanswered interactions ended. A late click by the person who was asked reads it.
 
-/// The insert that remembers how the rows of `$ended` ended: `expired` where that is their `status`, else
-/// withdrawn. The rows have the columns of the key and the four fields.
+/// Records how the rows of `$ended` ended: as expired if their `status` is `expired`, otherwise as withdrawn.
+/// `$ended` needs the columns `organization_id`, `id`, `connection_id`, `expected_user_id` and `status`.
 macro_rules! ended_sql {
     ($ended:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! What people allowed an agent, or denied it.
+//! What people have allowed or denied an agent.
 
 use super::row::{Columns, one};
 use super::token::{token_sql, token_standing};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::{Row, types::Type};
 
-/// How `$pattern` stands for `$org`'s `$agent`: denied and until when, as JSON.
+/// The grant of `$pattern` for the agent `$agent` of `$org`: JSON with `denied` and `expires_at`, or null.
 macro_rules! grant_sql {
     ($org:literal, $agent:literal, $pattern:literal) => {
         concat!(
@@ -32,8 +32,8 @@ macro_rules! grant_sql {
     };
 }
 
-/// The insert of what people decided by answering the rows of `$claimed`, those with a `grant_pattern`. A
-/// denial beats a grant, whichever was given first; a grant does not shorten another.
+/// Inserts the grant or denial that follows from the answer of each row of `$claimed` with a `grant_pattern`. A
+/// denial wins over a grant, whichever came first. A grant never shortens another.
 macro_rules! grant_write_sql {
     ($claimed:literal) => {
         concat!(
@@ -70,7 +70,7 @@ const GRANT_STANDING: &str = concat!(
     " as standing"
 );
 
-/// The column `standing`, which is of `policy::grant_sql`.
+/// Reads the column `standing`, as `grant_sql` writes it.
 pub(super) fn standing(row: &Row) -> Result<Grant, StoreError> {
     #[derive(Deserialize)]
     struct Standing {
@@ -91,8 +91,8 @@ where organization_id = $1 and agent_id = $2 and pattern = $3
 returning pattern";
 
 impl Store {
-    /// How the pattern stands for the worker's agent, and how its token stands; another agent's and
-    /// another organization's grants never count.
+    /// The grant of the pattern for the worker's agent, and whether its token is still valid. Grants of other
+    /// agents and other organizations never count.
     pub async fn grant(
         &self,
         worker: &VerifiedWorker,
@@ -111,7 +111,7 @@ impl Store {
         Ok((token_standing(row)?, standing(row)?))
     }
 
-    /// Takes a grant or a denial back; how many there were.
+    /// Deletes a grant or a denial. Returns the number of rows deleted, 0 or 1.
     pub async fn grant_revoke(
         &self,
         organization: &OrganizationId,

@@ -1,5 +1,5 @@
-//! Pending interactions: stored, noted, read, deleted. Every operation takes the whole scope, so no field
-//! can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
+//! Pending interactions: stored, marked as posted, read and deleted. Operations take a whole scope or a whole
+//! worker, so no field can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
 
 use super::connection::{connection, via_sql};
 use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
@@ -18,58 +18,58 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
-/// An interaction that is to be stored.
+/// An interaction to store.
 #[derive(Debug)]
 pub struct NewInteraction<'a> {
     /// The person who is asked.
     pub scope: &'a PersonScope,
-    /// Who asks; its token must still count.
+    /// The worker that asks. Its token must still be valid.
     pub worker: &'a VerifiedWorker,
     /// The id that the agent chose.
     pub id: &'a InteractionId,
-    /// What is asked.
+    /// The question that the card shows.
     pub payload: &'a Payload,
-    /// Of what an approval shows.
+    /// SHA-256 of what an approval shows, in hexadecimal; `None` for a question.
     pub digest: Option<&'a str>,
-    /// Of the card that is posted if this is stored.
+    /// The revision of the card that is posted if the interaction is stored.
     pub revision: &'a Revision,
 }
 
-/// What storing came to.
+/// The outcome of storing an interaction.
 #[derive(Debug)]
 pub enum Stored {
-    /// The row is new.
+    /// The row is new. Its card is to be posted on this connection.
     New(Status, Connection),
-    /// A row stood there with other content, or with a card that nobody is known to have posted. It is stored
-    /// again and can be claimed again. Holds the former card's address, if it is known.
-    Anew(Status, Connection, Option<CardAddress>),
-    /// Nothing in it changed; this is how it stands.
+    /// The row replaced one with other content, or one whose card was never noted as posted. It can be claimed
+    /// again. Holds the former card's address, if it is known.
+    Replaced(Status, Connection, Option<CardAddress>),
+    /// The same interaction was stored before. Nothing changed.
     Unchanged(Status),
-    /// The id stands under another connection, user or agent. Nothing changed.
+    /// The id is in use for another connection, user or agent. Nothing changed.
     ScopeConflict,
-    /// The id was stored longer ago than the TTL. Nothing changed.
+    /// The id is in use by an interaction that has expired. Nothing changed.
     Expired,
-    /// The organization has no such connection. Nothing changed.
+    /// The organization does not have the connection. Nothing changed.
     UnknownConnection,
     /// The agent has too many open interactions. Nothing changed.
     TooManyOpen,
-    /// The token that asks does not count. Nothing changed.
+    /// The worker's token is no longer valid. Nothing changed.
     Refused(TokenStanding),
 }
 
-/// What reading came to.
+/// The outcome of reading an interaction.
 #[derive(Debug)]
 pub enum Read {
-    /// How it stands.
+    /// The interaction's status.
     Status(Status),
-    /// The agent has no interaction of this id.
+    /// The agent has no interaction with this id.
     Unknown,
-    /// The token that reads does not count.
+    /// The worker's token is no longer valid.
     Refused(TokenStanding),
 }
 
-// One statement for all that must hold before a card may be posted. A row is stored again where its content
-// is another, or where nobody posted its card.
+// One statement checks everything that must hold before a card may be posted. An existing row is replaced if
+// its content differs, or if its card was never posted.
 const INTERACTION_STORE: &str = concat!(
     "
 with asker as (
@@ -90,7 +90,7 @@ with asker as (
             or ",
     unposted_sql!(),
     ")
-    -- A row version that replaced none has no xmax.
+    -- xmax is 0 for an inserted row, and not for an updated one.
     returning p.created_at, p.xmax = 0 as inserted
 )
 select ",
@@ -120,7 +120,7 @@ from (select) as one
 left join pending_interactions p on p.organization_id = $1 and p.id = $2 and p.agent_id = $3"
 );
 
-// The note of a post that was overtaken by another content is of a card that answers nothing.
+// Without a match on the revision, a post that other content has overtaken would note the address of a dead card.
 const INTERACTION_POSTED: &str = "
 update pending_interactions
 set posted_at = now(), card = coalesce(card, $6)
@@ -132,7 +132,7 @@ where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_
     and ($5::text is null or (revision = $5 and claimed_at is null))
 returning id";
 
-/// The four fields that every statement on a pending interaction compares, as its first parameters.
+/// The four scope columns as the first parameters of a statement on a pending interaction.
 pub(super) fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     columns.each_ref().map(|column| {
         (
@@ -142,6 +142,7 @@ pub(super) fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     })
 }
 
+/// The values of the four scope columns: organization, id, connection, user.
 pub(super) fn columns<'a>(scope: &'a PersonScope, id: &'a InteractionId) -> [&'a str; 4] {
     [
         scope.organization().as_str(),
@@ -152,8 +153,8 @@ pub(super) fn columns<'a>(scope: &'a PersonScope, id: &'a InteractionId) -> [&'a
 }
 
 impl Store {
-    /// Stores an interaction of the worker's agent under this scope, if its connection is the
-    /// organization's and its token still counts.
+    /// Stores an interaction of the worker's agent under this scope, if the organization has the connection and
+    /// the token is still valid. `ttl` is the age at which interactions expire.
     pub async fn interaction_store(
         &self,
         new: &NewInteraction<'_>,
@@ -176,11 +177,11 @@ impl Store {
             (&new.worker.issued_at(), Type::FLOAT8),
             (&new.worker.deployment().as_str(), Type::TEXT),
         ];
-        // A row that appears or changes between the statement's snapshot and its insert is seen whole
-        // by neither half.
+        // If a row appears or changes between the statement's snapshot and its insert, the result is
+        // inconsistent, so the statement runs again.
         for _ in 0..3 {
             let rows = match self.query(INTERACTION_STORE, &parameters).await {
-                // So is an agent or a connection that went in between.
+                // The agent or the connection was deleted in between.
                 Err(error) if error.orphan().is_some() => continue,
                 rows => rows?,
             };
@@ -195,13 +196,13 @@ impl Store {
             return Ok(match (row.column("inserted")?, row.column("own")?) {
                 (Some(true), _) => Stored::New(status(row)?, connection),
                 (Some(false), _) => {
-                    Stored::Anew(status(row)?, connection, row.json("former_card")?)
+                    Stored::Replaced(status(row)?, connection, row.json("former_card")?)
                 }
                 (None, Some(false)) => Stored::ScopeConflict,
                 (None, Some(true)) if row.column("past")? => Stored::Expired,
                 (None, Some(true)) if row.column("same")? => Stored::Unchanged(status(row)?),
                 (None, None) if row.column("crowded")? => Stored::TooManyOpen,
-                // What this snapshot saw is not what the insert met.
+                // The snapshot and the insert saw different rows.
                 (None, Some(true) | None) => continue,
             });
         }
@@ -210,7 +211,7 @@ impl Store {
         ))
     }
 
-    /// Notes that the card of this revision was posted, and where, if that is known.
+    /// Notes that the card of this revision was posted, and its address if that is known.
     pub async fn interaction_posted(
         &self,
         scope: &PersonScope,
@@ -231,9 +232,9 @@ impl Store {
         self.query(INTERACTION_POSTED, &parameters).await.map(drop)
     }
 
-    /// Deletes an interaction for good; true when a row went. With a revision only while that revision stands
-    /// there unanswered, which is how a post that failed is undone. Without one, whatever stands there: the
-    /// plain operation, which nothing in production calls and the tests hold to its scope.
+    /// Deletes an interaction. Returns whether a row was deleted. With a revision, it deletes only an unanswered
+    /// row of that revision; this undoes a failed post. Without one, it deletes any row; only tests call it so,
+    /// to check its scope.
     pub async fn interaction_delete(
         &self,
         scope: &PersonScope,
@@ -248,7 +249,7 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// How the worker's agent's own interaction stands; another's is as if absent.
+    /// Reads the status of an interaction of the worker's agent. Another agent's interaction is `Unknown`.
     pub async fn interaction_status(
         &self,
         worker: &VerifiedWorker,
@@ -274,7 +275,7 @@ impl Store {
     }
 }
 
-/// The columns `claimed`, `answer`, `past`, `created_at` and `expires_at`.
+/// Reads the columns `claimed`, `answer`, `past`, `created_at` and `expires_at`.
 fn status(row: &Row) -> Result<Status, StoreError> {
     let outcome = match (row.column("claimed")?, row.column("past")?) {
         (true, _) => {

@@ -1,23 +1,24 @@
-//! Who logs in where: what the database's secret says, and what the environment says otherwise.
+//! The server to log in to, and as whom: from the database's secret, overridden by the environment.
 
 use crate::config::{self};
 use crate::store::DatabaseConfig;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-/// The secret, in the shapes that RDS writes, and the environment, which wins.
+/// Merged from the secret, in the shapes that RDS writes, and the environment, which wins.
 pub(super) struct Login {
     pub host: String,
     pub port: u16,
     pub user: String,
     pub password: SecretString,
     pub database: String,
-    /// Whether the server proves who it is.
+    /// Whether the server must present a trusted certificate. If not, the connection is not encrypted.
     pub verifies: bool,
 }
 
 impl Login {
-    pub fn new(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
+    /// Reads the secret, a JSON object, and applies the overrides of the configuration.
+    pub(super) fn new(secret: &str, config: &DatabaseConfig) -> Result<Self, SecretError> {
         let mut members: Map<String, Value> =
             serde_json::from_str(secret).map_err(|_| SecretError::NotAnObject)?;
         let mut text = |name: &'static str| match members.remove(name) {
@@ -58,7 +59,7 @@ impl Login {
     }
 }
 
-/// What is wrong with the database's secret; never a value of it.
+/// What is wrong with the database's secret. It never contains a value of the secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SecretError {
     #[error("it is not a JSON object")]
@@ -156,8 +157,11 @@ mod tests {
             ),
             (json!("hunter2"), "JSON object"),
         ] {
-            let said = login(&secret, []).unwrap_err().to_string();
-            assert!(said.contains(named) && !said.contains("hunter2"), "{said}");
+            let message = login(&secret, []).unwrap_err().to_string();
+            assert!(
+                message.contains(named) && !message.contains("hunter2"),
+                "{message}"
+            );
         }
     }
 }

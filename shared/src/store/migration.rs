@@ -1,4 +1,4 @@
-//! Forward-only migrations, safe to run again and by two at once.
+//! Forward-only migrations. They are safe to run again, and to run concurrently.
 
 use super::{Store, StoreError, describe};
 use deadpool::managed::Object;
@@ -9,25 +9,26 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Bound on all migrations together; `control`'s own time-out should be above it.
+/// Timeout of all migrations together. The Lambda timeout of `control` should be longer.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(240);
-/// `postern` in ASCII: one migration at a time in one database.
+/// The key of the advisory lock: `postern` in ASCII. It admits one migration at a time to a database.
 const LOCK: i64 = 0x70_6f73_7465_726e;
-/// Whoever asks for a table stands behind the migration that waits for it, so it never waits longer.
+/// How long a migration waits for a table. Meanwhile all other statements on the table queue behind it.
 const LOCK_TIMEOUT: &str = "2s";
-/// Between two tries, in which those that stood behind it get their turn; each is twice the one before.
+/// The first pause between two attempts, in which the statements that queued get their turn. Each later pause is
+/// twice as long, up to `MAX_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(8);
 
 impl Store {
-    /// Brings the schema to this version.
+    /// Migrates the schema to this version, within 240 s.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         self.migrate_within(MIGRATION_TIMEOUT).await
     }
 
-    /// The same, or an error when it takes longer; nothing of it then runs on.
+    /// Migrates the schema within `time`. After that the running statement is cancelled and an error returned.
     pub async fn migrate_within(&self, time: Duration) -> Result<(), StoreError> {
-        // The session holds a lock and other time-outs, so it is not given back.
+        // The session holds a lock and has other timeouts, so it does not return to the pool.
         let mut connection = Object::take(self.connection().await?);
         match tokio::time::timeout(time, run(&mut connection.client)).await {
             Ok(done) => done,
@@ -40,7 +41,7 @@ impl Store {
 }
 
 async fn run(client: &mut Client) -> Result<(), StoreError> {
-    // Another migration is waited for, which holds nobody up.
+    // Wait for another migration as long as it takes; the advisory lock delays no other statement.
     let alone =
         format!("set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock({LOCK})");
     client.batch_execute(&alone).await?;
@@ -52,20 +53,20 @@ async fn run(client: &mut Client) -> Result<(), StoreError> {
             return Ok(());
         };
         let cause = of_the_server(&error);
-        let said = match cause {
+        let message = match cause {
             Some(cause) => format!("{error}: {}", describe(cause)),
             None => error.to_string(),
         };
         if !cause.is_some_and(is_in_the_way) {
-            return Err(StoreError::Migration(said));
+            return Err(StoreError::Migration(message));
         }
-        tracing::warn!(event = "migration_waits", cause = said);
+        tracing::warn!(event = "migration_waits", cause = message);
         tokio::time::sleep(pause).await;
         pause = MAX_PAUSE.min(pause * 2);
     }
 }
 
-/// The server's error among the causes of a runner's.
+/// The server's error, if it is among the causes of the runner's error.
 fn of_the_server(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
     let mut next = error.source();
     while let Some(cause) = next {
@@ -77,7 +78,7 @@ fn of_the_server(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
     None
 }
 
-/// Others hold what it needs; a migration that was begun is undone then, and can be begun again.
+/// Whether other sessions hold a lock that the migration needs. It has been rolled back and can be tried again.
 fn is_in_the_way(error: &tokio_postgres::Error) -> bool {
     matches!(
         error.code(),

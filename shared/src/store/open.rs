@@ -1,12 +1,12 @@
-//! How an interaction is opened, whether an agent asks for it or a policy. Both statements have the same
-//! first ten parameters: $1 to $4 are organization, id, connection and user, $5 is the agent, $6 the
-//! payload, $7 the TTL in milliseconds, $8 the digest, $9 the revision, and $10 `MAX_OPEN`.
+//! Opening an interaction, for an agent's question or a policy's approval. Both statements have the same first
+//! ten parameters: $1 to $4 are organization, id, connection and user, $5 is the agent, $6 the payload, $7 the
+//! TTL in milliseconds, $8 the digest, $9 the revision, and $10 `MAX_OPEN`.
 
-/// Most interactions of one agent that may be open at once.
+/// Maximum number of open interactions of one agent.
 pub(super) const MAX_OPEN: i64 = 1000;
 
-/// What must be known before: `via` is the connection, if it is the organization's, and `crowd.full` says
-/// that the agent has too many open interactions to open another.
+/// What the insert depends on: `via` is the connection, if the organization has it; `crowd.full` is true if the
+/// agent has too many open interactions to open another.
 macro_rules! before_open_sql {
     () => {
         "via as (
@@ -24,8 +24,8 @@ macro_rules! before_open_sql {
     };
 }
 
-/// The insert of a row for each of `$from`. A row `p` that stands under the id already is opened again only
-/// within the same scope; the statement goes on with what else must hold of it. `$also` sets more of it.
+/// Inserts a row for each row of `$from`. An existing row `p` with the id is replaced only within the same scope;
+/// the caller appends further conditions on `p`. `$also` sets further columns of it.
 macro_rules! open_sql {
     ($from:literal, $also:literal) => {
         concat!(
@@ -50,8 +50,8 @@ macro_rules! open_sql {
     };
 }
 
-/// No post of the row `p` was noted in 30 s, so whoever was to post it has died: a post takes at most 20 s,
-/// and its note 2 s.
+/// Whether the row `p` was stored over 30 s ago and its card was never noted as posted. A post takes at most 20 s
+/// and its note 2 s, so its poster has died.
 macro_rules! unposted_sql {
     () => {
         "(p.claimed_at is null and p.posted_at is null and p.stored_at <= now() - interval '30 seconds')"

@@ -1,4 +1,4 @@
-//! Egress policies, and what a decision needs to know beside them, in one statement.
+//! Egress policies, read in one statement with everything else that a decision needs.
 
 use super::administration::Written;
 use super::grant::{grant_sql, standing};
@@ -16,20 +16,21 @@ use tokio_postgres::{
     types::{Json, Type},
 };
 
-/// What the database knows of an agent's egress.
+/// What the database knows about an agent's egress.
 #[derive(Debug)]
 pub struct PolicyFacts {
     /// The policies that apply to the agent. Rules that the caller already caches are left out.
     pub policies: Vec<PolicyRow>,
-    /// What a person decided about the pattern for this agent.
+    /// The grant or denial of the pattern for this agent; `Grant::None` if there is none, or no pattern was given.
     pub grant: Grant,
     /// Whether the organization has the agent.
     pub agent_exists: bool,
-    /// How the worker token stands; `Good` where there is none.
+    /// Whether the worker token is still valid; `Good` if there is no token.
     pub token: TokenStanding,
 }
 
-/// The policies of `$org` and `$agent` as JSON, without the rules whose hash is in `$known`.
+/// The policies that apply to the agent `$agent` of `$org`, as a JSON list. Policies whose hash is in `$known`
+/// come without their rules.
 macro_rules! policies_sql {
     ($org:literal, $agent:literal, $known:literal) => {
         concat!(
@@ -68,14 +69,14 @@ select
     " as token"
 );
 
-// $2 is null where nobody knows the agent: then the organization's policy alone counts.
+// $2 is null if the agent is unknown; then only the organization's policy applies.
 const POLICIES: &str = concat!(
     "select ",
     policies_sql!("$1", "$2::text", "$3"),
     " as policies"
 );
 
-/// Writes a policy whose key is `$key`.
+/// Inserts or replaces a policy; `$key` is the unique index that it conflicts on.
 macro_rules! put_sql {
     ($key:literal) => {
         concat!(
@@ -100,8 +101,8 @@ where organization_id = $1 and agent_id is not distinct from $2
 returning 1";
 
 impl Store {
-    /// What decides where the worker's agent may go: its policies, without the rules that the asker
-    /// `knows`, and how the pattern stands, if one is asked for.
+    /// Reads what decides the egress of the worker's agent. Policies whose hash is in `known` come without their
+    /// rules. The grant is that of `pattern`, if one is given.
     pub async fn policy_facts(
         &self,
         worker: &VerifiedWorker,
@@ -113,7 +114,7 @@ impl Store {
             .await
     }
 
-    /// The same for the operator, who may ask of any agent.
+    /// Reads the same for the operator, who may ask about any agent and presents no token.
     pub async fn policy_explain(
         &self,
         organization: &OrganizationId,
@@ -154,7 +155,7 @@ impl Store {
         })
     }
 
-    /// The policies that a callback's address must obey: the organization's, and its agent's.
+    /// The policies that a callback address must obey: the organization's, and the agent's if there is one.
     pub async fn policies_of(
         &self,
         organization: &OrganizationId,
@@ -169,7 +170,7 @@ impl Store {
         policies(one(&rows)?)
     }
 
-    /// Writes a policy of an agent, or without one, of all the organization's agents.
+    /// Creates or replaces the policy of an agent or, if `agent` is `None`, of the whole organization.
     pub async fn policy_put(
         &self,
         organization: &OrganizationId,
@@ -191,7 +192,8 @@ impl Store {
         self.owned(sql, &parameters).await
     }
 
-    /// Removes it; how many there were.
+    /// Deletes the policy of an agent or, if `agent` is `None`, of the organization. Returns the number of rows
+    /// deleted, 0 or 1.
     pub async fn policy_delete(
         &self,
         organization: &OrganizationId,
@@ -205,12 +207,12 @@ impl Store {
     }
 }
 
-/// Hashes as a parameter.
+/// The hashes as a parameter of a statement.
 pub(super) fn hashes<'a>(known: &[&'a RulesHash]) -> Vec<&'a [u8]> {
     known.iter().map(|hash| hash.as_slice()).collect()
 }
 
-/// The column `policies`, which is of `policies_sql`.
+/// Reads the column `policies`, as `policies_sql` writes it.
 pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
     #[derive(serde::Deserialize)]
     struct Written {

@@ -1,4 +1,4 @@
-//! Connections: credentials from Secrets Manager, read again when the server refuses them.
+//! The connection pool. Credentials come from Secrets Manager and are read again if the server refuses them.
 
 use super::login::{Login, SecretError};
 use crate::moment::Moment;
@@ -26,26 +26,27 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long a session that could write is taken for one that still can. An environment is frozen between
-/// invocations, and meanwhile the server may have gone, or become a replica that falls behind.
+/// How long a session counts as writable after the server confirmed it. Lambda freezes the environment between
+/// invocations; meanwhile the server may have stopped or become a replica.
 const TRUSTED: Duration = Duration::from_secs(5);
-/// Bound on telling the server that nobody waits for a statement any more.
+/// Timeout of asking the server to cancel a statement.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// Opens the connections of the pool and checks them.
 pub(super) struct Connections {
     config: DatabaseConfig,
     secrets: Arc<Secrets>,
-    /// The platform's roots are read when they first verify a server.
+    /// The operator's roots, or the platform's, which are read when a server must first be verified.
     tls: OnceLock<ClientConfig>,
 }
 
-/// A connection, and what it takes to judge it and to cancel what it is at.
+/// A connection, with what is needed to check it and to cancel its statement.
 pub(super) struct Pooled {
     pub(super) client: Client,
-    /// The same socket, to look at. It does not block.
+    /// A second handle on the connection's socket, to peek at it. It does not block.
     socket: std::net::TcpStream,
     tls: Option<Tls>,
-    /// When the server last said that the session may write.
+    /// When the server last confirmed that the session may write.
     proven: Moment,
 }
 
@@ -84,8 +85,8 @@ impl Pooled {
         Ok(pooled)
     }
 
-    /// Has the server say that the session may write: that it is not a replica's, nor one of a writer that
-    /// has become a replica.
+    /// Asks the server whether the session may write. It may not on a replica, or on a writer that has become a
+    /// replica.
     async fn prove(&mut self) -> Result<(), ConnectError> {
         let answer = self.client.simple_query("show transaction_read_only").await;
         let answer = answer.map_err(ConnectError::Refused)?;
@@ -99,15 +100,15 @@ impl Pooled {
         Ok(())
     }
 
-    /// Whether nothing has come that nobody asked for, such as the session's end. What came while the
-    /// environment was frozen is seen here before the connection's own task has run.
+    /// Whether no unread data has arrived, such as the notice that the session has ended. It also sees data that
+    /// arrived while the environment was frozen and that the connection's task has not read yet.
     fn is_quiet(&self) -> bool {
         let came = self.socket.peek(&mut [0]);
         came.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Asks the server to give up what it is at, as well as that goes in a short time. It is waited for,
-    /// since nothing runs in an environment that has answered and is frozen.
+    /// Tries for a short time to have the server cancel the running statement. It does not go on in the
+    /// background, because Lambda freezes the environment after the answer.
     pub(super) async fn cancel(self) {
         let token = self.client.cancel_token();
         let cancelling = async {
@@ -122,7 +123,7 @@ impl Pooled {
     }
 }
 
-/// What verifies a server of this name.
+/// The TLS settings for a server of this name.
 #[derive(Clone)]
 struct Tls {
     host: String,
@@ -137,13 +138,14 @@ impl Tls {
     }
 }
 
+/// Builds the pool. It opens no connection.
 pub(super) fn build(
     mut config: DatabaseConfig,
     secrets: Arc<Secrets>,
 ) -> Result<Pool<Connections>, Box<dyn std::error::Error + Send + Sync>> {
     let timeouts = Timeouts {
         wait: Some(config.timeout),
-        // Connecting includes a read of the credentials, which has a bound of its own.
+        // Connecting includes reading the credentials, which has its own timeout.
         create: Some(config.timeout + Duration::from_secs(4)),
         recycle: Some(config.timeout),
     };
@@ -160,6 +162,7 @@ pub(super) fn build(
         .build()?)
 }
 
+/// The cause of a failure to get a connection, for the log.
 pub(super) fn explain(error: &PoolError<ConnectError>) -> String {
     match error {
         PoolError::Backend(error) => error.to_string(),
@@ -168,6 +171,7 @@ pub(super) fn explain(error: &PoolError<ConnectError>) -> String {
     }
 }
 
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("{}", .0.cause().unwrap_or_default())]
@@ -186,7 +190,7 @@ pub(super) enum ConnectError {
     Refused(tokio_postgres::Error),
 }
 
-/// With its cause, which says what the error alone does not, such as why a certificate is not trusted.
+/// The error with its cause, which tells, for example, why a certificate is not trusted.
 fn refusal(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) if error.as_db_error().is_none() => format!("{error}: {cause}"),
@@ -216,7 +220,7 @@ impl Connections {
             host: login.host.clone(),
             config,
         });
-        // No startup options: RDS Proxy and PgBouncer refuse a session that has any.
+        // RDS Proxy and PgBouncer refuse sessions with startup options, so none are set.
         let mut config = Config::new();
         config
             .user(&login.user)
@@ -244,6 +248,7 @@ impl Connections {
     }
 }
 
+/// Runs a connection until it ends.
 fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -288,8 +293,8 @@ impl Manager for Connections {
     }
 }
 
-/// Whether the session that answered so may not be used again: it is over, it may not write, or the
-/// connection broke, and nobody knows what it would answer next.
+/// Whether the session that returned this error must not be used again: it has ended, it may not write, or its
+/// connection is broken.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
         Some(server) => {
@@ -301,8 +306,9 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-/// Broken connections, transactions in a wrong state (25006 is read-only), a server that shuts down or
-/// starts, and one whose system fails. (www.postgresql.org/docs/current/errcodes-appendix.html)
+/// Whether an error code is of a class that makes a session unusable: 08 (connection), 25 (transaction state;
+/// 25006 is read-only), 57P (the server is starting or shutting down) and 58 (system error).
+/// Source: www.postgresql.org/docs/current/errcodes-appendix.html
 fn loses_session(state: &str) -> bool {
     ["08", "25", "57P", "58"]
         .iter()
@@ -315,7 +321,7 @@ fn may_reject_password(error: &tokio_postgres::Error) -> bool {
         Some(
             &SqlState::INVALID_PASSWORD
                 | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-                // PgBouncer's, for whatever it refuses.
+                // PgBouncer uses this code for every refusal.
                 | &SqlState::PROTOCOL_VIOLATION
         )
     )

@@ -1,4 +1,4 @@
-//! Reading rows. Every column is read by its name, so a statement's columns may stand in any order.
+//! Reading rows. Every column is read by name, so statements may return columns in any order.
 
 use super::{StoreError, malformed};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use tokio_postgres::{
     types::{FromSql, Json},
 };
 
-/// The one row of a statement that always answers one.
+/// The row of a statement that always returns exactly one.
 pub(super) fn one(rows: &[Row]) -> Result<&Row, StoreError> {
     rows.first().ok_or_else(|| malformed("no row"))
 }
@@ -16,18 +16,18 @@ pub(super) fn one(rows: &[Row]) -> Result<&Row, StoreError> {
 /// Reads columns by name.
 ///
 /// # Errors
-/// Each returns `StoreError::Row` where the row has no such column, or one of another form.
+/// Each method returns `StoreError::Row` if the row lacks the column or its value does not have the expected form.
 pub(super) trait Columns {
-    /// A column as Postgres types it. Only an `Option` takes null.
+    /// A column whose type Postgres converts to `T`. Null is an error unless `T` is an `Option`.
     fn column<'a, T: FromSql<'a>>(&'a self, name: &str) -> Result<T, StoreError>;
 
-    /// A column of JSON, or `None` where it is null.
+    /// A JSON column, or `None` if it is null.
     fn json<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Result<Option<T>, StoreError> {
         let json: Option<Json<T>> = self.column(name)?;
         Ok(json.map(|Json(value)| value))
     }
 
-    /// What `parse` makes of a column of text.
+    /// A text column, parsed with `parse`.
     fn parsed<'a, T, E: Display>(
         &'a self,
         name: &str,
@@ -36,7 +36,7 @@ pub(super) trait Columns {
         parse(self.column(name)?).map_err(|error| malformed(format_args!("{name}: {error}")))
     }
 
-    /// What `parse` makes of a column of text, or `None` where it is null.
+    /// A text column, parsed with `parse`, or `None` if it is null.
     fn parsed_or_null<'a, T, E: Display>(
         &'a self,
         name: &str,

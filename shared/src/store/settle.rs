@@ -1,4 +1,4 @@
-//! What answered interactions still owe to chat.
+//! Updates that chat has yet to receive about answered interactions.
 
 use super::claim::answered;
 use super::connection::{connection, via_sql};
@@ -12,7 +12,7 @@ use crate::literal::UnknownLiteral;
 use crate::question::{Answered, CardAddress, Malformed, Owed};
 use tokio_postgres::types::Type;
 
-/// An answered interaction whose card or receipt is not seen to.
+/// An answered interaction whose card has not been edited, or whose receipt has not been sent.
 #[derive(Debug)]
 pub struct Unsettled {
     /// The person who answered.
@@ -21,11 +21,11 @@ pub struct Unsettled {
     pub id: InteractionId,
     /// The connection that its card is on.
     pub connection: Connection,
-    /// The question and its answer, as far as they can be read.
+    /// The question and its answer, or why they cannot be read.
     pub answered: Result<Answered, Malformed>,
-    /// Where its card is.
+    /// The address of its card.
     pub card: CardAddress,
-    /// What is still to be done.
+    /// The updates that are still to be sent.
     pub owed: Vec<Owed>,
 }
 
@@ -35,8 +35,8 @@ set unsettled = array(select unnest(unsettled) except select unnest($5::text[]))
     settle_at = case when unsettled <@ $5 then null else settle_at end
 where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and claimed_at is not null";
 
-// In turns: at most $2 of one organization, and none of those that are busy. Each time one is taken it
-// waits as long again as it has been answered: 5, 10, 20 minutes and so on.
+// Takes at most $2 of each organization, and skips those in $3. Each one taken becomes due again after as much
+// time as has passed since its answer, and at least a minute. So the pauses double: 5, 10, 20 minutes and so on.
 const INTERACTIONS_UNSETTLED: &str = concat!(
     "
 with due as (
@@ -68,7 +68,7 @@ join connections c on c.organization_id = taken.organization_id and c.id = taken
 );
 
 impl Store {
-    /// Strikes out what an answered interaction no longer owes to chat.
+    /// Notes that these updates of an answered interaction have been sent.
     pub async fn interaction_settled(
         &self,
         scope: &PersonScope,
@@ -83,8 +83,8 @@ impl Store {
         self.query(INTERACTION_SETTLED, &parameters).await.map(drop)
     }
 
-    /// Takes at most `limit` answered interactions that owe something to chat, and at most `each` of one
-    /// organization, the longest due first; none of the organizations that are `busy`.
+    /// Takes at most `limit` answered interactions with updates to send, those due longest first: at most `each`
+    /// of one organization, and none of the organizations in `busy`.
     #[expect(clippy::disallowed_methods, reason = "the rows are the store's own")]
     pub async fn interactions_unsettled(
         &self,
@@ -121,7 +121,7 @@ impl Store {
     }
 }
 
-/// The column `unsettled`.
+/// Parses the column `unsettled`.
 fn owed(names: &[&str]) -> Result<Vec<Owed>, StoreError> {
     let parsed = names.iter().map(|name| name.parse());
     parsed

@@ -1,4 +1,4 @@
-//! Deleting what is stale, oldest first, a bounded batch at a time.
+//! Deletes stale rows in bounded batches, oldest first.
 
 use super::delivery::delivery_sql;
 use super::ended::ended_sql;
@@ -13,25 +13,25 @@ use tokio_postgres::types::{Json, Type};
 /// A table that is swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
-    /// Questions and approvals past their time.
+    /// Questions and approvals older than the TTL.
     PendingInteractions,
-    /// Placeholders that expired.
+    /// Expired placeholders.
     Placeholders,
-    /// Grants and denials that expired.
+    /// Expired grants and denials.
     Grants,
-    /// Outcomes older than a day, delivered or not.
+    /// Deliveries of outcomes, older than a day, whether or not they arrived.
     Deliveries,
-    /// Revoked worker tokens that would have expired by now.
+    /// Revocations of worker tokens that have expired.
     RevokedTokens,
-    /// Until when a deployment's worker tokens are revoked.
+    /// Revocations of deployments' worker tokens, all of which have expired.
     DeploymentRevocations,
-    /// What interactions leave behind that ended without an answer.
+    /// Records of interactions that ended without an answer.
     EndedInteractions,
-    /// What the judge said of requests.
+    /// Verdicts of the judge that have expired.
     EgressVerdicts,
 }
 
-// The tables' names, and the order in which they are swept.
+// The names of the tables, in the order in which they are swept.
 literals! {
     Swept {
         PendingInteractions = "pending_interactions",
@@ -45,28 +45,28 @@ literals! {
     }
 }
 
-/// What one batch took.
+/// The result of one batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Rows deleted.
+    /// Number of rows deleted.
     pub deleted: u64,
-    /// Deliveries among them that never arrived.
+    /// Those of the deleted deliveries that never arrived.
     pub given_up: Vec<GivenUp>,
 }
 
 /// A delivery that was tried for a day and never arrived.
 #[derive(Debug, Deserialize)]
 pub struct GivenUp {
-    /// Whose it was.
+    /// The organization that it belonged to.
     pub organization_id: OrganizationId,
-    /// The interaction whose outcome it was.
+    /// The interaction whose outcome it carried.
     pub interaction_id: InteractionId,
-    /// Attempts that were begun.
+    /// Number of attempts begun.
     pub attempts: u32,
 }
 
 impl Swept {
-    /// Whether the report names the table also where nothing was deleted.
+    /// Whether the report names the table even if nothing was deleted.
     pub const fn always_reported(self) -> bool {
         match self {
             Self::PendingInteractions
@@ -78,36 +78,36 @@ impl Swept {
         }
     }
 
-    /// What of the table is stale, and the column that says what is oldest. $2 is the age in
-    /// milliseconds past which an interaction is; the others end by their own expiry.
+    /// The condition for a stale row, and the column that orders rows by age. $2 is the age in milliseconds at
+    /// which an interaction is stale; other tables do not use it.
     const fn stale(self) -> (&'static str, &'static str) {
         match self {
-            // An answer that was given at the last moment is still read.
+            // An answer given at the last moment stays readable for an hour.
             Self::PendingInteractions => (
                 "created_at < now() - $2 * interval '1 millisecond'
             and (claimed_at is null or claimed_at < now() - interval '1 hour')",
                 "created_at",
             ),
             Self::Placeholders | Self::Grants => ("expires_at < now()", "expires_at"),
-            // An outcome is tried for a day and then given up.
+            // A delivery is attempted for a day.
             Self::Deliveries => ("created_at < now() - interval '24 hours'", "created_at"),
-            // The time that a late click may still come.
+            // Late clicks are explained for a day.
             Self::EndedInteractions => ("ended_at < now() - interval '24 hours'", "ended_at"),
-            // Whoever waits for a call has given up by then.
+            // By then, no request still waits for the call.
             Self::EgressVerdicts => ("expires_at < now() - interval '10 minutes'", "expires_at"),
-            // Past its expiry and the verifiers' leeway a token is refused without its row.
+            // After its expiry and the leeway of verification, the token is refused without this row.
             Self::RevokedTokens => ("expires_at < now() - interval '1 minute'", "expires_at"),
-            // By then no token lives that was issued before it.
+            // By then, every token issued before the revocation has expired.
             Self::DeploymentRevocations => {
                 ("revoked_at < now() - interval '25 hours'", "revoked_at")
             }
         }
     }
 
-    /// What goes with the deleted rows, in the same statement, and what is told of them.
+    /// The rest of the statement: what else is written when the rows are deleted, and what is returned.
     const fn tail(self) -> &'static str {
         match self {
-            // A question that nobody answered ends as expired, which a late click is told.
+            // An unanswered question ends as expired. That is recorded for a late click and delivered.
             Self::PendingInteractions => {
                 concat!(
                     "
@@ -145,8 +145,8 @@ select count(*) as deleted, '[]'::jsonb as given_up from deleted"
         }
     }
 
-    /// Takes at most $1 rows. `= any (array(...))` takes the limit literally, where `in (select ...
-    /// limit n)` may run as a join that takes more; a row that another run holds is that run's.
+    /// The statement that deletes at most $1 rows. `= any (array(...))` keeps to the limit, whereas `in (select
+    /// ... limit n)` may run as a join that deletes more. Rows locked by another run are skipped.
     fn statement(self) -> String {
         let (table, (stale, age), tail) = (self.as_str(), self.stale(), self.tail());
         format!(
@@ -165,7 +165,8 @@ select coalesce(floor(extract(epoch from now() - min(created_at)) * 1000), 0)::i
 from pending_interactions";
 
 impl Store {
-    /// One batch of one table, its own transaction: at most `limit` rows.
+    /// Deletes one batch of at most `limit` rows from one table, in its own transaction. `max_age` is the age at
+    /// which an interaction is stale.
     pub async fn sweep(
         &self,
         table: Swept,
@@ -190,7 +191,7 @@ impl Store {
         })
     }
 
-    /// The age in milliseconds of the oldest pending interaction there is; 0 where there is none.
+    /// The age of the oldest pending interaction in milliseconds; 0 if there is none.
     pub async fn oldest_age_ms(&self) -> Result<i64, StoreError> {
         let rows = self.query(OLDEST_AGE, &[]).await?;
         one(&rows)?.column("age_ms")

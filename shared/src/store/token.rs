@@ -1,4 +1,4 @@
-//! Whether a verified worker token still counts.
+//! Whether a verified worker token is still valid.
 
 use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, malformed};
@@ -6,8 +6,8 @@ use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use tokio_postgres::{Row, types::Type};
 
-/// Why the token `$jti` of `$agent`, issued at `$iat` to `$deployment` of `$org`, does not count: a text,
-/// or null where it does, or where there is no token. A token as old as a revocation is revoked.
+/// Why the token `$jti` of `$agent`, issued at `$iat` to `$deployment` of `$org`, is no longer valid: a text, or
+/// null if it is valid or there is no token. A token issued at the very time of a revocation is revoked.
 macro_rules! token_sql {
     ($org:literal, $agent:literal, $jti:literal, $iat:literal, $deployment:literal) => {
         concat!(
@@ -59,7 +59,7 @@ const TOKEN_STANDING: &str = concat!(
 );
 
 impl Store {
-    /// How a token stands that is verified.
+    /// Reads whether a verified token is still valid.
     pub async fn token_standing(
         &self,
         worker: &VerifiedWorker,
@@ -76,7 +76,7 @@ impl Store {
     }
 }
 
-/// The column `token`, which is of `token_sql`.
+/// Reads the column `token`, as `token_sql` writes it.
 pub(super) fn token_standing(row: &Row) -> Result<TokenStanding, StoreError> {
     standing(row.column("token")?)
 }

@@ -1,5 +1,5 @@
-//! What the judge said, for all environments, and the call that is under way: one for all that ask the
-//! same at once. An organization reads and writes its own alone.
+//! The judge's verdicts, shared by all Lambda environments. Concurrent requests with the same question share one
+//! call. Each organization reads and writes only its own rows.
 
 use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed, millis};
@@ -9,41 +9,41 @@ use std::time::Duration;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
-/// A question to the judge as the database knows it: a SHA-256.
+/// The key of a verdict: SHA-256 of the question to the judge.
 pub type VerdictHash = [u8; 32];
 
-/// Who asks the judge.
+/// Who calls the judge for a question.
 #[derive(Debug)]
 pub enum VerdictClaim {
-    /// The asker, and it says what became of it.
+    /// The caller must ask the judge, and then settle the call with this id.
     Ours(Uuid),
-    /// Somebody did: what the judge said.
+    /// The judge was asked before, with this verdict.
     Known(StoredVerdict),
-    /// Somebody does.
+    /// Another caller is asking the judge, in the call with this id.
     Theirs(Uuid),
 }
 
-/// How somebody's call stands.
+/// The state of another caller's call.
 #[derive(Debug)]
 pub enum FlightStatus {
-    /// It has ended.
+    /// The call ended with this verdict.
     Landed(StoredVerdict),
-    /// It is still waited for.
+    /// The call has not ended.
     UnderWay,
-    /// Its caller died.
+    /// The caller died: the call's lease is over, or its row is gone.
     Lost,
 }
 
-/// How a call of the judge's ended.
+/// How a call to the judge ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JudgeOutcome {
     /// The judge allowed the request.
     Allow,
-    /// The judge denied it.
+    /// The judge denied the request.
     Deny,
     /// The judge did not answer in time.
     Timeout,
-    /// The judge could not be asked, or gave no verdict.
+    /// The judge could not be called, or returned no verdict.
     Unavailable,
 }
 
@@ -56,17 +56,17 @@ literals! {
     }
 }
 
-/// What became of a call.
+/// A verdict as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredVerdict {
     /// How the call ended.
     pub outcome: JudgeOutcome,
-    /// For how long it may be reused. A failure is not reused, so zero.
+    /// How long the verdict may still be reused. Zero for a failure, which is never reused.
     pub life: Duration,
 }
 
-// A row whose time is over counts as absent: an outcome that is old or that failed, or a call whose caller
-// died. Where the row is ours now, the version that the snapshot still shows no longer counts.
+// An expired row counts as absent: an outcome that is old or a failure, or a call whose caller died. If this
+// statement has just claimed the row, the version in the snapshot is ignored.
 const VERDICT_CLAIM: &str = "
 with ours as (
     insert into egress_verdicts as v (organization_id, key, flight, expires_at)
@@ -93,8 +93,8 @@ from egress_verdicts
 where organization_id = $1 and key = $2 and flight = $3";
 
 impl Store {
-    /// Begins a call of the judge's, unless its verdict is known or somebody's call is under way. A call
-    /// that is never settled is over after `lease`.
+    /// Claims the call to the judge, unless its verdict is known or another call is under way. A call that is
+    /// never settled ends after `lease`.
     pub async fn verdict_claim(
         &self,
         agent: &AgentScope,
@@ -108,7 +108,7 @@ impl Store {
             (&flight, Type::UUID),
             (&(millis(lease) as f64), Type::FLOAT8),
         ];
-        // A row that appears between the statement's snapshot and its insert is seen by neither half.
+        // If a row appears between the statement's snapshot and its insert, the statement returns no row.
         for _ in 0..3 {
             let rows = self.query(VERDICT_CLAIM, &parameters).await?;
             let Some(row) = rows.first() else { continue };
@@ -121,7 +121,7 @@ impl Store {
         Err(malformed("the verdict came and went three times"))
     }
 
-    /// Says what became of our call.
+    /// Stores the verdict of the caller's own call. It changes nothing if another caller has taken over.
     pub async fn verdict_settle(
         &self,
         agent: &AgentScope,
@@ -139,7 +139,7 @@ impl Store {
         self.query(VERDICT_SETTLE, &parameters).await.map(drop)
     }
 
-    /// What became of somebody's call.
+    /// Reads the state of another caller's call.
     pub async fn verdict_of_flight(
         &self,
         agent: &AgentScope,
@@ -163,12 +163,12 @@ impl Store {
     }
 }
 
-/// The columns `outcome` and `seconds_left`, if there is an outcome.
+/// Reads the columns `outcome` and `seconds_left`; `None` if there is no outcome yet.
 fn stored(row: &Row) -> Result<Option<StoredVerdict>, StoreError> {
     let Some(outcome) = row.parsed_or_null("outcome", str::parse)? else {
         return Ok(None);
     };
-    // A failure's time is over as soon as it is stored.
+    // A failure expires as soon as it is stored.
     let left = row.column::<f64>("seconds_left")?.max(0.0);
     Ok(Some(StoredVerdict {
         outcome,

@@ -1,4 +1,4 @@
-//! Withdrawing: an agent takes its own question back.
+//! Withdrawing: an agent takes back its own question.
 
 use super::connection::{connection, via_sql};
 use super::delivery::{Delivery, delivery_sql};
@@ -16,34 +16,34 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 
-/// What withdrawing came to.
+/// The outcome of withdrawing an interaction.
 #[derive(Debug)]
 pub enum Withdrawal {
-    /// It is gone. A late click is told.
+    /// The interaction is deleted. A late click is answered that it was withdrawn.
     Withdrawn(Box<Withdrawn>),
-    /// It was answered before. Nothing changed.
+    /// The interaction was answered before. Nothing changed.
     Answered,
-    /// The agent has no such interaction under this scope.
+    /// The agent has no interaction with this id in this scope.
     Unknown,
-    /// The token that withdraws does not count.
+    /// The worker's token is no longer valid. Nothing changed.
     Refused(TokenStanding),
 }
 
-/// What was withdrawn, so that its card can be told.
+/// A withdrawn interaction, with what is needed to update its card and deliver its outcome.
 #[derive(Debug)]
 pub struct Withdrawn {
-    /// What was asked, as far as its card can be drawn. It is withdrawn either way.
+    /// The question, or why its card cannot be drawn. It is withdrawn in both cases.
     pub payload: Result<Payload, Malformed>,
-    /// Where its card is, if that is known.
+    /// The address of its card, if that is known.
     pub card: Option<CardAddress>,
-    /// The connection that its card is on.
+    /// The connection that its card was posted on, if it still exists.
     pub connection: Option<Connection>,
-    /// Its outcome on its way, where it had a callback address.
+    /// The delivery of its outcome, if it had a callback address.
     pub delivery: Option<Delivery>,
 }
 
-// Ends an agent's own question. One that is past its time ends as expired, which a reader may already
-// have been told.
+// A question older than the TTL ends as expired and not as withdrawn, because a reader may have seen that
+// already.
 const INTERACTION_WITHDRAW: &str = concat!(
     "
 with asker as (
@@ -75,7 +75,8 @@ left join connections via on via.organization_id = $1 and via.id = $3"
 );
 
 impl Store {
-    /// Deletes the agent's own interaction unless it was answered; its outcome goes out with it.
+    /// Deletes an unanswered interaction of the worker's agent and writes the delivery of its outcome, which the
+    /// caller must attempt within `lease`. An interaction older than `ttl` ends as expired.
     pub async fn interaction_withdraw(
         &self,
         worker: &VerifiedWorker,

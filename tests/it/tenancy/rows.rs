@@ -28,7 +28,7 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
     assert_eq!(world.value(row).await, before);
     assert!(matches!(
         store(&db, &right, "changed").await,
-        Stored::Anew(..)
+        Stored::Replaced(..)
     ));
     assert_eq!(
         world

@@ -41,7 +41,7 @@ const HTML: [Html; 11] = [
 
 /// Every form of these texts, each once and none empty. Surrounding white space is not part of a text: HTTP
 /// drops it on the way.
-pub fn all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
+pub(super) fn all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
     let mut forms = BTreeSet::new();
     for text in texts.map(str::trim).filter(|text| !text.is_empty()) {
         forms.insert(text.to_owned());

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// The part that a client wants, and how many bytes more are needed on either side.
 #[derive(Debug)]
-pub struct RangeRequest {
+pub(crate) struct RangeRequest {
     wanted: Wanted,
     reach: u64,
 }
@@ -29,7 +29,7 @@ enum Wanted {
 impl RangeRequest {
     /// `None` where there is no range, or several, or a unit other than bytes. The range is then dropped: a
     /// server may always answer with the whole.
-    pub fn new(headers: &HeaderMap, injected: &Injected) -> Option<Self> {
+    pub(crate) fn new(headers: &HeaderMap, injected: &Injected) -> Option<Self> {
         let mut ranges = headers.get_all(RANGE).iter();
         let (Some(range), None) = (ranges.next(), ranges.next()) else {
             return None;
@@ -41,7 +41,7 @@ impl RangeRequest {
     }
 
     /// The `range` that is sent upstream.
-    pub fn widened(&self) -> HeaderValue {
+    pub(crate) fn widened(&self) -> HeaderValue {
         let more = |bytes: u64| bytes.saturating_add(self.reach);
         let range = match self.wanted {
             Wanted::From(first, last) => {
@@ -58,7 +58,7 @@ impl RangeRequest {
     ///
     /// # Errors
     /// `upstream_unreachable` where the upstream does not say which part it sends.
-    pub fn cut(&self, head: &mut response::Parts) -> Result<Cut, Error> {
+    pub(crate) fn cut(&self, head: &mut response::Parts) -> Result<Cut, Error> {
         let content_range = head.headers.get(CONTENT_RANGE);
         let content_range = content_range
             .and_then(|content_range| ContentRange::parse(content_range.to_str().ok()?));
@@ -144,14 +144,14 @@ impl ContentRange {
 }
 
 /// Cuts a body to the client's part.
-pub struct Cut {
+pub(crate) struct Cut {
     skip: u64,
     left: u64,
 }
 
 impl Cut {
     /// The client's share of the next piece.
-    pub fn piece(&mut self, mut piece: Bytes) -> Bytes {
+    pub(crate) fn piece(&mut self, mut piece: Bytes) -> Bytes {
         let length = |bytes: u64| {
             usize::try_from(bytes)
                 .unwrap_or(usize::MAX)

@@ -32,7 +32,7 @@ impl Real<'_> {
         };
         match self.store.interaction_store(&new, TTL).await.unwrap() {
             Stored::New(..) => "new",
-            Stored::Anew(..) => "anew",
+            Stored::Replaced(..) => "anew",
             Stored::Unchanged(_) => "unchanged",
             Stored::ScopeConflict => "conflict",
             Stored::Expired => "expired",
