@@ -148,10 +148,22 @@ mod tests {
 
     const PROVIDERS: &str = r#"[
         {"slug":"h","provider_id":"h","base_url":"https://up.example/base/","auth":{"header":"x-api-key"}},
+        {"slug":"g","provider_id":"g","base_url":"https://up.example","auth":{"header":"private-token"},
+            "oauth_auth":{"header":"authorization","scheme":"Bearer"}},
         {"slug":"q","provider_id":"q","base_url":"https://up.example","auth":{"query":"key"}}
     ]"#;
 
     fn built(
+        slug: &str,
+        rest: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Request<Full<Bytes>> {
+        built_as(AuthType::ApiKey, slug, rest, query, headers)
+    }
+
+    fn built_as(
+        auth_type: AuthType,
         slug: &str,
         rest: &str,
         query: &str,
@@ -171,9 +183,7 @@ mod tests {
             source: None,
         };
         let call = Call::new(&incoming, rest, providers.get(slug).unwrap()).unwrap();
-        build(&call, &"real/key".into(), AuthType::ApiKey)
-            .unwrap()
-            .0
+        build(&call, &"real/key".into(), auth_type).unwrap().0
     }
 
     #[test]
@@ -198,6 +208,18 @@ mod tests {
             built("h", "a b#c?d", "", &[]).uri().path(),
             "/base/a%20b%23c%3Fd"
         );
+    }
+
+    #[test]
+    fn the_placeholder_in_a_providers_own_header_is_replaced_and_never_forwarded() {
+        let built = |auth_type| {
+            let request = built_as(auth_type, "g", "x", "", &[("private-token", "p")]);
+            let value = |name| request.headers().get(name).cloned();
+            [value("private-token"), value("authorization")]
+        };
+        let key = |value| Some(HeaderValue::from_static(value));
+        assert_eq!(built(AuthType::ApiKey), [key("real/key"), None]);
+        assert_eq!(built(AuthType::OAuth), [None, key("Bearer real/key")]);
     }
 
     #[test]

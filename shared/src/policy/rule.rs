@@ -17,26 +17,38 @@ const MAX_METHODS: usize = 20;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenRule {
+    /// A host, or `*.` and a domain for every name below it.
     pub host: String,
+    /// 1 to 20 methods; any method if it is absent.
     #[serde(default)]
     pub methods: Option<Vec<String>>,
+    /// The beginning of the decoded path, at most 1024 bytes; any path if it is absent.
     #[serde(default)]
     pub path_prefix: Option<String>,
+    /// What happens to the request.
     pub action: WrittenAction,
+    /// For `judge`: the policy in words, at most 4000 characters.
     #[serde(default)]
     pub policy: Option<String>,
+    /// For `judge`: what the model is shown; `request` if it is absent.
     #[serde(default)]
     pub judge_sees: Option<JudgeInput>,
+    /// For `ask`: who is asked.
     #[serde(default)]
     pub ask: Option<Approver>,
 }
 
+/// An action without its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WrittenAction {
+    /// The request may be sent.
     Allow,
+    /// It may not be sent.
     Deny,
+    /// A model decides.
     Judge,
+    /// A person decides.
     Ask,
 }
 

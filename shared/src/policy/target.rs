@@ -67,7 +67,9 @@ pub struct Target {
 /// One way in which a server may read a request. `None` is any method, any path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
+    /// The method, in upper case.
     pub method: Option<&'a str>,
+    /// The path.
     pub path: Option<&'a PathReading>,
 }
 
