@@ -1,4 +1,4 @@
-//! Counts failed placeholder look-ups by client address, in bounded memory. Only time clears them. What
+//! Counts failed placeholder lookups by client address, in bounded memory. Only time clears them. What
 //! resolves is never refused for others' failures: a placeholder has 122 random bits, so there is nothing
 //! that refusing a good one would protect.
 

@@ -1,4 +1,4 @@
-//! Who is asking. A scope is proof, so only this module makes one, and only from a verified credential.
+//! Who is asking. A scope is proof, so only this room makes one, and only from a verified credential.
 
 use crate::id::{
     AgentId, ChannelId, ConnectionId, ConversationId, DeploymentName, OrganizationId, TeamId,
@@ -50,8 +50,8 @@ impl AgentScope {
         &self.agent
     }
 
-    /// The person whom a policy of the agent's own organization names. Whether the connection is that
-    /// organization's is compared where something is stored under it.
+    /// The person whom a policy of the agent's own organization names. The store checks that the connection
+    /// belongs to that organization.
     pub(crate) fn approver(&self, connection: ConnectionId, user: UserId) -> PersonScope {
         ConnectionScope::new(self.organization.clone(), connection).user(user)
     }
@@ -93,8 +93,8 @@ impl ConnectionScope {
     }
 }
 
-/// A person on a connection of an organization. The asker stores under one and the clicker claims
-/// under one, so the four-field rule is one value and one id.
+/// A person on a connection of an organization. An agent stores a question under one and a click claims it under
+/// one, so the four fields that every statement compares are one value and one id.
 ///
 /// No store operation on a pending interaction takes less:
 /// ```compile_fail
@@ -125,7 +125,7 @@ impl PersonScope {
     }
 }
 
-/// An agent in a conversation with a person: who may be asked, and where. From a token alone.
+/// An agent in a conversation with a person: who may be asked, and where. Only a token makes one.
 #[derive(Debug, Clone)]
 pub struct Conversation {
     pub(super) agent: AgentScope,
@@ -163,17 +163,17 @@ impl Conversation {
 }
 
 /// The organization that a request's placeholders must belong to. Not an `Option`: "nobody is
-/// expected" is a fact about the request (no token, no agent in the URL), never a failed look-up.
+/// expected" is a fact about the request (no token, no agent in the URL), never a failed lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedOrganization {
     /// Proven by a worker token, or by a placeholder whose organization has the URL's agent.
     Proven(OrganizationId),
-    /// The request names neither; the placeholder's own organization scopes what follows.
+    /// The request has neither a token nor an agent in the URL. The placeholder's own organization scopes it.
     NoneExpected,
 }
 
 impl ExpectedOrganization {
-    /// Whether a placeholder row of this organization may resolve. A row without one never equals.
+    /// Whether a placeholder row of this organization may resolve. A row without one equals no organization.
     pub fn admits(&self, row: Option<&OrganizationId>) -> Admission {
         match (self, row) {
             (Self::Proven(expected), Some(own)) if expected == own => Admission::Own,
@@ -184,18 +184,18 @@ impl ExpectedOrganization {
     }
 }
 
-/// What an expected organization says of a placeholder row.
+/// How a placeholder row compares with the expected organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// The row is of the organization.
     Own,
-    /// A row without organization where none is expected: the operator's setting decides.
+    /// The row has no organization, and none is expected. The operator's setting decides.
     Legacy,
     /// The row is of another organization, or of none.
     Refused,
 }
 
-/// What a verified worker token says.
+/// The claims of a verified worker token.
 #[derive(Debug, Clone)]
 pub struct VerifiedWorker {
     pub(super) agent: AgentScope,
@@ -222,8 +222,8 @@ impl VerifiedWorker {
         &self.token
     }
 
-    /// When it was issued, in Unix seconds: a token that is older than its agent, or not newer than its
-    /// deployment's revocation, counts for nothing.
+    /// When it was issued, in Unix seconds. A token that is older than its agent, or not newer than its
+    /// deployment's revocation, is refused.
     pub fn issued_at(&self) -> f64 {
         self.issued_at
     }
@@ -233,7 +233,7 @@ impl VerifiedWorker {
         self.user.as_ref()
     }
 
-    /// The conversation the agent is in, if the token names one whole.
+    /// The agent's conversation, if the token names all of it.
     pub fn conversation(&self) -> Option<&Conversation> {
         self.conversation.as_ref()
     }

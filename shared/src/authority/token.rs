@@ -14,12 +14,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-/// The header that carries a worker token, where `authorization` carries something else.
+/// The header that carries a worker token.
 pub const HEADER: &str = "x-postern-worker-token";
 
 const ISSUER: &str = "postern";
 const LEEWAY_SECONDS: u64 = 30;
-/// The longest life of a token: as long must its revocation be remembered.
+/// The longest life of a token. Its revocation is remembered for as long.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// A key set that does not know a token's key is read again at most this often.
 const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -27,9 +27,9 @@ const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// A worker token's claims, each of its own type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// Always `postern`, and so is `aud`.
+    /// The issuer, always `postern`.
     pub iss: String,
-    /// Whom the token is for.
+    /// The audience, always `postern`.
     pub aud: String,
     /// The agent.
     pub sub: AgentId,
@@ -37,11 +37,11 @@ pub struct Claims {
     pub org: OrganizationId,
     /// The deployment that the worker runs in.
     pub dep: DeploymentName,
-    /// With a fraction of a second where a revocation in the same second calls for it.
+    /// When it was issued, in Unix seconds. It has a fraction if its deployment was revoked in the same second.
     pub iat: Seconds,
     /// When it ends, in Unix seconds.
     pub exp: i64,
-    /// By which it is revoked.
+    /// The token's id, by which it is revoked.
     pub jti: TokenId,
     /// The connection to the person that the agent talks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub struct Seconds(pub f64);
 
 impl Serialize for Seconds {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Whole seconds are written as such, as every other issuer does.
+        // Whole seconds are written as whole numbers, as other issuers do.
         if self.0.fract() == 0.0 {
             serializer.serialize_i64(self.0 as i64)
         } else {
@@ -75,7 +75,7 @@ impl Serialize for Seconds {
     }
 }
 
-/// What `mint` signs; the fixed claims are added there.
+/// The claims that `mint` signs. It adds those that never vary.
 pub struct NewToken {
     /// The agent.
     pub agent: AgentId,
@@ -85,9 +85,9 @@ pub struct NewToken {
     pub deployment: DeploymentName,
     /// The token's `jti`.
     pub token: TokenId,
-    /// In Unix seconds, with a fraction where a revocation calls for it.
+    /// When it is issued, in Unix seconds, with a fraction where a revocation needs it.
     pub issued_at: f64,
-    /// In Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: i64,
     /// The connection to the person that the agent talks to.
     pub connection_id: Option<ConnectionId>,
@@ -101,7 +101,7 @@ pub struct NewToken {
     pub team_id: Option<TeamId>,
 }
 
-/// Whether these bytes have a compact JWS's shape: three base64url parts.
+/// Whether a text has the shape of a compact JWS: three base64url parts.
 pub fn looks_like_jwt(value: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
@@ -113,7 +113,7 @@ pub fn looks_like_jwt(value: &str) -> bool {
     parts.clone().count() == 3 && parts.all(part) && value.starts_with("eyJ")
 }
 
-/// The token in its own header, else as a bearer. Never from the URL.
+/// The token in its own header, or else the bearer token. It is never read from the URL.
 ///
 /// # Errors
 /// `invalid_worker_token` where there is none.
@@ -126,7 +126,7 @@ pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
     };
     let mut all = incoming.headers.get_all(HEADER).iter();
     if let Some(first) = all.next() {
-        // One that is not looked at might be another's.
+        // A token that nobody verifies might be another agent's.
         if all.any(|other| other != first) {
             return Err(Error::new(
                 Code::InvalidWorkerToken,
@@ -153,21 +153,20 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier whose JWK Set is this secret. Reads nothing yet.
+    /// A verifier whose JWK Set is this secret. It reads the secret later.
     pub fn new(secrets: Arc<Secrets>, keys: OperatorSecret) -> Self {
         Self { secrets, keys }
     }
 
-    /// The worker that a token proves. Revocation is the database's to know.
+    /// The worker that a token proves. Whether it was revoked, the database knows.
     ///
     /// # Errors
-    /// `invalid_worker_token`, for each way in which it does not verify; `secret_unavailable` when the
-    /// key set cannot be read.
+    /// `invalid_worker_token` where it does not verify; `secret_unavailable` where the key set cannot be read.
     pub async fn verify(&self, token: &str) -> Result<VerifiedWorker, Error> {
         let keys = self.secrets.read(&self.keys, Freshness::Cached).await?;
         match verify(&keys, token) {
             Err(Refusal::UnknownKey) => {
-                // A key may be newer than what is cached.
+                // The key may be newer than the cached set.
                 let again = Freshness::FreshOnceIn(KEYS_AGAIN_AFTER);
                 let keys = self.secrets.read(&self.keys, again).await?;
                 Ok(verify(&keys, token)?)
@@ -225,7 +224,8 @@ pub fn verify(key_set: &SecretString, token: &str) -> Result<VerifiedWorker, Ref
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
         .map_err(|error| Code::InvalidWorkerToken.because(error))?
         .claims;
-    // A revocation is remembered for the longest life, from now and from `iat`. Nothing is true of NaN.
+    // A revocation is remembered for the longest life, counted from now and from `iat`. A comparison with NaN
+    // is false, so NaN is refused too.
     let longest = MAX_LIFE.as_secs_f64();
     let (exp, now) = (
         claims.exp as f64,
@@ -268,7 +268,7 @@ fn worker(claims: Claims) -> VerifiedWorker {
 /// Signs a token with the operator's private JWK.
 ///
 /// # Errors
-/// `secret_unavailable` when the signing secret is not an Ed25519 private JWK.
+/// `secret_unavailable` where the signing secret is not an Ed25519 private JWK.
 pub fn mint(signing_key: &SecretString, new: NewToken) -> Result<SecretString, Error> {
     let unusable = || {
         Code::SecretUnavailable
@@ -308,7 +308,7 @@ pub fn mint(signing_key: &SecretString, new: NewToken) -> Result<SecretString, E
         .map_err(|_| unusable())
 }
 
-/// RFC 8410 section 7: the DER that stands before an Ed25519 seed in a version 1 PKCS #8 key.
+/// The DER before an Ed25519 seed in a version 1 PKCS #8 key (RFC 8410 section 7).
 const PKCS8_ED25519: [u8; 16] = [
     0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
 ];
