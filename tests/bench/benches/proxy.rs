@@ -283,6 +283,9 @@ async fn tenant(env: &Env) -> [String; 3] {
     for command in [
         json!({"command": "migrate"}),
         json!({"command": "put_organization", "id": "a"}),
+        json!({"command": "put_agent", "organization_id": "a", "agent_id": "agent"}),
+        json!({"command": "put_agent", "organization_id": "a", "agent_id": "ruled"}),
+        json!({"command": "put_agent", "organization_id": "a", "agent_id": "judged"}),
         json!({"command": "put_profile", "organization_id": "a", "id": "openai", "provider_id": "openai",
             "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"}),
         json!({"command": "put_policy", "organization_id": "a", "agent_id": "ruled", "rules": rules}),
@@ -292,7 +295,6 @@ async fn tenant(env: &Env) -> [String; 3] {
     }
     let mut placeholders = ["agent", "ruled", "judged"].map(str::to_owned);
     for agent in &mut placeholders {
-        run(json!({"command": "put_agent", "organization_id": "a", "agent_id": agent})).await;
         let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": agent,
             "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"});
         *agent = run(mint).await["placeholder"].as_str().unwrap().to_owned();
