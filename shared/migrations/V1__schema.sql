@@ -2,6 +2,8 @@
 -- with it. Rows of an agent or a connection are deleted with that agent or connection. Only revocations outlive
 -- their organization: they stay until the last token that they could concern has expired.
 
+set local search_path = postern, pg_catalog;
+
 create table organizations (
     -- One segment of the names of its secrets, so that no organization's names lie inside another's.
     id text primary key constraint organizations_id_is_one_segment

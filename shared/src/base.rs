@@ -2,7 +2,7 @@
 
 use crate::config::Env;
 use crate::secret::{SecretNames, Secrets, SecretsConfig};
-use crate::store::{DatabaseConfig, Store};
+use crate::store::{Caller, DatabaseConfig, Store};
 use std::sync::Arc;
 
 /// The store, the secrets, and the names of tenants' secrets.
@@ -16,18 +16,21 @@ pub struct Base {
 }
 
 impl Base {
-    /// Reads the environment. The database and Secrets Manager are called later, by the first request that
+    /// Reads the environment of the function `caller`. The database and Secrets Manager are called later, by the first request that
     /// needs them.
     ///
     /// # Errors
     /// A variable of `SecretsConfig` or `DatabaseConfig` is missing or malformed, or the connection pool cannot
     /// be built.
-    pub async fn from_env(env: &Env) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn from_env(
+        env: &Env,
+        caller: Caller,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let secrets = Arc::new(Secrets::new(&config).await);
         Ok(Self {
-            store: Arc::new(Store::new(database, Arc::clone(&secrets))?),
+            store: Arc::new(Store::new(database, Arc::clone(&secrets), caller)?),
             secrets,
             names: SecretNames::new(config.prefix),
         })

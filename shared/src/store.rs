@@ -1,8 +1,7 @@
-//! Postgres. Nothing outside this module speaks SQL, and every operation is one statement in one round trip.
+//! Postgres. Nothing outside this module speaks SQL, and every operation is one call in one round trip.
 //!
-//! A statement is a `const` next to the operation that sends it. SQL that several statements share is written
-//! once, as a macro `.._sql!` in the file of its table, and inserted with `concat!`. Every column that is read
-//! has a name.
+//! The SQL is in `shared/functions`: an operation calls the SQL function of its name, in the schema of the Lambda
+//! function that it runs in. Every column that is read has a name.
 
 mod access;
 mod administration;
@@ -11,12 +10,11 @@ mod claim;
 mod config;
 mod connection;
 mod delivery;
-mod ended;
+mod functions;
 mod grant;
 mod interaction;
 mod login;
 mod migration;
-mod open;
 mod policy;
 mod pool;
 mod row;
@@ -39,6 +37,7 @@ pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, Verdi
 pub use withdraw::{Withdrawal, Withdrawn};
 
 use crate::error::{Code, Error};
+use crate::literal::literals;
 use crate::secret::Secrets;
 use deadpool::managed::{Object, Pool};
 use pool::Connections;
@@ -56,8 +55,32 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 /// Each operation returns `StoreError` if the database cannot be reached, refuses the statement, or returns
 /// an unexpected row. Outcomes that the caller must tell apart are variants of the result.
 pub struct Store {
+    caller: Caller,
     connections: Pool<Connections>,
     timeout: Duration,
+}
+
+/// The Lambda function that a store works for. It may call the SQL functions of its own schema, and no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The proxy.
+    Proxy,
+    /// The webhooks function.
+    Webhooks,
+    /// The sweep.
+    Sweep,
+    /// The control function.
+    Control,
+}
+
+// The schemas. Each is also the group of the logins that may call its functions.
+literals! {
+    Caller {
+        Proxy = "postern_proxy",
+        Webhooks = "postern_webhooks",
+        Sweep = "postern_sweep",
+        Control = "postern_control",
+    }
 }
 
 /// Why a statement failed.
@@ -121,20 +144,29 @@ impl Store {
     pub fn new(
         config: DatabaseConfig,
         secrets: Arc<Secrets>,
+        caller: Caller,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let timeout = config.timeout;
         Ok(Self {
+            caller,
             connections: pool::build(config, secrets)?,
             timeout,
         })
     }
 
-    /// Runs one statement in one round trip. The types of its parameters are given, so nothing is prepared and
-    /// it also runs behind a connection pooler. It is never sent again: a server that disconnected may have
-    /// executed it.
-    async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, StoreError> {
+    /// Calls an SQL function of the caller's schema in one round trip. The types of its parameters are given, so
+    /// nothing is prepared and it also runs behind a connection pooler. It is never sent again: a server that
+    /// disconnected may have executed it.
+    async fn call(
+        &self,
+        function: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let places: Vec<String> = (1..=parameters.len()).map(|n| format!("${n}")).collect();
+        let (schema, places) = (self.caller.as_str(), places.join(", "));
+        let sql = format!("select * from {schema}.{function}({places})");
         let connection = self.connection().await?;
-        let answer = connection.client.query_typed(sql, parameters);
+        let answer = connection.client.query_typed(&sql, parameters);
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {

@@ -25,6 +25,7 @@ async fn own_server(env: &[(&str, &str)]) -> (World, Postgres) {
         .secrets
         .put("postern/database", postgres.secret_json(DATABASE));
     world.ok(json!({"command": "migrate"})).await;
+    world.create_logins(&postgres).await;
     world.tenants().await;
     (world, postgres)
 }

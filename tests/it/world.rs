@@ -83,6 +83,7 @@ impl World {
         ]);
         let mut variables = Variables::of(&[
             ("DATABASE_SECRET_ID", "postern/database"),
+            ("MIGRATION_DATABASE_SECRET_ID", "postern/database"),
             ("DATABASE_POOL_MAX", "4"),
             // No busy machine uses up these budgets; a test of a budget sets its own.
             ("DATABASE_TIMEOUT_MS", "15000"),

@@ -26,6 +26,8 @@ const MAX_RULES: usize = 256 * 1024;
 pub enum Command {
     /// Migrates the schema to this version.
     Migrate {},
+    /// Prints the SQL that creates a login for each function.
+    Logins {},
     /// Creates or updates an organization.
     PutOrganization(PutOrganization),
     /// Creates an agent.
@@ -103,6 +105,7 @@ impl Command {
             }
             Self::MintWorkerToken(mint) => ttl(mint.ttl_seconds, MAX_TOKEN_TTL_SECONDS),
             Self::Migrate {}
+            | Self::Logins {}
             | Self::PutOrganization(_)
             | Self::PutAgent(_)
             | Self::PutConnection(_)

@@ -13,7 +13,7 @@ use postern::id::TokenId;
 use postern::provider::Providers;
 use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::{NewPlaceholder, NewProfile, Written};
+use postern::store::{Caller, DatabaseConfig, NewPlaceholder, NewProfile, Written};
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
@@ -21,9 +21,14 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
+/// Creates a login for each function, with the least rights and bounds of its own.
+const LOGINS: &str = include_str!("logins.sql");
+
 /// The control function.
 pub struct App {
     store: Arc<Store>,
+    /// The database as `migrate` sees it, with a login that owns the schema.
+    owned: Store,
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
@@ -38,11 +43,14 @@ impl App {
     /// # Errors
     /// A variable is missing or malformed.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
-        let base = Base::from_env(env).await?;
+        let base = Base::from_env(env, Caller::Control).await?;
+        let owner = DatabaseConfig::of_migrations(env)?;
+        let owned = Store::new(owner, Arc::clone(&base.secrets), Caller::Control)?;
         Ok(Self {
             signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
             providers: Providers::from_env(env)?,
             chat_hosts: ApiHosts::from_env(env)?,
+            owned,
             store: base.store,
             secrets: base.secrets,
             names: base.names,
@@ -65,7 +73,8 @@ impl App {
     async fn run(&self, command: Command) -> Result<Value, Error> {
         let store = &self.store;
         match command {
-            Command::Migrate {} => store.migrate().await?,
+            Command::Migrate {} => self.owned.migrate().await?,
+            Command::Logins {} => return Ok(json!({"sql": LOGINS})),
             Command::PutOrganization(put) => {
                 let providers = put.system_providers.as_deref();
                 store.organization_put(&put.id, providers).await?;

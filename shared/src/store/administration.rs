@@ -67,69 +67,6 @@ pub struct NewProfile {
     pub disabled: bool,
 }
 
-const ORGANIZATION_PUT: &str = "
-insert into organizations (id, system_providers)
-values ($1, coalesce($2, '{}'))
-on conflict (id) do update set system_providers = coalesce($2, organizations.system_providers)";
-
-const AGENT_PUT: &str = "
-insert into agents (organization_id, id)
-values ($1, $2)
-on conflict do nothing";
-
-const CONNECTION_PUT: &str = "
-insert into connections (organization_id, id, platform, secret_ref, config)
-values ($1, $2, $3, $4, $5)
-on conflict (id) do update
-set platform = excluded.platform, secret_ref = excluded.secret_ref, config = excluded.config
-where connections.organization_id = excluded.organization_id
-returning 1";
-
-const PROFILE_PUT: &str = "
-insert into auth_profiles as p (organization_id, id, provider_id, agent_id, user_id, auth_type, secret_ref, disabled_at)
-values ($1, $2, $3, $4, $5, $6, $7, case when $8 then now() end)
-on conflict (organization_id, id) do update
-set provider_id = excluded.provider_id, agent_id = excluded.agent_id, user_id = excluded.user_id,
-    auth_type = excluded.auth_type, secret_ref = excluded.secret_ref,
-    disabled_at = case when $8 then coalesce(p.disabled_at, now()) end";
-
-const PLACEHOLDER_MINT: &str = "
-insert into placeholders (organization_id, agent_id, token_hash, user_id, env_var_name, deployment_name,
-    expires_at, secret_ref, allowed_hosts)
-select a.organization_id, a.id, $3, $4, $5, $6, now() + $7 * interval '1 second', $8, $9
-from agents a
-where a.organization_id = $1 and a.id = $2
-returning expires_at";
-
-// A token must be newer than every revocation of its deployment, even if the clock went backwards. The time is
-// in whole seconds if that is after the last revocation; otherwise it has a fraction.
-const TOKEN_ISSUE_TIME: &str = "
-select
-    case when date_trunc('second', t.now) > coalesce(d.revoked_at, '-infinity') then date_trunc('second', t.now)
-        else greatest(t.now, d.revoked_at + interval '1 microsecond') end as issued_at
-from agents a
-cross join (select clock_timestamp() as now) t
-left join deployment_revocations d on d.organization_id = a.organization_id and d.deployment_name = $3
-where a.organization_id = $1 and a.id = $2";
-
-const DEPLOYMENT_REVOKE: &str = "
-with revoked as (
-    delete from placeholders where organization_id = $1 and deployment_name = $2 returning 1
-), remembered as (
-    insert into deployment_revocations as d (organization_id, deployment_name, revoked_at)
-    values ($1, $2, clock_timestamp())
-    on conflict (organization_id, deployment_name) do update
-    set revoked_at = greatest(d.revoked_at, excluded.revoked_at)
-)
-select count(*) as revoked from revoked";
-
-// The row is kept for at least the longest lifetime of a token, even if the caller gives an earlier expiry.
-const TOKEN_REVOKE: &str = "
-insert into revoked_tokens (organization_id, jti, expires_at)
-values ($1, $2, greatest($3, now() + $4 * interval '1 millisecond'))
-on conflict (organization_id, jti) do update
-set expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)";
-
 impl Store {
     /// Creates an organization, or updates it. Without `system_providers` those of an existing one are kept.
     pub async fn organization_put(
@@ -139,8 +76,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let providers =
             system_providers.map(|all| all.iter().map(ProviderId::as_str).collect::<Vec<_>>());
-        self.query(
-            ORGANIZATION_PUT,
+        self.call(
+            "organization_put_1",
             &[(&id.as_str(), Type::TEXT), (&providers, Type::TEXT_ARRAY)],
         )
         .await?;
@@ -157,7 +94,7 @@ impl Store {
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
         ];
-        self.owned(AGENT_PUT, &parameters).await
+        self.owned("agent_put_1", &parameters).await
     }
 
     /// Creates or replaces a connection. `Taken` if the id belongs to another organization.
@@ -176,7 +113,7 @@ impl Store {
             (&secret_ref, Type::TEXT),
             (&Json(config), Type::JSONB),
         ];
-        match self.query(CONNECTION_PUT, &parameters).await {
+        match self.call("connection_put_1", &parameters).await {
             Ok(rows) if rows.is_empty() => Ok(Written::Taken),
             Ok(_) => Ok(Written::Done),
             Err(error) => unknown_owner(error),
@@ -199,7 +136,7 @@ impl Store {
             (&profile.secret_ref, Type::TEXT),
             (&profile.disabled, Type::BOOL),
         ];
-        self.owned(PROFILE_PUT, &parameters).await
+        self.owned("profile_put_1", &parameters).await
     }
 
     /// Stores a placeholder. Returns when it expires, by the database's clock, or `None` if the organization
@@ -220,7 +157,7 @@ impl Store {
             (&new.secret_ref, Type::TEXT),
             (&new.allowed_hosts, Type::TEXT_ARRAY),
         ];
-        let rows = self.query(PLACEHOLDER_MINT, &parameters).await?;
+        let rows = self.call("placeholder_mint_1", &parameters).await?;
         rows.first().map(|row| row.column("expires_at")).transpose()
     }
 
@@ -237,7 +174,7 @@ impl Store {
             (&agent.as_str(), Type::TEXT),
             (&deployment.as_str(), Type::TEXT),
         ];
-        let rows = self.query(TOKEN_ISSUE_TIME, &parameters).await?;
+        let rows = self.call("token_issue_time_1", &parameters).await?;
         rows.first().map(|row| row.column("issued_at")).transpose()
     }
 
@@ -252,7 +189,7 @@ impl Store {
             (&organization.as_str(), Type::TEXT),
             (&name.as_str(), Type::TEXT),
         ];
-        let rows = self.query(DEPLOYMENT_REVOKE, &parameters).await?;
+        let rows = self.call("deployment_revoke_1", &parameters).await?;
         one(&rows)?.column("revoked")
     }
 
@@ -269,17 +206,17 @@ impl Store {
             (&expires_at, Type::TIMESTAMPTZ),
             (&(millis(MAX_LIFE) as f64), Type::FLOAT8),
         ];
-        self.query(TOKEN_REVOKE, &parameters).await?;
+        self.call("token_revoke_1", &parameters).await?;
         Ok(())
     }
 
     /// Runs a write whose row belongs to an organization or an agent.
     pub(super) async fn owned(
         &self,
-        sql: &str,
+        function: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Written, StoreError> {
-        match self.query(sql, parameters).await {
+        match self.call(function, parameters).await {
             Ok(_) => Ok(Written::Done),
             Err(error) => unknown_owner(error),
         }

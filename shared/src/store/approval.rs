@@ -1,7 +1,7 @@
 //! Approvals that a policy requires. Concurrent requests of one agent for one host share one open approval.
 
-use super::connection::{connection, via_sql};
-use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
+use super::connection::connection;
+use super::interaction::MAX_OPEN;
 use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
@@ -41,28 +41,6 @@ pub enum Opened {
     TooManyOpen,
 }
 
-// An existing row is replaced in three cases: it expired; it was answered over 10 s ago, so the request that
-// needs it has read that its grant or denial is over; or its card was never posted.
-const APPROVAL_OPEN: &str = concat!(
-    "
-with ",
-    before_open_sql!(),
-    ", opened as (",
-    open_sql!("via, crowd where not crowd.full", ", created_at = now()"),
-    "(p.claimed_at <= now() - interval '10 seconds'
-            or p.created_at <= now() - $7 * interval '1 millisecond'
-            or ",
-    unposted_sql!(),
-    ")
-    returning 1
-)
-select ",
-    via_sql!("via"),
-    ", exists (select from opened) as opened, crowd.full as crowded
-from crowd
-left join via on true"
-);
-
 impl Store {
     /// Opens an approval unless it is open. Of several concurrent calls, exactly one returns `New`.
     pub async fn approval_open(
@@ -82,7 +60,7 @@ impl Store {
             (&new.revision.as_str(), Type::TEXT),
             (&MAX_OPEN, Type::INT8),
         ];
-        let rows = self.query(APPROVAL_OPEN, &parameters).await?;
+        let rows = self.call("approval_open_1", &parameters).await?;
         let row = one(&rows)?;
         let (opened, crowded) = (row.column("opened")?, row.column("crowded")?);
         Ok(match (connection(row)?, opened, crowded) {

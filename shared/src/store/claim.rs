@@ -1,7 +1,6 @@
 //! Claiming: exactly one click answers a pending interaction, in one statement.
 
-use super::delivery::{Delivery, delivery_sql, timestamp_sql};
-use super::grant::grant_write_sql;
+use super::delivery::Delivery;
 use super::interaction::{columns, whole};
 use super::row::Columns;
 use super::{Parameter, Store, StoreError, millis};
@@ -51,42 +50,6 @@ pub enum Missed {
     Nothing,
 }
 
-// The revision identifies the content that was shown, the card's address the place. The answer is taken from
-// the stored options; the label in the click is ignored. The delivery and the grant are written in the same
-// statement as the answer.
-const INTERACTION_CLAIM: &str = concat!(
-    "
-with claimed as (
-    update pending_interactions
-    set claimed_at = now(), claimed_click = $8, card = coalesce(card, $9),
-        unsettled = '{receipt,card}', settle_at = now() + $10 * interval '1 millisecond',
-        answer = jsonb_strip_nulls(jsonb_build_object(
-            'value', options -> $7::int4,
-            'index', $7::int4,
-            'user_id', $4::text,
-            'answered_at', ",
-    timestamp_sql!(),
-    ",
-            'digest', digest
-        ))
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-        and claimed_at is null
-        and created_at > now() - $5 * interval '1 millisecond'
-        and revision = $6
-        and (card is null or card = $9)
-        and options -> $7::int4 is not null
-    returning organization_id, id, agent_id, expected_user_id, entry_payload, answer, callback_url, grant_pattern,
-        'answered' as status
-), delivery as (",
-    delivery_sql!("claimed", "1", "now() + $10 * interval '1 millisecond'"),
-    "), decided as (",
-    grant_write_sql!("claimed"),
-    ")
-select claimed.agent_id, claimed.entry_payload, claimed.answer,
-    delivery.delivery_id, delivery.url, delivery.payload
-from claimed left join delivery on true"
-);
-
 /// The kind of `Missed`, as the column `missed` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
@@ -106,25 +69,6 @@ literals! {
         Nothing = "nothing",
     }
 }
-
-// Runs only after a click that claimed nothing, and reads only interactions that the clicker was asked.
-const INTERACTION_MISSED: &str = "
-select
-    case
-        when claimed_click = $5 then 'again'
-        when claimed_at is not null then 'nothing'
-        when created_at <= now() - $7 * interval '1 millisecond' then 'expired'
-        when revision <> $6 then 'replaced'
-        else 'nothing'
-    end as missed,
-    agent_id, entry_payload, answer
-from pending_interactions
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-union all
-select case when expired then 'expired' else 'withdrawn' end, null, null, null
-from ended_interactions e
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and not exists (select from pending_interactions p where p.organization_id = $1 and p.id = $2)";
 
 impl Store {
     /// Claims an interaction for the scope's user. Of several clicks, exactly one succeeds. Its answer, delivery
@@ -150,7 +94,7 @@ impl Store {
             (&claim.card.map(Json), Type::JSONB),
             (&(millis(claim.lease) as f64), Type::FLOAT8),
         ];
-        let rows = self.query(INTERACTION_CLAIM, &parameters).await?;
+        let rows = self.call("interaction_claim_1", &parameters).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -178,7 +122,7 @@ impl Store {
             (&claim.revision.as_str(), Type::TEXT),
             (&(millis(claim.ttl) as f64), Type::FLOAT8),
         ];
-        let rows = self.query(INTERACTION_MISSED, &parameters).await?;
+        let rows = self.call("interaction_missed_1", &parameters).await?;
         let Some(row) = rows.first() else {
             return Ok(Missed::Nothing);
         };

@@ -31,13 +31,39 @@ pub struct DatabaseConfig {
 /// Upper limit of `DATABASE_POOL_MAX`. A higher value is surely a mistake: servers allow fewer altogether.
 const MAX_CONNECTIONS: u32 = 1000;
 
+const NAME: &str = "must have no control characters";
+
 impl DatabaseConfig {
     /// Reads `DATABASE_SECRET_ID` and the other `DATABASE_` variables.
     ///
     /// # Errors
     /// A variable is missing or malformed, or the file that `DATABASE_CA_FILE` names cannot be used.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        const NAME: &str = "must have no control characters";
+        let secret = OperatorSecret::from_env(env, "DATABASE_SECRET_ID")?;
+        let user = env.read_as("DATABASE_USER", name, NAME)?;
+        Self::with_login(env, secret, user)
+    }
+
+    /// The same for migrations: with the login of `MIGRATION_DATABASE_SECRET_ID`, if that is set. `DATABASE_USER`
+    /// is then not its user.
+    ///
+    /// # Errors
+    /// As for `from_env`.
+    pub fn of_migrations(env: &Env) -> Result<Self, ConfigError> {
+        match env.get("MIGRATION_DATABASE_SECRET_ID")? {
+            Some(_) => {
+                let secret = OperatorSecret::from_env(env, "MIGRATION_DATABASE_SECRET_ID")?;
+                Self::with_login(env, secret, None)
+            }
+            None => Self::from_env(env),
+        }
+    }
+
+    fn with_login(
+        env: &Env,
+        secret: OperatorSecret,
+        user: Option<&str>,
+    ) -> Result<Self, ConfigError> {
         const POOL_MAX: &str = "DATABASE_POOL_MAX";
         let own_host = env.read_as("DATABASE_HOST", host, "must be a host name or an address")?;
         let own_port = env.read_as("DATABASE_PORT", port, "must be a port from 1 to 65535")?;
@@ -47,11 +73,11 @@ impl DatabaseConfig {
             return Err(malformed(POOL_MAX, most));
         }
         Ok(Self {
-            secret: OperatorSecret::from_env(env, "DATABASE_SECRET_ID")?,
+            secret,
             host: own_host,
             port: own_port,
             name: env.read_as("DATABASE_NAME", name, NAME)?.map(str::to_owned),
-            user: env.read_as("DATABASE_USER", name, NAME)?.map(str::to_owned),
+            user: user.map(str::to_owned),
             tls: own_roots(env)?,
             pool_max: pool_max as usize,
             timeout: env.bound("DATABASE_TIMEOUT_MS", 3000)?,

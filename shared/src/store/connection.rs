@@ -6,32 +6,6 @@ use crate::authority::Connection;
 use crate::id::{ConnectionId, OrganizationId};
 use tokio_postgres::{Row, types::Json, types::Type};
 
-/// The columns that `connection` reads, from the table or alias `$via`.
-macro_rules! via_sql {
-    ($via:literal) => {
-        concat!(
-            $via,
-            ".id as via_id, ",
-            $via,
-            ".organization_id as via_organization_id, ",
-            $via,
-            ".platform as via_platform, ",
-            $via,
-            ".secret_ref as via_secret_ref, ",
-            $via,
-            ".config as via_config"
-        )
-    };
-}
-
-pub(super) use via_sql;
-
-const CONNECTION_CLAIMED: &str = concat!(
-    "select ",
-    via_sql!("c"),
-    " from connections c where c.id = $1"
-);
-
 impl Store {
     /// The connection that a webhook names, of any organization. The caller must verify the webhook with the
     /// connection's secret. `None` if there is no such connection.
@@ -40,13 +14,14 @@ impl Store {
         id: &ConnectionId,
     ) -> Result<Option<Connection>, StoreError> {
         let rows = self
-            .query(CONNECTION_CLAIMED, &[(&id.as_str(), Type::TEXT)])
+            .call("connection_claimed_1", &[(&id.as_str(), Type::TEXT)])
             .await?;
         rows.first().map_or(Ok(None), connection)
     }
 }
 
-/// Reads the columns of `via_sql`; `None` if `via_id` is null.
+/// Reads the columns `via_id`, `via_organization_id`, `via_platform`, `via_secret_ref` and `via_config`; `None` if
+/// `via_id` is null.
 #[expect(clippy::disallowed_methods, reason = "a row of the table itself")]
 pub(super) fn connection(row: &Row) -> Result<Option<Connection>, StoreError> {
     let Some(id) = row.parsed_or_null("via_id", ConnectionId::parse)? else {

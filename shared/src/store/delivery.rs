@@ -93,7 +93,7 @@ impl Delivery {
         }))
     }
 
-    /// Reads a row of `DELIVERIES_DUE`.
+    /// Reads a row of `deliveries_due_1`.
     fn due(row: &Row) -> Result<Self, StoreError> {
         let attempts: i32 = row.column("attempts")?;
         let Json(payload) = row.column("payload")?;
@@ -110,43 +110,6 @@ impl Delivery {
     }
 }
 
-/// The time of the statement as payloads and answers show it: RFC 3339 in UTC, with milliseconds.
-macro_rules! timestamp_sql {
-    () => {
-        "to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-    };
-}
-
-/// Inserts a delivery for each row of `$ended` that has a callback address. `$ended` needs the columns of the
-/// key, `agent_id`, `callback_url`, `status` (the outcome) and `answer`. `$attempts` counts the attempts begun;
-/// the next is due at `$due`. Returns the columns that `Delivery::just_written` reads.
-macro_rules! delivery_sql {
-    ($ended:literal, $attempts:literal, $due:literal) => {
-        concat!(
-            "
-    insert into deliveries (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-    select organization_id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), agent_id, id, callback_url,
-        jsonb_build_object('type', 'interaction.' || status, 'timestamp', ",
-            $crate::store::delivery::timestamp_sql!(),
-            ",
-            'data', jsonb_strip_nulls(jsonb_build_object('id', id, 'status', status, 'answer', answer))),
-        ",
-            $attempts,
-            ", ",
-            $due,
-            "
-    from ",
-            $ended,
-            "
-    where callback_url is not null
-    returning id as delivery_id, url, payload
-"
-        )
-    };
-}
-
-pub(super) use {delivery_sql, timestamp_sql};
-
 /// How many deliveries to take at once, and whose to skip.
 #[derive(Debug, Clone, Copy)]
 pub struct Take<'a> {
@@ -161,55 +124,6 @@ pub struct Take<'a> {
     /// Receivers to skip, for the same reason.
     pub busy_receivers: &'a [&'a str],
 }
-
-// Takes only a few deliveries of each organization and receiver, so that a receiver that hangs does not delay
-// everybody. First attempts come before retries. The lease keeps other runs from taking the same rows; it
-// expires if its holder dies.
-const DELIVERIES_DUE: &str = "
-with candidate as (
-    select d.*
-    from organizations o
-    cross join lateral (
-        select d.organization_id, d.id, d.receiver, d.attempts, d.next_attempt_at
-        from deliveries d
-        where d.organization_id = o.id and d.delivered_at is null and d.given_up_at is null
-            and d.next_attempt_at <= now() and d.created_at > now() - interval '24 hours'
-            and coalesce(d.receiver, '') <> all ($6::text[])
-        order by d.attempts, d.next_attempt_at
-        limit $2
-        for update skip locked
-    ) d
-    where o.id <> all ($5::text[])
-), due as (
-    select organization_id, id
-    from (
-        select organization_id, id, attempts, next_attempt_at,
-            row_number() over (partition by receiver order by attempts, next_attempt_at) as turn
-        from candidate
-    ) ranked
-    where turn <= $3
-    order by attempts, next_attempt_at
-    limit $1
-)
-update deliveries d
-set attempts = d.attempts + 1, next_attempt_at = now() + $4 * interval '1 millisecond'
-from due
-where d.organization_id = due.organization_id and d.id = due.id
-returning d.organization_id, d.id, d.agent_id, d.interaction_id, d.url, d.receiver, d.payload, d.attempts";
-
-const DELIVERY_DONE: &str = "
-update deliveries set delivered_at = now()
-where organization_id = $1 and id = $2 and delivered_at is null";
-
-// The pause is multiplied by 0.5 to 1.5, so that deliveries that failed together are not retried together.
-const DELIVERY_FAILED: &str = "
-update deliveries
-set next_attempt_at = now() + greatest($3 * (0.5 + random()), $4) * interval '1 millisecond'
-where organization_id = $1 and id = $2 and delivered_at is null";
-
-const DELIVERY_GIVEN_UP: &str = "
-update deliveries set given_up_at = now()
-where organization_id = $1 and id = $2 and delivered_at is null";
 
 impl Store {
     /// Takes due deliveries and leases them for `lease`. Those with the fewest attempts come first, then those
@@ -232,7 +146,7 @@ impl Store {
             (&busy, Type::TEXT_ARRAY),
             (&take.busy_receivers, Type::TEXT_ARRAY),
         ];
-        let rows = self.query(DELIVERIES_DUE, &parameters).await?;
+        let rows = self.call("deliveries_due_1", &parameters).await?;
         rows.iter().map(Delivery::due).collect()
     }
 
@@ -242,7 +156,7 @@ impl Store {
             (&delivery.organization.as_str() as _, Type::TEXT),
             (&delivery.id as _, Type::TEXT),
         ];
-        self.query(DELIVERY_DONE, &key).await.map(drop)
+        self.call("delivery_done_1", &key).await.map(drop)
     }
 
     /// Notes that the attempt failed. The next is due after about `pause`, but not before `at_least`.
@@ -258,7 +172,7 @@ impl Store {
             (&(millis(pause) as f64) as _, Type::FLOAT8),
             (&(millis(at_least) as f64) as _, Type::FLOAT8),
         ];
-        self.query(DELIVERY_FAILED, &parameters).await.map(drop)
+        self.call("delivery_failed_1", &parameters).await.map(drop)
     }
 
     /// Notes that the delivery is not tried again.
@@ -267,6 +181,6 @@ impl Store {
             (&delivery.organization.as_str() as _, Type::TEXT),
             (&delivery.id as _, Type::TEXT),
         ];
-        self.query(DELIVERY_GIVEN_UP, &key).await.map(drop)
+        self.call("delivery_given_up_1", &key).await.map(drop)
     }
 }

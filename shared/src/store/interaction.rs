@@ -1,10 +1,9 @@
 //! Pending interactions: stored, marked as posted, read and deleted. Operations take a whole scope or a whole
 //! worker, so no field can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
 
-use super::connection::{connection, via_sql};
-use super::open::{MAX_OPEN, before_open_sql, open_sql, unposted_sql};
+use super::connection::connection;
 use super::row::{Columns, one};
-use super::token::{token_sql, token_standing};
+use super::token::token_standing;
 use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
@@ -17,6 +16,9 @@ use tokio_postgres::{
     Row,
     types::{Json, Type},
 };
+
+/// Maximum number of open interactions of one agent.
+pub(super) const MAX_OPEN: i64 = 1000;
 
 /// An interaction to store.
 #[derive(Debug)]
@@ -68,70 +70,6 @@ pub enum Read {
     Refused(TokenStanding),
 }
 
-// One statement checks everything that must hold before a card may be posted. An existing row is replaced if
-// its content differs, or if its card was never posted.
-const INTERACTION_STORE: &str = concat!(
-    "
-with asker as (
-    select ",
-    token_sql!("$1", "$5", "$11", "$12", "$13"),
-    " as token
-), before as (
-    select * from pending_interactions where organization_id = $1 and id = $2
-), ",
-    before_open_sql!(),
-    ", stored as (",
-    open_sql!(
-        "via, asker, crowd where asker.token is null and not crowd.full",
-        ""
-    ),
-    "p.created_at > now() - $7 * interval '1 millisecond'
-        and (p.entry_payload is distinct from excluded.entry_payload
-            or ",
-    unposted_sql!(),
-    ")
-    -- xmax is 0 for an inserted row, and not for an updated one.
-    returning p.created_at, p.xmax = 0 as inserted
-)
-select ",
-    via_sql!("via"),
-    ", asker.token,
-    coalesce(stored.created_at, before.created_at) as created_at,
-    coalesce(stored.created_at, before.created_at) + $7 * interval '1 millisecond' as expires_at,
-    stored.inserted is null and before.claimed_at is not null as claimed, before.answer,
-    coalesce(before.created_at <= now() - $7 * interval '1 millisecond', false) as past, stored.inserted, before.card as former_card,
-    crowd.full as crowded,
-    before.connection_id = $3 and before.expected_user_id = $4 and before.agent_id = $5 as own,
-    before.entry_payload = $6 as same
-from asker
-cross join crowd
-left join via on true
-left join stored on true
-left join before on true"
-);
-
-const INTERACTION_STATUS: &str = concat!(
-    "
-select ",
-    token_sql!("$1", "$3", "$5", "$6", "$7"),
-    " as token, p.id is not null as stands, p.created_at, p.created_at + $4 * interval '1 millisecond' as expires_at,
-    p.claimed_at is not null as claimed, p.answer, p.created_at <= now() - $4 * interval '1 millisecond' as past
-from (select) as one
-left join pending_interactions p on p.organization_id = $1 and p.id = $2 and p.agent_id = $3"
-);
-
-// Without a match on the revision, a post that other content has overtaken would note the address of a dead card.
-const INTERACTION_POSTED: &str = "
-update pending_interactions
-set posted_at = now(), card = coalesce(card, $6)
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and revision = $5";
-
-const INTERACTION_DELETE: &str = "
-delete from pending_interactions
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4
-    and ($5::text is null or (revision = $5 and claimed_at is null))
-returning id";
-
 /// The four scope columns as the first parameters of a statement on a pending interaction.
 pub(super) fn whole<'a>(columns: &'a [&'a str; 4]) -> [Parameter<'a>; 4] {
     columns.each_ref().map(|column| {
@@ -180,7 +118,7 @@ impl Store {
         // If a row appears or changes between the statement's snapshot and its insert, the result is
         // inconsistent, so the statement runs again.
         for _ in 0..3 {
-            let rows = match self.query(INTERACTION_STORE, &parameters).await {
+            let rows = match self.call("interaction_store_1", &parameters).await {
                 // The agent or the connection was deleted in between.
                 Err(error) if error.orphan().is_some() => continue,
                 rows => rows?,
@@ -229,7 +167,9 @@ impl Store {
             (&revision.as_str(), Type::TEXT),
             (&at.map(Json), Type::JSONB),
         ];
-        self.query(INTERACTION_POSTED, &parameters).await.map(drop)
+        self.call("interaction_posted_1", &parameters)
+            .await
+            .map(drop)
     }
 
     /// Deletes an interaction. Returns whether a row was deleted. With a revision, it deletes only an unanswered
@@ -245,8 +185,9 @@ impl Store {
         let [organization, interaction, connection, user] = whole(&columns);
         let only: Parameter<'_> = (&only.map(Revision::as_str), Type::TEXT);
         let parameters = [organization, interaction, connection, user, only];
-        let rows = self.query(INTERACTION_DELETE, &parameters).await?;
-        Ok(!rows.is_empty())
+        let rows = self.call("interaction_delete_1", &parameters).await?;
+        let deleted: i64 = one(&rows)?.column("deleted")?;
+        Ok(deleted > 0)
     }
 
     /// Reads the status of an interaction of the worker's agent. Another agent's interaction is `Unknown`.
@@ -265,7 +206,7 @@ impl Store {
             (&worker.issued_at(), Type::FLOAT8),
             (&worker.deployment().as_str(), Type::TEXT),
         ];
-        let rows = self.query(INTERACTION_STATUS, &parameters).await?;
+        let rows = self.call("interaction_status_1", &parameters).await?;
         let row = one(&rows)?;
         Ok(match (token_standing(row)?, row.column("stands")?) {
             (TokenStanding::Good, true) => Read::Status(status(row)?),

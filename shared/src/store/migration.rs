@@ -1,7 +1,8 @@
 //! Forward-only migrations. They are safe to run again, and to run concurrently.
 
-use super::{Store, StoreError, describe};
+use super::{Store, StoreError, describe, functions};
 use deadpool::managed::Object;
+use refinery::{Migration, Runner};
 use std::{error::Error, time::Duration};
 use tokio_postgres::{Client, error::SqlState};
 
@@ -40,6 +41,18 @@ impl Store {
     }
 }
 
+/// All migrations. The functions' migration is put together from their files.
+fn runner() -> Result<Runner, refinery::Error> {
+    let mut migrations = embedded::migrations::runner().get_migrations().clone();
+    migrations.push(Migration::unapplied(
+        "V3__functions",
+        &functions::migration_1(),
+    )?);
+    let mut runner = Runner::new(&migrations);
+    runner.set_migration_table_name("postern.refinery_schema_history");
+    Ok(runner)
+}
+
 async fn run(client: &mut Client) -> Result<(), StoreError> {
     // Wait for another migration as long as it takes; the advisory lock delays no other statement.
     let alone =
@@ -47,12 +60,13 @@ async fn run(client: &mut Client) -> Result<(), StoreError> {
     client.batch_execute(&alone).await?;
     let impatient = format!("set lock_timeout = '{LOCK_TIMEOUT}'");
     client.batch_execute(&impatient).await?;
+    let runner = runner().map_err(|error| StoreError::Migration(error.to_string()))?;
     let mut pause = FIRST_PAUSE;
     loop {
-        let Err(error) = embedded::migrations::runner().run_async(client).await else {
+        let Err(error) = attempt(&runner, client).await else {
             return Ok(());
         };
-        let cause = of_the_server(&error);
+        let cause = of_the_server(&*error);
         let message = match cause {
             Some(cause) => format!("{error}: {}", describe(cause)),
             None => error.to_string(),
@@ -66,9 +80,23 @@ async fn run(client: &mut Client) -> Result<(), StoreError> {
     }
 }
 
-/// The server's error, if it is among the causes of the runner's error.
-fn of_the_server(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
-    let mut next = error.source();
+async fn attempt(runner: &Runner, client: &mut Client) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // Under forced row-level security, a statement that changes data changes nothing, and says nothing. With this
+    // setting it is an error.
+    let begin = "set row_security = off;
+        do $$ begin
+            -- `if not exists` would need the right to create one where it exists.
+            if to_regnamespace('postern') is null then create schema postern; end if;
+        end $$";
+    client.batch_execute(begin).await?;
+    runner.run_async(client).await?;
+    client.batch_execute(functions::DATABASE).await?;
+    Ok(())
+}
+
+/// The server's error, if the error or one of its causes is one.
+fn of_the_server<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a tokio_postgres::Error> {
+    let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(cause) = cause.downcast_ref() {
             return Some(cause);
@@ -78,10 +106,17 @@ fn of_the_server(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
     None
 }
 
-/// Whether other sessions hold a lock that the migration needs. It has been rolled back and can be tried again.
+/// Whether other sessions hold a lock that the migration needs, or another database's migration has just changed the
+/// same role. It has been rolled back and can be tried again.
 fn is_in_the_way(error: &tokio_postgres::Error) -> bool {
-    matches!(
-        error.code(),
-        Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED)
-    )
+    let Some(server) = error.as_db_error() else {
+        return false;
+    };
+    match *server.code() {
+        SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED => true,
+        SqlState::UNIQUE_VIOLATION => server.schema() == Some("pg_catalog"),
+        // The server has no code for it.
+        SqlState::INTERNAL_ERROR => server.message().starts_with("tuple concurrently"),
+        _ => false,
+    }
 }

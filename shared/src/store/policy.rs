@@ -1,9 +1,9 @@
 //! Egress policies, read in one statement with everything else that a decision needs.
 
 use super::administration::Written;
-use super::grant::{grant_sql, standing};
+use super::grant::standing;
 use super::row::{Columns, one};
-use super::token::{token_sql, token_standing};
+use super::token::token_standing;
 use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
@@ -29,77 +29,6 @@ pub struct PolicyFacts {
     pub token: TokenStanding,
 }
 
-/// The policies that apply to the agent `$agent` of `$org`, as a JSON list. Policies whose hash is in `$known`
-/// come without their rules.
-macro_rules! policies_sql {
-    ($org:literal, $agent:literal, $known:literal) => {
-        concat!(
-            "coalesce((
-        select jsonb_agg(jsonb_build_object(
-            'own', e.agent_id is not null, 'observe', e.observe, 'hash', encode(e.rules_hash, 'hex'),
-            'rules', case when not e.rules_hash = any(",
-            $known,
-            ") then e.rules end
-        ))
-        from egress_policies e
-        where e.organization_id = ",
-            $org,
-            " and (e.agent_id is null or e.agent_id = ",
-            $agent,
-            ")
-    ), '[]')"
-        )
-    };
-}
-
-pub(super) use policies_sql;
-
-const POLICY_FACTS: &str = concat!(
-    "
-select
-    ",
-    policies_sql!("$1", "$2", "$3"),
-    " as policies,
-    ",
-    grant_sql!("$1", "$2", "$4"),
-    " as standing,
-    exists (select from agents a where a.organization_id = $1 and a.id = $2) as agent_exists,
-    ",
-    token_sql!("$1", "$2", "$5", "$6", "$7"),
-    " as token"
-);
-
-// $2 is null if the agent is unknown; then only the organization's policy applies.
-const POLICIES: &str = concat!(
-    "select ",
-    policies_sql!("$1", "$2::text", "$3"),
-    " as policies"
-);
-
-/// Inserts or replaces a policy; `$key` is the unique index that it conflicts on.
-macro_rules! put_sql {
-    ($key:literal) => {
-        concat!(
-            "
-insert into egress_policies as e (organization_id, agent_id, rules, observe)
-values ($1, $2, $3, $4)
-on conflict ",
-            $key,
-            " do update
-set rules = excluded.rules, observe = excluded.observe, updated_at = now()
-where (e.rules, e.observe) is distinct from (excluded.rules, excluded.observe)"
-        )
-    };
-}
-
-const POLICY_PUT: &str = put_sql!("(organization_id, agent_id) where agent_id is not null");
-const POLICY_PUT_FOR_ALL: &str = put_sql!("(organization_id) where agent_id is null");
-
-const POLICY_DELETE: &str = "
-delete from egress_policies
-where organization_id = $1 and agent_id is not distinct from $2
-returning 1";
-
 impl Store {
     /// Reads what decides the egress of the worker's agent. Policies whose hash is in `known` come without their
     /// rules. The grant is that of `pattern`, if one is given.
@@ -109,9 +38,18 @@ impl Store {
         pattern: Option<&GrantPattern>,
         known: &[&RulesHash],
     ) -> Result<PolicyFacts, StoreError> {
-        let (organization, agent) = (worker.agent().organization(), worker.agent().agent());
-        self.facts(organization, agent, Some(worker), pattern, known)
-            .await
+        let parameters: [Parameter<'_>; 7] = [
+            (&worker.agent().organization().as_str(), Type::TEXT),
+            (&worker.agent().agent().as_str(), Type::TEXT),
+            (&hashes(known), Type::BYTEA_ARRAY),
+            (&pattern.map(GrantPattern::to_string), Type::TEXT),
+            (&worker.token().as_str(), Type::TEXT),
+            (&worker.issued_at(), Type::FLOAT8),
+            (&worker.deployment().as_str(), Type::TEXT),
+        ];
+        let rows = self.call("policy_facts_1", &parameters).await?;
+        let row = one(&rows)?;
+        facts(row, token_standing(row)?)
     }
 
     /// Reads the same for the operator, who may ask about any agent and presents no token.
@@ -121,38 +59,13 @@ impl Store {
         agent: &AgentId,
         pattern: &GrantPattern,
     ) -> Result<PolicyFacts, StoreError> {
-        self.facts(organization, agent, None, Some(pattern), &[])
-            .await
-    }
-
-    async fn facts(
-        &self,
-        organization: &OrganizationId,
-        agent: &AgentId,
-        worker: Option<&VerifiedWorker>,
-        pattern: Option<&GrantPattern>,
-        known: &[&RulesHash],
-    ) -> Result<PolicyFacts, StoreError> {
-        let token = worker.map(|worker| worker.token().as_str());
-        let issued_at = worker.map(VerifiedWorker::issued_at);
-        let deployment = worker.map(|worker| worker.deployment().as_str());
-        let parameters: [Parameter<'_>; 7] = [
+        let parameters: [Parameter<'_>; 3] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.as_str(), Type::TEXT),
-            (&hashes(known), Type::BYTEA_ARRAY),
-            (&pattern.map(GrantPattern::to_string), Type::TEXT),
-            (&token, Type::TEXT),
-            (&issued_at, Type::FLOAT8),
-            (&deployment, Type::TEXT),
+            (&pattern.to_string(), Type::TEXT),
         ];
-        let rows = self.query(POLICY_FACTS, &parameters).await?;
-        let row = one(&rows)?;
-        Ok(PolicyFacts {
-            policies: policies(row)?,
-            grant: standing(row)?,
-            agent_exists: row.column("agent_exists")?,
-            token: token_standing(row)?,
-        })
+        let rows = self.call("policy_explain_1", &parameters).await?;
+        facts(one(&rows)?, TokenStanding::Good)
     }
 
     /// The policies that a callback address must obey: the organization's, and the agent's if there is one.
@@ -166,7 +79,7 @@ impl Store {
             (&agent.map(AgentId::as_str), Type::TEXT),
             (&hashes(&[]), Type::BYTEA_ARRAY),
         ];
-        let rows = self.query(POLICIES, &parameters).await?;
+        let rows = self.call("policies_1", &parameters).await?;
         policies(one(&rows)?)
     }
 
@@ -178,18 +91,13 @@ impl Store {
         rules: &Value,
         observe: bool,
     ) -> Result<Written, StoreError> {
-        let sql = if agent.is_some() {
-            POLICY_PUT
-        } else {
-            POLICY_PUT_FOR_ALL
-        };
         let parameters: [Parameter<'_>; 4] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.map(AgentId::as_str), Type::TEXT),
             (&Json(rules), Type::JSONB),
             (&observe, Type::BOOL),
         ];
-        self.owned(sql, &parameters).await
+        self.owned("policy_put_1", &parameters).await
     }
 
     /// Deletes the policy of an agent or, if `agent` is `None`, of the organization. Returns the number of rows
@@ -198,21 +106,32 @@ impl Store {
         &self,
         organization: &OrganizationId,
         agent: Option<&AgentId>,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<i64, StoreError> {
         let parameters: [Parameter<'_>; 2] = [
             (&organization.as_str(), Type::TEXT),
             (&agent.map(AgentId::as_str), Type::TEXT),
         ];
-        Ok(self.query(POLICY_DELETE, &parameters).await?.len())
+        let rows = self.call("policy_delete_1", &parameters).await?;
+        one(&rows)?.column("deleted")
     }
 }
 
-/// The hashes as a parameter of a statement.
+/// Reads the columns `policies`, `standing` and `agent_exists`.
+fn facts(row: &Row, token: TokenStanding) -> Result<PolicyFacts, StoreError> {
+    Ok(PolicyFacts {
+        policies: policies(row)?,
+        grant: standing(row)?,
+        agent_exists: row.column("agent_exists")?,
+        token,
+    })
+}
+
+/// The hashes as a parameter of a function.
 pub(super) fn hashes<'a>(known: &[&'a RulesHash]) -> Vec<&'a [u8]> {
     known.iter().map(|hash| hash.as_slice()).collect()
 }
 
-/// Reads the column `policies`, as `policies_sql` writes it.
+/// Reads the column `policies`.
 pub(super) fn policies(row: &Row) -> Result<Vec<PolicyRow>, StoreError> {
     #[derive(serde::Deserialize)]
     struct Written {

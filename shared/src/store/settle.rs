@@ -1,7 +1,7 @@
 //! Updates that chat has yet to receive about answered interactions.
 
 use super::claim::answered;
-use super::connection::{connection, via_sql};
+use super::connection::connection;
 use super::interaction::{columns, whole};
 use super::row::Columns;
 use super::{Parameter, Store, StoreError, malformed};
@@ -29,44 +29,6 @@ pub struct Unsettled {
     pub owed: Vec<Owed>,
 }
 
-const INTERACTION_SETTLED: &str = "
-update pending_interactions
-set unsettled = array(select unnest(unsettled) except select unnest($5::text[])),
-    settle_at = case when unsettled <@ $5 then null else settle_at end
-where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and claimed_at is not null";
-
-// Takes at most $2 of each organization, and skips those in $3. Each one taken becomes due again after as much
-// time as has passed since its answer, and at least a minute. So the pauses double: 5, 10, 20 minutes and so on.
-const INTERACTIONS_UNSETTLED: &str = concat!(
-    "
-with due as (
-    select d.organization_id, d.id
-    from organizations o
-    cross join lateral (
-        select p.organization_id, p.id, p.settle_at
-        from pending_interactions p
-        where p.organization_id = o.id and p.settle_at <= now()
-        order by p.settle_at
-        limit $2
-        for update skip locked
-    ) d
-    where o.id <> all ($3::text[])
-    order by d.settle_at
-    limit $1
-), taken as (
-    update pending_interactions p
-    set settle_at = now() + greatest(now() - p.claimed_at, interval '1 minute')
-    from due
-    where p.organization_id = due.organization_id and p.id = due.id
-    returning p.*
-)
-select ",
-    via_sql!("c"),
-    ", taken.id, taken.expected_user_id, taken.agent_id, taken.entry_payload, taken.answer, taken.card, taken.unsettled
-from taken
-join connections c on c.organization_id = taken.organization_id and c.id = taken.connection_id"
-);
-
 impl Store {
     /// Notes that these updates of an answered interaction have been sent.
     pub async fn interaction_settled(
@@ -80,7 +42,9 @@ impl Store {
         let done: Vec<&str> = done.iter().map(|owed| owed.as_str()).collect();
         let done: Parameter<'_> = (&done, Type::TEXT_ARRAY);
         let parameters = [organization, interaction, connection, user, done];
-        self.query(INTERACTION_SETTLED, &parameters).await.map(drop)
+        self.call("interaction_settled_1", &parameters)
+            .await
+            .map(drop)
     }
 
     /// Takes at most `limit` answered interactions with updates to send, those due longest first: at most `each`
@@ -98,7 +62,7 @@ impl Store {
             (&(each as i64), Type::INT8),
             (&busy, Type::TEXT_ARRAY),
         ];
-        let rows = self.query(INTERACTIONS_UNSETTLED, &parameters).await?;
+        let rows = self.call("interactions_unsettled_1", &parameters).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             // Without its address a card cannot be found.

@@ -65,33 +65,6 @@ pub struct StoredVerdict {
     pub life: Duration,
 }
 
-// An expired row counts as absent: an outcome that is old or a failure, or a call whose caller died. If this
-// statement has just claimed the row, the version in the snapshot is ignored.
-const VERDICT_CLAIM: &str = "
-with ours as (
-    insert into egress_verdicts as v (organization_id, key, flight, expires_at)
-    values ($1, $2, $3, now() + $4 * interval '1 millisecond')
-    on conflict (organization_id, key) do update
-    set flight = excluded.flight, outcome = null, expires_at = excluded.expires_at
-    where v.expires_at <= now()
-    returning flight
-)
-select true as ours, flight, null::text as outcome, null::float8 as seconds_left from ours
-union all
-select false, flight, outcome, extract(epoch from expires_at - now())::float8
-from egress_verdicts
-where organization_id = $1 and key = $2 and expires_at > now() and not exists (select from ours)";
-
-const VERDICT_SETTLE: &str = "
-update egress_verdicts
-set outcome = $4, expires_at = now() + $5 * interval '1 millisecond'
-where organization_id = $1 and key = $2 and flight = $3";
-
-const VERDICT_OF_FLIGHT: &str = "
-select outcome, extract(epoch from expires_at - now())::float8 as seconds_left, expires_at <= now() as over
-from egress_verdicts
-where organization_id = $1 and key = $2 and flight = $3";
-
 impl Store {
     /// Claims the call to the judge, unless its verdict is known or another call is under way. A call that is
     /// never settled ends after `lease`.
@@ -110,7 +83,7 @@ impl Store {
         ];
         // If a row appears between the statement's snapshot and its insert, the statement returns no row.
         for _ in 0..3 {
-            let rows = self.query(VERDICT_CLAIM, &parameters).await?;
+            let rows = self.call("verdict_claim_1", &parameters).await?;
             let Some(row) = rows.first() else { continue };
             return Ok(match (row.column("ours")?, stored(row)?) {
                 (true, _) => VerdictClaim::Ours(flight),
@@ -136,7 +109,7 @@ impl Store {
             (&verdict.outcome.as_str(), Type::TEXT),
             (&(millis(verdict.life) as f64), Type::FLOAT8),
         ];
-        self.query(VERDICT_SETTLE, &parameters).await.map(drop)
+        self.call("verdict_settle_1", &parameters).await.map(drop)
     }
 
     /// Reads the state of another caller's call.
@@ -151,7 +124,7 @@ impl Store {
             (&key.as_slice(), Type::BYTEA),
             (&flight, Type::UUID),
         ];
-        let rows = self.query(VERDICT_OF_FLIGHT, &parameters).await?;
+        let rows = self.call("verdict_of_flight_1", &parameters).await?;
         let Some(row) = rows.first() else {
             return Ok(FlightStatus::Lost);
         };

@@ -1,11 +1,10 @@
 //! Withdrawing: an agent takes back its own question.
 
-use super::connection::{connection, via_sql};
-use super::delivery::{Delivery, delivery_sql};
-use super::ended::ended_sql;
+use super::connection::connection;
+use super::delivery::Delivery;
 use super::interaction::{columns, whole};
 use super::row::{Columns, one};
-use super::token::{token_sql, token_standing};
+use super::token::token_standing;
 use super::{Parameter, Store, StoreError, millis};
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
@@ -42,38 +41,6 @@ pub struct Withdrawn {
     pub delivery: Option<Delivery>,
 }
 
-// A question older than the TTL ends as expired and not as withdrawn, because a reader may have seen that
-// already.
-const INTERACTION_WITHDRAW: &str = concat!(
-    "
-with asker as (
-    select ",
-    token_sql!("$1", "$5", "$8", "$9", "$10"),
-    " as token
-), own as (
-    select from pending_interactions
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
-), withdrawn as (
-    delete from pending_interactions
-    where organization_id = $1 and id = $2 and connection_id = $3 and expected_user_id = $4 and agent_id = $5
-        and claimed_at is null and (select token from asker) is null
-    returning organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, card, callback_url, answer,
-        case when created_at <= now() - $6 * interval '1 millisecond' then 'expired' else 'withdrawn' end as status
-), remembered as (",
-    ended_sql!("withdrawn"),
-    "), delivery as (",
-    delivery_sql!("withdrawn", "1", "now() + $7 * interval '1 millisecond'"),
-    ")
-select ",
-    via_sql!("via"),
-    ", asker.token, exists (select from own) as own, withdrawn.entry_payload, withdrawn.card,
-    delivery.delivery_id, delivery.url, delivery.payload
-from asker
-left join withdrawn on true
-left join delivery on true
-left join connections via on via.organization_id = $1 and via.id = $3"
-);
-
 impl Store {
     /// Deletes an unanswered interaction of the worker's agent and writes the delivery of its outcome, which the
     /// caller must attempt within `lease`. An interaction older than `ttl` ends as expired.
@@ -100,7 +67,7 @@ impl Store {
             (&worker.issued_at(), Type::FLOAT8),
             (&worker.deployment().as_str(), Type::TEXT),
         ];
-        let rows = self.query(INTERACTION_WITHDRAW, &parameters).await?;
+        let rows = self.call("interaction_withdraw_1", &parameters).await?;
         let row = one(&rows)?;
         let token = token_standing(row)?;
         let payload: Option<Json<Value>> = row.column("entry_payload")?;

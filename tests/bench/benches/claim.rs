@@ -12,6 +12,7 @@ use postern::config::Env;
 use postern::id::{ChannelId, ConversationId};
 use postern::question::{Choice, ClickKey};
 use postern::secret::SecretsConfig;
+use postern::store::Caller;
 use postern::store::DatabaseConfig;
 use postern::store::NewClaim;
 use postern::{
@@ -176,5 +177,10 @@ async fn store(secrets: &SecretsManager) -> Store {
         ("DATABASE_TIMEOUT_MS", "60000"),
     ]);
     let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
-    Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
+    Store::new(
+        DatabaseConfig::from_env(&env).unwrap(),
+        Arc::new(secrets),
+        Caller::Webhooks,
+    )
+    .unwrap()
 }

@@ -15,9 +15,14 @@ async fn everything_works_behind_a_pooler_that_shares_its_sessions() {
     let world = World::new().await;
     let bouncer = PgBouncer::start(&world.secrets_database()).await.unwrap();
     let port = bouncer.port().to_string();
-    // The secret still names the database itself, like one that RDS rotates.
-    let world =
-        world.restarted_with(&[("DATABASE_HOST", bouncer.host()), ("DATABASE_PORT", &port)]);
+    // The secret still names the database itself, like one that RDS rotates. One login serves all functions, so that
+    // they share the pooler's sessions.
+    let one: Value = serde_json::from_str(&world.secrets_database()).unwrap();
+    let world = world.restarted_with(&[
+        ("DATABASE_HOST", bouncer.host()),
+        ("DATABASE_PORT", &port),
+        ("DATABASE_USER", one["username"].as_str().unwrap()),
+    ]);
     // A rotated password is read again, though the pooler does not say what it refused.
     let secret = world.secrets_database();
     let mut former: Value = serde_json::from_str(&secret).unwrap();

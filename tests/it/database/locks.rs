@@ -73,7 +73,7 @@ async fn a_migration_waits_for_a_lock_in_short_pieces_and_succeeds_when_it_is_fr
 async fn a_migration_that_takes_too_long_is_given_up_on_the_server_too() {
     let world = World::new().await;
     let holder = in_the_way(&world).await;
-    let store = world.store().await;
+    let store = world.owning_store().await;
     let migrated = store.migrate_within(Duration::from_millis(500)).await;
     assert!(migrated.is_err());
     // This is less than what is left of the lock's own time-out.

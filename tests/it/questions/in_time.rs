@@ -158,7 +158,7 @@ async fn a_reader_that_waits_leaves_the_only_connection_to_the_click_that_it_wai
     let click = async {
         // The last query of the function's connections.
         let reading = "select count(*) from pg_stat_activity where datname = current_database()
-            and pid <> pg_backend_pid() and query like '%as claimed, p.answer, p.created_at <= now()%'";
+            and pid <> pg_backend_pid() and query like '%interaction_status_1(%'";
         until("the reader has read", async || {
             world.value(reading).await != "0"
         })
@@ -180,6 +180,6 @@ async fn a_reader_that_waits_leaves_the_only_connection_to_the_click_that_it_wai
         started.elapsed()
     );
     let connections = "select count(*) from pg_stat_activity where datname = current_database()
-        and pid <> pg_backend_pid() and query like '%pending_interactions%'";
+        and pid <> pg_backend_pid() and query like '%postern_webhooks.%'";
     assert_eq!(world.value(connections).await, "1");
 }

@@ -8,6 +8,7 @@ mod real;
 use crate::world::World;
 use expected::Model;
 use postern::question::CardAddress;
+use postern::store::Caller;
 use postern::{InteractionId, Revision};
 use proptest::{
     collection::vec,
@@ -172,7 +173,8 @@ async fn agrees(real: &Real<'_>, schedule: Vec<Step>) -> Result<(), TestCaseErro
 async fn the_store_never_disagrees_with_its_model() {
     let world = World::new().await;
     world.tenants().await;
-    let store = world.store().await;
+    let store = world.store(Caller::Webhooks).await;
+    let sweep = world.store(Caller::Sweep).await;
     // The second differs from the first in agent and user, the third in agent and connection.
     let people = [
         world.conversation("a", "agent-a", "slack-a", "U1").await,
@@ -182,6 +184,7 @@ async fn the_store_never_disagrees_with_its_model() {
     let real = Real {
         world: &world,
         store: &store,
+        sweep: &sweep,
         people: &people,
         id: InteractionId::parse("q-1").unwrap(),
     };

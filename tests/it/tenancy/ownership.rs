@@ -34,7 +34,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     let owned = world
         .value(
             "select string_agg(table_name, ' ' order by table_name) from information_schema.columns
-             where table_schema = 'public' and column_name = 'organization_id'",
+             where table_schema = 'postern' and column_name = 'organization_id'",
         )
         .await;
     assert_eq!(

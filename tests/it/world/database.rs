@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use postern::config::Env;
 use postern::secret::SecretsConfig;
-use postern::store::DatabaseConfig;
+use postern::store::{Caller, DatabaseConfig};
 use postern::{Secrets, Store};
 use postern_stack::Postgres;
 use serde_json::{Value, json};
@@ -27,12 +27,20 @@ pub(super) async fn postgres() -> &'static Postgres {
             world.command(json!({"command": "migrate"})).await,
             json!({"ok": true})
         );
+        world.create_logins(&postgres).await;
         postgres
     };
     POSTGRES.get_or_init(start).await
 }
 
 impl World {
+    /// Creates the functions' logins on the world's server.
+    pub async fn create_logins(&self, postgres: &Postgres) {
+        let printed = self.command(json!({"command": "logins"})).await;
+        let sql = printed["sql"].as_str().unwrap();
+        postgres.create_logins(sql).await.unwrap();
+    }
+
     /// Runs plain SQL, as a legacy writer or an operator would.
     pub async fn sql(&self, sql: &str) {
         self.client().await.batch_execute(sql).await.unwrap();
@@ -79,20 +87,35 @@ impl World {
         self.superuser.clone()
     }
 
-    /// A store on this world's database, made as a function makes its own.
-    pub async fn store(&self) -> Store {
+    /// A store on this world's database, made as this function makes its own.
+    pub async fn store(&self, caller: Caller) -> Store {
+        let login = format!("{}_login", caller.as_str());
+        self.store_as(caller, &[("DATABASE_USER", &login)]).await
+    }
+
+    /// The same with the login that owns the schema.
+    pub async fn owning_store(&self) -> Store {
+        self.store_as(Caller::Control, &[]).await
+    }
+
+    async fn store_as(&self, caller: Caller, user: &[(&str, &str)]) -> Store {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(self.secrets.url())
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .load()
             .await;
-        let env = Env::from_pairs([
-            ("DATABASE_SECRET_ID", "postern/database"),
-            ("DATABASE_POOL_MAX", "16"),
-            ("DATABASE_TIMEOUT_MS", "15000"),
-        ]);
+        let env = Env::from_pairs(
+            [
+                ("DATABASE_SECRET_ID", "postern/database"),
+                ("DATABASE_POOL_MAX", "16"),
+                ("DATABASE_TIMEOUT_MS", "15000"),
+            ]
+            .into_iter()
+            .chain(user.iter().copied()),
+        );
         let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
-        Store::new(DatabaseConfig::from_env(&env).unwrap(), Arc::new(secrets)).unwrap()
+        let config = DatabaseConfig::from_env(&env).unwrap();
+        Store::new(config, Arc::new(secrets), caller).unwrap()
     }
 }

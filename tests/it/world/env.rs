@@ -17,6 +17,12 @@ impl Variables {
         self
     }
 
+    /// Gives a variable this value if it has none.
+    pub fn or(mut self, name: &str, value: &str) -> Self {
+        self.0.entry(name.to_owned()).or_insert(value.to_owned());
+        self
+    }
+
     pub fn set_all(self, pairs: &[(&str, &str)]) -> Self {
         pairs
             .iter()

@@ -1,7 +1,7 @@
 //! The functions of a world, each started when it is first called.
 
 use super::World;
-use postern_stack::{Front, Function, binaries};
+use postern_stack::{Front, Function, binaries, login_of};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -21,7 +21,9 @@ impl World {
     /// A function of its own, with this many execution environments.
     pub async fn environments(&self, name: &str, count: usize) -> Function {
         let path = binaries::build().unwrap().of(name);
-        Function::start(name, &path, &self.variables.pairs(), count)
+        // Each function has a login of its own, with least rights, and the same password as the others.
+        let variables = self.variables.clone().or("DATABASE_USER", &login_of(name));
+        Function::start(name, &path, &variables.pairs(), count)
             .await
             .unwrap()
     }

@@ -6,7 +6,7 @@ use axum::{Router, extract::Query, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::{
     Discord, Front, Function, Invocation, Postgres, Receiver, Result, SampleJudge, SecretsManager,
-    Slack, Telegram, Upstream, binaries, discord,
+    Slack, Telegram, Upstream, binaries, discord, login_of,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,10 +79,16 @@ impl Bundle {
             judge.url(),
         ];
         let env = environment(&secrets, &upstream, &judge, &private);
-        let proxy = Arc::new(Function::start("proxy", &built.of("proxy"), &env, 4).await?);
-        let webhooks = Arc::new(Function::start("webhooks", &built.of("webhooks"), &env, 4).await?);
-        let sweep = Arc::new(Function::start("sweep", &built.of("sweep"), &env, 1).await?);
-        let control = Function::start("control", &built.of("control"), &env, 1).await?;
+        let start = async |name: &str, environments| {
+            // Each function has a database login of its own, which `tour` creates.
+            let mut env = env.clone();
+            env.push(("DATABASE_USER".into(), login_of(name)));
+            Function::start(name, &built.of(name), &env, environments).await
+        };
+        let proxy = Arc::new(start("proxy", 4).await?);
+        let webhooks = Arc::new(start("webhooks", 4).await?);
+        let sweep = Arc::new(start("sweep", 1).await?);
+        let control = start("control", 1).await?;
         let address = ([127, 0, 0, 1], port).into();
         let front = Front::start(address, proxy, webhooks).await?;
         let base = format!("http://127.0.0.1:{port}");
@@ -119,6 +125,13 @@ impl Bundle {
             Invocation::Ok(answer) => Err(format!("control refused {command}: {answer}").into()),
             Invocation::Error { message, .. } => Err(format!("control failed: {message}").into()),
         }
+    }
+
+    /// Runs the SQL that control prints, so that each function logs in with its own least rights.
+    pub async fn create_logins(&self) -> Result<()> {
+        let printed = self.command(json!({"command": "logins"})).await?;
+        let sql = printed["sql"].as_str().unwrap_or_default();
+        self.postgres.create_logins(sql).await
     }
 
     /// One run of the sweep.
@@ -210,6 +223,10 @@ fn environment(
     ]);
     [
         ("DATABASE_SECRET_ID", "postern/database".to_owned()),
+        (
+            "MIGRATION_DATABASE_SECRET_ID",
+            "postern/database".to_owned(),
+        ),
         (
             "WORKER_TOKEN_JWKS_SECRET_ID",
             "postern/worker-token-keys".to_owned(),

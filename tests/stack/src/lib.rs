@@ -33,7 +33,7 @@ pub use front::Front;
 pub use guard::Guard;
 pub use judge::{JudgeMode, SampleJudge};
 pub use pgbouncer::PgBouncer;
-pub use postgres::Postgres;
+pub use postgres::{FUNCTIONS, Postgres, login_of};
 pub use receiver::{Receiver, ReceiverMode};
 pub use runtime_api::{Function, Invocation, StreamBody, StreamingInvocation};
 pub use secrets_manager::{SecretsManager, SecretsMode};

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::guard::{Guard, Guarded};
 use crate::lines::Lines;
-use crate::postgres::unprivileged_user;
+use crate::postgres::{FUNCTIONS, login_of, unprivileged_user};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -79,10 +79,12 @@ impl PgBouncer {
             password,
         } = &self.login;
         // It needs the plain password to log in to the server with SCRAM.
-        fs::write(
-            self.folder.join("users"),
-            format!("\"{username}\" \"{password}\"\n"),
-        )?;
+        let of_functions = FUNCTIONS.map(login_of);
+        let users = of_functions.iter().chain([username]);
+        let users: String = users
+            .map(|user| format!("\"{user}\" \"{password}\"\n"))
+            .collect();
+        fs::write(self.folder.join("users"), users)?;
         let folder = self.folder.to_string_lossy();
         fs::write(
             self.folder.join("pgbouncer.ini"),

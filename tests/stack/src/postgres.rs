@@ -15,6 +15,7 @@ use tokio_postgres::{Client, NoTls};
 
 const OLDEST_VERSION: u32 = 14;
 const USER: &str = "postern";
+pub const FUNCTIONS: [&str; 4] = ["proxy", "webhooks", "sweep", "control"];
 const FOLDER: &str = "postern-postgres-";
 /// The folders of Debian, Red Hat and Homebrew.
 const USUAL_FOLDERS: [(&str, &str); 5] = [
@@ -154,7 +155,6 @@ impl Postgres {
             format!("unix_socket_directories={}", self.folder.to_string_lossy()),
             "max_connections=300".into(),
             format!("fsync={durable}"),
-            format!("synchronous_commit={durable}"),
             format!("full_page_writes={durable}"),
             "logging_collector=off".into(),
         ];
@@ -196,14 +196,32 @@ impl Postgres {
         }
     }
 
+    /// Creates a login with least rights for each function, with the SQL that control prints. Each has the
+    /// superuser's password, so that one secret serves all of them.
+    pub async fn create_logins(&self, printed: &str) -> Result<()> {
+        let client = self.connect("postgres").await?;
+        let mut sql = printed.to_owned();
+        for function in FUNCTIONS {
+            let password = format!("'REPLACE-{}'", function.to_uppercase());
+            assert!(sql.contains(&password), "{function} has no login: {sql}");
+            sql = sql.replace(&password, &format!("'{}'", self.password));
+        }
+        // All worlds of a run share the server.
+        for function in FUNCTIONS {
+            sql += &format!("alter role {} connection limit -1;", login_of(function));
+        }
+        Ok(client.batch_execute(&sql).await?)
+    }
+
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<()> {
         let template = template.unwrap_or("template1");
         let client = self.connect("postgres").await?;
-        Ok(client
-            .batch_execute(&format!(
-                "create database \"{name}\" template \"{template}\""
-            ))
-            .await?)
+        let create = format!("create database \"{name}\" template \"{template}\"");
+        client.batch_execute(&create).await?;
+        // `migrate` does this too, but a database does not inherit it from its template.
+        let path =
+            format!("alter database \"{name}\" set search_path = \"$user\", public, postern");
+        Ok(client.batch_execute(&path).await?)
     }
 
     /// A connection as the superuser.
@@ -219,6 +237,11 @@ impl Postgres {
         tokio::spawn(connection);
         Ok(client)
     }
+}
+
+/// The name of the login that control's SQL creates for a function.
+pub fn login_of(function: &str) -> String {
+    format!("postern_{function}_login")
 }
 
 /// Deletes the data of runs that were killed.

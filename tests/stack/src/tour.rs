@@ -94,8 +94,9 @@ To try it yourself:
 }
 
 async fn set_up(tour: &mut Tour, bundle: &Bundle) -> Result<String> {
-    tour.step("The operator migrates the database and mints a placeholder for acme's agent");
+    tour.step("The operator migrates the database, gives each function its login, and mints a placeholder for acme's agent");
     bundle.command(json!({"command": "migrate"})).await?;
+    bundle.create_logins().await?;
     for (org, agent) in [("acme", "coder"), ("globex", "helper")] {
         bundle
             .command(json!({"command": "put_organization", "id": org}))

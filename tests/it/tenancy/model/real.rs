@@ -13,6 +13,8 @@ use serde_json::json;
 pub struct Real<'a> {
     pub world: &'a World,
     pub store: &'a Store,
+    /// The same database, for the sweep.
+    pub sweep: &'a Store,
     pub people: &'a [VerifiedWorker],
     pub id: InteractionId,
 }
@@ -108,7 +110,7 @@ impl Real<'_> {
     pub async fn sweep(&self) -> u64 {
         let mut deleted = 0;
         for table in [Swept::PendingInteractions, Swept::EndedInteractions] {
-            let batch = self.store.sweep(table, 10, TTL).await.unwrap();
+            let batch = self.sweep.sweep(table, 10, TTL).await.unwrap();
             if table == Swept::PendingInteractions {
                 deleted = batch.deleted;
             }

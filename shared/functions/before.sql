@@ -1,0 +1,24 @@
+-- Before functions are created: whoever migrates takes on the owners' roles, and the owners may create.
+
+do $$
+declare
+    v_owner text;
+begin
+    -- A superuser needs no membership.
+    if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+        foreach v_owner in array array['postern_proxy_owner', 'postern_webhooks_owner', 'postern_sweep_owner',
+            'postern_control_owner', 'postern_finder', 'postern_remover', 'postern_courier']
+        loop
+            execute format('grant %I to current_user', v_owner)
+                -- Before Postgres 16, membership always included both.
+                || case when current_setting('server_version_num')::integer >= 160000
+                    then ' with inherit true, set true' else '' end;
+        end loop;
+    end if;
+end $$;
+
+grant create on schema postern_finder, postern_webhooks to postern_finder;
+grant create on schema postern_proxy to postern_proxy_owner;
+grant create on schema postern_webhooks to postern_webhooks_owner;
+grant create on schema postern_sweep to postern_sweep_owner, postern_remover, postern_courier;
+grant create on schema postern_control to postern_control_owner;

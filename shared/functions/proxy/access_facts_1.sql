@@ -1,0 +1,50 @@
+-- The hot path: everything that is needed to admit a proxied request. The token's organization scopes every read.
+-- Without a token, the organization of the presented placeholders does: a placeholder proves its organization.
+-- Policies whose hash is in `p_known` come without their rules.
+create function postern_proxy.access_facts_1(
+    p_organization text, p_url_agent text, p_placeholders bytea[], p_token_agent text, p_jti text, p_issued_at float8,
+    p_deployment text, p_provider text, p_user text, p_known bytea[], p_pattern text)
+returns table (agent_exists boolean, token text, system_entitled boolean, placeholders jsonb, profiles jsonb,
+    policies jsonb, standing jsonb)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    v_organization text :=
+        coalesce(p_organization, postern_finder.organization_of_placeholders_1(p_placeholders));
+begin
+    -- If there is none, only rows from before organizations were recorded are seen.
+    perform set_config('postern.organization', coalesce(v_organization, ''), true);
+    return query
+    with presented as materialized (
+        select p.organization_id, p.agent_id, p.user_id, p.secret_ref, p.deployment_name, p.allowed_hosts,
+            p.expires_at > now() as live
+        from postern.placeholders p
+        where p.token_hash = any (p_placeholders) and p.organization_id is not distinct from v_organization
+    ), scope as materialized (
+        select coalesce(p_url_agent, p_token_agent, (select min(agent_id) from presented)) as agent_id
+    )
+    select
+        exists (select from postern.agents a where a.organization_id = v_organization and a.id = s.agent_id),
+        t.token,
+        exists (
+            select from postern.organizations o
+            where o.id = v_organization and p_provider = any (o.system_providers)
+        ),
+        coalesce((select jsonb_agg(to_jsonb(p)) from presented p), '[]'),
+        coalesce((
+            select jsonb_agg(jsonb_build_object(
+                'agent_id', f.agent_id, 'user_id', f.user_id, 'auth_type', f.auth_type, 'secret_ref', f.secret_ref
+            ) order by f.created_at desc, f.id)
+            from postern.auth_profiles f
+            where f.organization_id = v_organization and f.provider_id = p_provider and f.disabled_at is null
+                and (f.agent_id is null or f.agent_id = s.agent_id)
+                and (f.user_id is null or f.user_id = p_user)
+        ), '[]'),
+        e.policies,
+        g.standing
+    from scope s
+    cross join lateral postern.token_1(v_organization, p_token_agent, p_jti, p_issued_at, p_deployment) t
+    cross join lateral postern.policies_1(v_organization, s.agent_id, p_known) e
+    cross join lateral postern.standing_1(v_organization, s.agent_id, p_pattern) g;
+end $$;

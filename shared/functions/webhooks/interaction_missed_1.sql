@@ -1,0 +1,30 @@
+-- Why a click claimed nothing. It reads only interactions that the person who clicked was asked.
+create function postern_webhooks.interaction_missed_1(
+    p_organization text, p_id text, p_connection text, p_user text, p_click bytea, p_revision text, p_ttl_ms float8)
+returns table (missed text, agent_id text, entry_payload jsonb, answer jsonb)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform set_config('postern.organization', coalesce(p_organization, ''), true);
+    return query
+    select
+        case
+            when i.claimed_click = p_click then 'again'
+            when i.claimed_at is not null then 'nothing'
+            when i.created_at <= now() - p_ttl_ms * interval '1 millisecond' then 'expired'
+            when i.revision <> p_revision then 'replaced'
+            else 'nothing'
+        end,
+        i.agent_id, i.entry_payload, i.answer
+    from postern.pending_interactions i
+    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
+        and i.expected_user_id = p_user
+    union all
+    select case when e.expired then 'expired' else 'withdrawn' end, null, null, null
+    from postern.ended_interactions e
+    where e.organization_id = p_organization and e.id = p_id and e.connection_id = p_connection
+        and e.expected_user_id = p_user
+        and not exists (
+            select from postern.pending_interactions i where i.organization_id = p_organization and i.id = p_id
+        );
+end $$;

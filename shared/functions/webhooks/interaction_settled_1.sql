@@ -1,0 +1,14 @@
+-- Notes that these updates of an answered interaction have been sent to chat.
+create function postern_webhooks.interaction_settled_1(
+    p_organization text, p_id text, p_connection text, p_user text, p_done text[])
+returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform set_config('postern.organization', coalesce(p_organization, ''), true);
+    update postern.pending_interactions i
+    set unsettled = array(select unnest(i.unsettled) except select unnest(p_done)),
+        settle_at = case when i.unsettled <@ p_done then null else i.settle_at end
+    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
+        and i.expected_user_id = p_user and i.claimed_at is not null;
+end $$;
