@@ -15,6 +15,7 @@ mod control;
 mod database;
 mod documents;
 mod egress;
+mod isolation;
 mod proxy;
 mod questions;
 mod sdk;
