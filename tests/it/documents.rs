@@ -11,6 +11,7 @@ mod prose;
 mod sources;
 mod threats;
 
+pub(crate) use control::commands;
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -2,6 +2,8 @@
 //! mutations show that each rule is needed, and that row-level security holds where a statement forgets to ask.
 
 mod calls;
+mod cases;
+mod catalogue;
 mod mutations;
 mod rights;
 mod routes;

@@ -22,6 +22,11 @@ fn is_name(text: &&str) -> bool {
     text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
+/// The names of all commands.
+pub(crate) fn commands() -> std::collections::BTreeSet<String> {
+    expected(json!({"command": "?"})).into_iter().collect()
+}
+
 #[test]
 fn every_command_is_documented_with_its_fields() {
     let rows = Document::read("docs/operations.md").rows("Control");

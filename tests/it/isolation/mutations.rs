@@ -2,8 +2,9 @@
 //! policy and each right is needed. `cargo test -p postern-it isolation::mutations` runs all and prints the counts.
 
 use super::calls::leaks;
+use super::catalogue::of_the_catalogue;
 use super::done;
-use super::rights::{deviations, filled, of_the_catalogue};
+use super::rights::{deviations, filled};
 use super::rows::ROWS;
 use std::io::Write;
 use std::ops::Range;
@@ -80,6 +81,7 @@ impl Function {
 }
 
 /// Prints past the test's captured output, so that the counts are in the log of every run.
+#[expect(clippy::explicit_write, reason = "`println!` is captured")]
 fn print(line: &str) {
     writeln!(std::io::stdout(), "{line}").unwrap();
 }

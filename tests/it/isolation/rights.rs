@@ -1,226 +1,95 @@
 //! What each role may do: with each table, as each organization, and with each schema and function.
 
+use super::catalogue::of_the_catalogue;
 use super::rows::{self, ROWS, organization_column};
 use super::{ACROSS, GROUPS, OWNERS, done, run};
 use crate::world::World;
 use tokio_postgres::Client;
 
-/// Rows of the declared organization.
-const OWN: &str = "@ = current_setting('postern.organization', true)";
-/// The same, and legacy rows where it was declared that there is no organization.
-const OWN_OR_LEGACY: &str = "@ = current_setting('postern.organization', true)
-    or @ is null and current_setting('postern.organization', true) = ''";
-/// Approvals that the organization's policies ask for.
-const APPROVALS: &str = "@ = current_setting('postern.organization', true) and id like 'egress.%'";
-const ALL: &str = "true";
-const DUE: &str = "delivered_at is null and given_up_at is null";
-const UNSETTLED: &str = "settle_at is not null";
-/// Locking a row needs the right to update it. The update itself is refused.
-const LOCKS: &str = "lock";
-/// Rows of another form than those of the test.
-const OTHERS: &str = "other";
-const NONE: &str = "";
+/// The rows that each owner may select, insert, update and delete. A role that is not named for a table may do nothing
+/// with it.
+const RIGHTS: &str = "
+    postern_proxy_owner    organizations          own        -      -         -
+    postern_proxy_owner    agents                 own        -      -         -
+    postern_proxy_owner    placeholders           own+legacy -      -         -
+    postern_proxy_owner    auth_profiles          own        -      -         -
+    postern_proxy_owner    revoked_tokens         own        -      -         -
+    postern_proxy_owner    deployment_revocations own        -      -         -
+    postern_proxy_owner    egress_policies        own        -      -         -
+    postern_proxy_owner    egress_verdicts        own        own    own       -
+    postern_proxy_owner    grants                 own        -      -         -
+    postern_proxy_owner    connections            own        -      -         -
+    postern_proxy_owner    pending_interactions   own        others approvals approvals
+    postern_webhooks_owner agents                 own        -      -         -
+    postern_webhooks_owner revoked_tokens         own        -      -         -
+    postern_webhooks_owner deployment_revocations own        -      -         -
+    postern_webhooks_owner egress_policies        own        -      -         -
+    postern_webhooks_owner connections            own        -      -         -
+    postern_webhooks_owner grants                 own        own    own       -
+    postern_webhooks_owner ended_interactions     own        own    own       -
+    postern_webhooks_owner pending_interactions   own        own    own       own
+    postern_webhooks_owner deliveries             own        own    own       -
+    postern_sweep_owner    egress_policies        own        -      -         -
+    postern_sweep_owner    deliveries             own        -      own       -
+    postern_sweep_owner    pending_interactions   own        -      own       -
+    postern_control_owner  organizations          own        own    own       -
+    postern_control_owner  agents                 own        own    -         -
+    postern_control_owner  auth_profiles          own        own    own       -
+    postern_control_owner  connections            own        own    own       -
+    postern_control_owner  revoked_tokens         own        own    own       -
+    postern_control_owner  deployment_revocations own        own    own       -
+    postern_control_owner  placeholders           own        own    -         own
+    postern_control_owner  egress_policies        own        own    own       own
+    postern_control_owner  grants                 own        -      -         own
+    postern_finder         placeholders           all        -      -         -
+    postern_finder         connections            all        -      -         -
+    postern_remover        placeholders           all        -      lock      all
+    postern_remover        grants                 all        -      lock      all
+    postern_remover        revoked_tokens         all        -      lock      all
+    postern_remover        deployment_revocations all        -      lock      all
+    postern_remover        egress_verdicts        all        -      lock      all
+    postern_remover        pending_interactions   all        -      lock      all
+    postern_remover        ended_interactions     all        others others    all
+    postern_remover        deliveries             all        others lock      all
+    postern_courier        organizations          all        -      -         -
+    postern_courier        connections            all        -      -         -
+    postern_courier        deliveries             due        -      due       -
+    postern_courier        pending_interactions   unsettled  -      unsettled -";
 
-/// A role, a table, and the rows that it may select, insert, update and delete.
-type Right = (&'static str, &'static str, [&'static str; 4]);
+/// The rows that a word above stands for, as a condition; `@` is the column of the organization. `None` if the role is
+/// refused: it has no right; `lock` needs the right to update, to lock rows, and may change none; `others` are rows of
+/// another form than the test's.
+fn condition(word: &str) -> Option<&'static str> {
+    match word {
+        "own" => Some("@ = current_setting('postern.organization', true)"),
+        // Where it was declared that there is no organization, rows from before organizations were recorded.
+        "own+legacy" => Some(
+            "@ = current_setting('postern.organization', true)
+                or @ is null and current_setting('postern.organization', true) = ''",
+        ),
+        "approvals" => {
+            Some("@ = current_setting('postern.organization', true) and id like 'egress.%'")
+        }
+        "all" => Some("true"),
+        "due" => Some("delivered_at is null and given_up_at is null"),
+        "unsettled" => Some("settle_at is not null"),
+        "lock" | "others" | "-" => None,
+        other => panic!("{other}"),
+    }
+}
 
-const RIGHTS: [Right; 53] = [
-    (
-        "postern_proxy_owner",
-        "organizations",
-        [OWN, NONE, NONE, NONE],
-    ),
-    ("postern_proxy_owner", "agents", [OWN, NONE, NONE, NONE]),
-    (
-        "postern_proxy_owner",
-        "placeholders",
-        [OWN_OR_LEGACY, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "auth_profiles",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "revoked_tokens",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "deployment_revocations",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "egress_policies",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "egress_verdicts",
-        [OWN, OWN, OWN, NONE],
-    ),
-    ("postern_proxy_owner", "grants", [OWN, NONE, NONE, NONE]),
-    (
-        "postern_proxy_owner",
-        "connections",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_proxy_owner",
-        "pending_interactions",
-        [OWN, OTHERS, APPROVALS, APPROVALS],
-    ),
-    ("postern_webhooks_owner", "agents", [OWN, NONE, NONE, NONE]),
-    (
-        "postern_webhooks_owner",
-        "revoked_tokens",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "deployment_revocations",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "egress_policies",
-        [OWN, NONE, NONE, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "connections",
-        [OWN, NONE, NONE, NONE],
-    ),
-    ("postern_webhooks_owner", "grants", [OWN, OWN, OWN, NONE]),
-    (
-        "postern_webhooks_owner",
-        "ended_interactions",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "pending_interactions",
-        [OWN, OWN, OWN, OWN],
-    ),
-    (
-        "postern_webhooks_owner",
-        "deliveries",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_sweep_owner",
-        "egress_policies",
-        [OWN, NONE, NONE, NONE],
-    ),
-    ("postern_sweep_owner", "deliveries", [OWN, NONE, OWN, NONE]),
-    (
-        "postern_sweep_owner",
-        "pending_interactions",
-        [OWN, NONE, OWN, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "organizations",
-        [OWN, OWN, OWN, NONE],
-    ),
-    ("postern_control_owner", "agents", [OWN, OWN, NONE, NONE]),
-    (
-        "postern_control_owner",
-        "auth_profiles",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "connections",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "revoked_tokens",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "deployment_revocations",
-        [OWN, OWN, OWN, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "placeholders",
-        [OWN, OWN, NONE, OWN],
-    ),
-    (
-        "postern_control_owner",
-        "egress_policies",
-        [OWN, OWN, OWN, OWN],
-    ),
-    ("postern_control_owner", "grants", [OWN, NONE, NONE, OWN]),
-    ("postern_finder", "placeholders", [ALL, NONE, NONE, NONE]),
-    ("postern_finder", "connections", [ALL, NONE, NONE, NONE]),
-    ("postern_remover", "placeholders", [ALL, NONE, LOCKS, ALL]),
-    ("postern_remover", "grants", [ALL, NONE, LOCKS, ALL]),
-    ("postern_remover", "revoked_tokens", [ALL, NONE, LOCKS, ALL]),
-    (
-        "postern_remover",
-        "deployment_revocations",
-        [ALL, NONE, LOCKS, ALL],
-    ),
-    (
-        "postern_remover",
-        "egress_verdicts",
-        [ALL, NONE, LOCKS, ALL],
-    ),
-    (
-        "postern_remover",
-        "pending_interactions",
-        [ALL, NONE, LOCKS, ALL],
-    ),
-    // It records how questions expired. The rows of the test ended in another way.
-    (
-        "postern_remover",
-        "ended_interactions",
-        [ALL, OTHERS, OTHERS, ALL],
-    ),
-    ("postern_remover", "deliveries", [ALL, OTHERS, LOCKS, ALL]),
-    ("postern_courier", "organizations", [ALL, NONE, NONE, NONE]),
-    ("postern_courier", "connections", [ALL, NONE, NONE, NONE]),
-    ("postern_courier", "deliveries", [DUE, NONE, DUE, NONE]),
-    (
-        "postern_courier",
-        "pending_interactions",
-        [UNSETTLED, NONE, UNSETTLED, NONE],
-    ),
-    // No function of these needs the table.
-    (
-        "postern_webhooks_owner",
-        "organizations",
-        [NONE, NONE, NONE, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "placeholders",
-        [NONE, NONE, NONE, NONE],
-    ),
-    (
-        "postern_webhooks_owner",
-        "auth_profiles",
-        [NONE, NONE, NONE, NONE],
-    ),
-    (
-        "postern_sweep_owner",
-        "placeholders",
-        [NONE, NONE, NONE, NONE],
-    ),
-    (
-        "postern_control_owner",
-        "pending_interactions",
-        [NONE, NONE, NONE, NONE],
-    ),
-    ("postern_finder", "auth_profiles", [NONE, NONE, NONE, NONE]),
-    ("postern_courier", "placeholders", [NONE, NONE, NONE, NONE]),
-];
+/// The four words of a role and a table.
+fn right(role: &str, table: &str) -> [&'static str; 4] {
+    let lines = RIGHTS
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let known = lines
+        .into_iter()
+        .find(|words| words.starts_with(&[role, table]));
+    known.map_or(["-"; 4], |words| {
+        <[&str; 4]>::try_from(&words[2..]).unwrap()
+    })
+}
 
 /// Columns that a role may not read, although it may read others of the table.
 const HIDDEN: [(&str, &str, &[&str]); 6] = [
@@ -284,13 +153,6 @@ const ALLOWED: [(&str, &str, &str); 4] = [
             values ('a', 'new', 'q', 'https://a', '{"type": "interaction.expired"}')"#,
     ),
 ];
-
-fn right(role: &str, table: &str) -> [&'static str; 4] {
-    let known = RIGHTS
-        .iter()
-        .find(|right| (right.0, right.1) == (role, table));
-    known.map_or([NONE; 4], |right| right.2)
-}
 
 /// Where the database allows more or less than the tables above say, to these roles with these tables.
 pub(super) async fn deviations(
@@ -389,10 +251,10 @@ async fn rows_of(
     ] {
         let answer = as_role(client, role, declared, &sql).await;
         let answer = answer.map_err(|error| error[..5].to_owned());
-        let expected = match allowed {
+        let expected = match condition(allowed) {
             // Permission denied, for the table or by a policy.
-            NONE | LOCKS | OTHERS => Err("42501".to_owned()),
-            rows => {
+            None => Err("42501".to_owned()),
+            Some(rows) => {
                 let rows = rows.replace('@', organization_column(table));
                 let count = format!("select count(*) from postern.{table} where {rows}");
                 // The superuser, for whom no policy counts.
@@ -418,7 +280,7 @@ async fn inserts(client: &Client, role: &str, table: &str, row: &str, found: &mu
             Ok(_) => true,
             Err(error) => error.starts_with("23505"),
         };
-        if passed != (allowed == OWN && declared == inserted) {
+        if passed != (allowed == "own" && declared == inserted) {
             found.push(format!(
                 "{role} as {declared:?} inserts a row of {inserted} into {table}: {passed}"
             ));
@@ -435,94 +297,6 @@ pub(super) async fn filled() -> (World, Client) {
     rows::fill(&client).await;
     done(&client, "begin").await;
     (world, client)
-}
-
-/// What the catalogue says of tables, schemas, functions and roles, where it is not as it should be.
-pub(super) async fn of_the_catalogue(client: &Client) -> Vec<String> {
-    let roles: Vec<&str> = OWNERS
-        .iter()
-        .chain(&ACROSS)
-        .chain(&GROUPS)
-        .copied()
-        .collect();
-    let groups = GROUPS.join(",");
-    let roles = roles.join(",");
-    let schemas =
-        "postern,postern_finder,postern_proxy,postern_webhooks,postern_sweep,postern_control";
-    let deviations = format!(
-        r"
-select 'row-level security is not forced: ' || c.relname
-from pg_class c
-where c.relnamespace = 'postern'::regnamespace and c.relkind = 'r' and c.relname <> 'refinery_schema_history'
-    and not (c.relrowsecurity and c.relforcerowsecurity)
-union all
-select 'may do more than log in, or log in: ' || r.rolname
-from pg_roles r
-where r.rolname = any ('{{{roles}}}')
-    and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
-union all
-select m.roleid::regrole || ' has the member ' || m.member::regrole
-from pg_auth_members m
-where m.roleid::regrole::text = any ('{{{roles}}}')
-    and (m.roleid::regrole::text <> all ('{{{groups}}}') or m.member::regrole::text = any ('{{{roles}}}'))
-union all
-select a.grantee::regrole || ' has ' || a.privilege_type || ' on the schema ' || n.nspname
-from pg_namespace n, aclexplode(n.nspacl) a
-where (n.nspname = any ('{{{schemas}}}') and a.grantee <> n.nspowner
-        and not (a.privilege_type = 'USAGE' and a.grantee::regrole::text = n.nspname)
-        and not (a.privilege_type = 'USAGE' and n.nspname = 'postern' and a.grantee::regrole::text = any ('{{{roles}}}')
-            and a.grantee::regrole::text <> all ('{{{groups}}}'))
-        and not (a.privilege_type = 'USAGE' and n.nspname = 'postern_finder'
-            and a.grantee::regrole::text = 'postern_proxy_owner'))
-    or (n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE')
-union all
-select a.grantee::regrole || ' has ' || a.privilege_type || ' on the table ' || c.relname
-from pg_class c, aclexplode(c.relacl) a
-where c.relnamespace = 'postern'::regnamespace and (a.grantee = 0 or a.grantee::regrole::text = any ('{{{groups}}}'))
-union all
-select a.grantee::regrole || ' has ' || a.privilege_type || ' on a column of ' || t.attrelid::regclass
-from pg_attribute t join pg_class c on c.oid = t.attrelid, aclexplode(t.attacl) a
-where c.relnamespace = 'postern'::regnamespace and (a.grantee = 0 or a.grantee::regrole::text = any ('{{{groups}}}'))
-union all
-select 'everybody has ' || a.privilege_type || ' on the database'
-from pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-where d.datname = current_database() and a.grantee = 0 and a.privilege_type <> 'CONNECT'
-union all
-select coalesce(nullif(a.grantee, 0)::regrole::text, 'everybody') || ' executes ' || p.oid::regprocedure
-from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-where p.pronamespace::regnamespace::text = any ('{{{schemas}}}') and a.grantee <> p.proowner
-    and not (a.grantee::regrole::text = p.pronamespace::regnamespace::text)
-    and not (p.pronamespace = 'postern'::regnamespace and a.grantee::regrole::text = any ('{{{roles}}}')
-        and a.grantee::regrole::text <> all ('{{{groups}}}'))
-    and not (p.pronamespace = 'postern_finder'::regnamespace and a.grantee::regrole::text = 'postern_proxy_owner')
-union all
-select 'not executable by its own group: ' || p.oid::regprocedure
-from pg_proc p
-where p.pronamespace::regnamespace::text = any ('{{{groups}}}')
-    and not has_function_privilege(p.pronamespace::regnamespace::text, p.oid, 'execute')
-union all
-select 'runs with the rights of its caller, or on the search path of its caller: ' || p.oid::regprocedure
-from pg_proc p
-where p.pronamespace::regnamespace::text = any ('{{{schemas}}}') and p.pronamespace <> 'postern'::regnamespace
-    and not (p.prosecdef and 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{{}}')))
-union all
-select 'does not declare its organization first: ' || p.oid::regprocedure
-from pg_proc p
-where p.proowner::regrole::text like 'postern\_%\_owner'
-    and p.prosrc !~ $$begin\s+(--[^\n]*\n\s*)?perform set_config\('postern.organization', coalesce\([pv]_organization, ''\), true\);$$
-union all
-select 'is owned by another role: ' || p.oid::regprocedure || ' ' || p.proowner::regrole
-from pg_proc p
-where p.pronamespace::regnamespace::text = any ('{{{schemas}}}') and p.pronamespace <> 'postern'::regnamespace
-    and p.proowner::regrole::text <> case
-        when p.pronamespace = 'postern_finder'::regnamespace then 'postern_finder'
-        when p.proname = 'connection_claimed_1' then 'postern_finder'
-        when p.proname in ('deliveries_due_1', 'interactions_unsettled_1') then 'postern_courier'
-        when p.proname ~ '^delete_' or p.proname = 'oldest_age_1' then 'postern_remover'
-        else p.pronamespace::regnamespace::text || '_owner'
-    end"
-    );
-    done(client, &deviations).await
 }
 
 #[tokio::test]
