@@ -1,5 +1,9 @@
 -- Before functions are created: whoever migrates takes on the owners' roles, and the owners may create.
 
+-- Postgres plans the bodies of SQL functions when it creates them, and `migrate` forbids a plan that row-level security
+-- would change. No rows are read here.
+set local row_security = on;
+
 do $$
 declare
     v_owner text;
@@ -9,10 +13,12 @@ begin
         foreach v_owner in array array['postern_proxy_owner', 'postern_webhooks_owner', 'postern_sweep_owner',
             'postern_control_owner', 'postern_finder', 'postern_remover', 'postern_courier']
         loop
-            execute format('grant %I to current_user', v_owner)
-                -- Before Postgres 16, membership always included both.
-                || case when current_setting('server_version_num')::integer >= 160000
-                    then ' with inherit true, set true' else '' end;
+            if not pg_has_role(current_user, v_owner, 'usage') then
+                execute format('grant %I to current_user', v_owner)
+                    -- Before Postgres 16, membership always included both.
+                    || case when current_setting('server_version_num')::integer >= 160000
+                        then ' with inherit true, set true' else '' end;
+            end if;
         end loop;
     end if;
 end $$;
