@@ -4,6 +4,7 @@
 mod calls;
 mod cases;
 mod catalogue;
+mod logins;
 mod mutations;
 mod rights;
 mod routes;

@@ -111,3 +111,25 @@ fn host(text: &str) -> Option<String> {
 fn name(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.contains(char::is_control))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> (String, Option<String>) {
+        let own = [("DATABASE_SECRET_ID", "own"), ("DATABASE_USER", "limited")];
+        let env = Env::from_pairs(own.into_iter().chain(pairs.iter().copied()));
+        let config = DatabaseConfig::of_migrations(&env).unwrap();
+        (format!("{:?}", config.secret), config.user)
+    }
+
+    #[test]
+    fn migrations_use_their_own_login_as_a_whole_or_the_functions() {
+        let (secret, user) = config(&[]);
+        assert!(secret.contains("own"), "{secret}");
+        assert_eq!(user.as_deref(), Some("limited"));
+        let (secret, user) = config(&[("MIGRATION_DATABASE_SECRET_ID", "owner")]);
+        assert!(secret.contains("owner"), "{secret}");
+        assert_eq!(user, None);
+    }
+}
