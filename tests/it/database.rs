@@ -3,6 +3,7 @@
 mod connecting;
 mod failovers;
 mod locks;
+mod round_trips;
 
 use crate::world::{World, press, question, through};
 use postern_stack::{HttpRequest, Postgres};

@@ -1,7 +1,8 @@
 -- Claims an interaction for the person who was asked. Of several clicks, exactly one succeeds. The revision identifies
 -- the content that was shown, the card's address the place. The answer is taken from the stored options; the label in
--- the click is ignored. The delivery and the grant are written in the same statement as the answer. A denial wins over
--- a grant, whichever came first. A grant never shortens another.
+-- the click is ignored. The delivery and the grant are written in the same transaction as the answer, which is this
+-- call; each has a statement of its own, so that a claim without one does not plan it. A denial wins over a grant,
+-- whichever came first. A grant never shortens another.
 create function postern_webhooks.interaction_claim_1(
     p_organization text, p_id text, p_connection text, p_user text, p_ttl_ms float8, p_revision text, p_choice integer,
     p_click bytea, p_card jsonb, p_lease_ms float8)
@@ -9,46 +10,48 @@ returns table (agent_id text, entry_payload jsonb, answer jsonb, delivery_id tex
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_pattern text;
 begin
     perform set_config('postern.organization', coalesce(p_organization, ''), true);
-    return query
-    with claimed as (
-        update postern.pending_interactions i
-        set claimed_at = now(), claimed_click = p_click, card = coalesce(i.card, p_card),
-            unsettled = '{receipt,card}', settle_at = now() + p_lease_ms * interval '1 millisecond',
-            answer = jsonb_strip_nulls(jsonb_build_object(
-                'value', i.options -> p_choice,
-                'index', p_choice,
-                'user_id', p_user,
-                'answered_at', postern.rfc3339_1(now()),
-                'digest', i.digest
-            ))
-        where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-            and i.expected_user_id = p_user
-            and i.claimed_at is null
-            and i.created_at > now() - p_ttl_ms * interval '1 millisecond'
-            and i.revision = p_revision
-            and (i.card is null or i.card = p_card)
-            and i.options -> p_choice is not null
-        returning i.agent_id, i.entry_payload, i.answer, i.callback_url, i.grant_pattern
-    ), delivery as (
-        insert into postern.deliveries as d
+    update postern.pending_interactions i
+    set claimed_at = now(), claimed_click = p_click, card = coalesce(i.card, p_card),
+        unsettled = '{receipt,card}', settle_at = now() + p_lease_ms * interval '1 millisecond',
+        answer = jsonb_strip_nulls(jsonb_build_object(
+            'value', i.options -> p_choice,
+            'index', p_choice,
+            'user_id', p_user,
+            'answered_at', postern.rfc3339_1(now()),
+            'digest', i.digest
+        ))
+    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
+        and i.expected_user_id = p_user
+        and i.claimed_at is null
+        and i.created_at > now() - p_ttl_ms * interval '1 millisecond'
+        and i.revision = p_revision
+        and (i.card is null or i.card = p_card)
+        and i.options -> p_choice is not null
+    returning i.agent_id, i.entry_payload, i.answer, i.callback_url, i.grant_pattern
+    into agent_id, entry_payload, answer, url, v_pattern;
+    if not found then
+        return;
+    end if;
+    if url is not null then
+        delivery_id := 'msg_' || replace(gen_random_uuid()::text, '-', '');
+        payload := postern.outcome_1(p_id, 'answered', answer);
+        insert into postern.deliveries
             (organization_id, id, agent_id, interaction_id, url, payload, attempts, next_attempt_at)
-        select p_organization, 'msg_' || replace(gen_random_uuid()::text, '-', ''), c.agent_id, p_id, c.callback_url,
-            postern.outcome_1(p_id, 'answered', c.answer), 1, now() + p_lease_ms * interval '1 millisecond'
-        from claimed c
-        where c.callback_url is not null
-        returning d.id, d.url, d.payload
-    ), decided as (
+        values (p_organization, delivery_id, agent_id, p_id, url, payload, 1,
+            now() + p_lease_ms * interval '1 millisecond');
+    end if;
+    if v_pattern is not null then
         insert into postern.grants as g (organization_id, agent_id, pattern, denied, expires_at, granted_by)
-        select p_organization, c.agent_id, c.grant_pattern, c.answer ->> 'value' = 'deny',
-            case c.answer ->> 'value'
+        values (p_organization, agent_id, v_pattern, answer ->> 'value' = 'deny',
+            case answer ->> 'value'
                 when '1h' then now() + interval '1 hour'
                 when '24h' then now() + interval '24 hours'
             end,
-            p_user
-        from claimed c
-        where c.grant_pattern is not null
+            p_user)
         on conflict (organization_id, agent_id, pattern) do update
         set denied = excluded.denied,
             expires_at = case
@@ -57,9 +60,7 @@ begin
                 else greatest(excluded.expires_at, g.expires_at)
             end,
             granted_at = excluded.granted_at, granted_by = excluded.granted_by
-        where excluded.denied or not g.denied or g.expires_at <= now()
-    )
-    select claimed.agent_id, claimed.entry_payload, claimed.answer, delivery.id, delivery.url, delivery.payload
-    from claimed
-    left join delivery on true;
+        where excluded.denied or not g.denied or g.expires_at <= now();
+    end if;
+    return next;
 end $$;

@@ -5,11 +5,16 @@ use super::policy::{hashes, policies};
 use super::row::{Columns, one};
 use super::token::token_standing;
 use super::{Store, StoreError};
-use crate::authority::access::{Facts, Request};
+use crate::authority::access::{Facts, ProfileRow, Request};
 use crate::authority::scope::VerifiedWorker;
 use crate::policy::RulesHash;
 use crate::question::GrantPattern;
-use tokio_postgres::types::{Json, Type};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tokio_postgres::{
+    Row,
+    types::{Json, Type},
+};
 
 impl Store {
     /// Reads what the database knows about a request that has no scope yet; `access::admit` scopes it.
@@ -53,15 +58,29 @@ impl Store {
             .await?;
         let row = one(&rows)?;
         let Json(placeholders) = row.column("placeholders")?;
-        let Json(profiles) = row.column("profiles")?;
         Ok(Facts {
             agent_exists: row.column("agent_exists")?,
             token: token_standing(row)?,
             system_entitled: row.column("system_entitled")?,
             placeholders,
-            profiles,
+            profiles: profiles(row)?,
             policies: policies(row)?,
             grant: standing(row)?,
         })
     }
+}
+
+/// Reads the column `profiles`, the newest first. Sorting here keeps a new session from learning how to sort.
+fn profiles(row: &Row) -> Result<Vec<ProfileRow>, StoreError> {
+    #[derive(Deserialize)]
+    struct Written {
+        id: String,
+        #[serde(with = "time::serde::rfc3339")]
+        created_at: OffsetDateTime,
+        #[serde(flatten)]
+        profile: ProfileRow,
+    }
+    let Json(mut all): Json<Vec<Written>> = row.column("profiles")?;
+    all.sort_by(|a, b| (b.created_at, &a.id).cmp(&(a.created_at, &b.id)));
+    Ok(all.into_iter().map(|written| written.profile).collect())
 }
