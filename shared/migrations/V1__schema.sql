@@ -58,6 +58,8 @@ create table auth_profiles (
     constraint auth_profiles_user_has_agent check (user_id is null or agent_id is not null)
 );
 comment on table auth_profiles is 'Credentials of one user of an agent, of an agent, or of a whole organization.';
+-- Each request reads those for its provider that are its user's or nobody's, of however many users there are.
+create index auth_profiles_by_user on auth_profiles (organization_id, provider_id, user_id) where disabled_at is null;
 
 create table revoked_tokens (
     -- No foreign key: an organization's successor of the same name must not inherit the token.

@@ -1,8 +1,10 @@
-//! What may happen between the functions and Postgres: poolers, failovers, outages and locks.
+//! What may happen between the functions and Postgres: poolers, failovers, outages, locks and many
+//! rows.
 
 mod connecting;
 mod failovers;
 mod locks;
+mod plans;
 mod round_trips;
 
 use crate::world::{World, press, question, through};

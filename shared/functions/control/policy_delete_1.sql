@@ -10,7 +10,9 @@ begin
     return query
     with gone as (
         delete from postern.egress_policies e
-        where e.organization_id = p_organization and e.agent_id is not distinct from p_agent
+        -- `is not distinct from` would use no index.
+        where e.organization_id = p_organization
+            and (e.agent_id = p_agent or (e.agent_id is null and p_agent is null))
         returning 1
     )
     select count(*) from gone;

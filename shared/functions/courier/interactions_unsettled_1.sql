@@ -10,25 +10,25 @@ as $$
 #variable_conflict use_column
 begin
     return query
-    with due as (
-        select d.organization_id, d.id
-        from postern.organizations o
-        cross join lateral (
-            select i.organization_id, i.id, i.settle_at
-            from postern.pending_interactions i
-            where i.organization_id = o.id and i.settle_at <= now()
-            order by i.settle_at
-            limit p_each
-            for update skip locked
-        ) d
-        where o.id <> all (p_busy_organizations)
-        order by d.settle_at
-        limit p_limit
-    ), taken as (
+    with taken as (
         update postern.pending_interactions i
         set settle_at = now() + greatest(now() - i.claimed_at, interval '1 minute')
-        from due
-        where i.organization_id = due.organization_id and i.id = due.id
+        -- A join on the key may run on the index of what is owed, and read all of an organization's for each row.
+        where i.ctid = any (array(
+            select d.place
+            from postern.organizations o
+            cross join lateral (
+                select u.ctid as place, u.settle_at
+                from postern.pending_interactions u
+                where u.organization_id = o.id and u.settle_at <= now()
+                order by u.settle_at
+                limit p_each
+                for update skip locked
+            ) d
+            where o.id <> all (p_busy_organizations)
+            order by d.settle_at
+            limit p_limit
+        ))
         returning i.*
     )
     select c.id, c.organization_id, c.platform, c.secret_ref, c.config,

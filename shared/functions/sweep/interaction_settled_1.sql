@@ -9,6 +9,8 @@ begin
     update postern.pending_interactions i
     set unsettled = array(select unnest(i.unsettled) except select unnest(p_done)),
         settle_at = case when i.unsettled <@ p_done then null else i.settle_at end
-    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-        and i.expected_user_id = p_user and i.claimed_at is not null;
+    where i.organization_id = p_organization and i.id = p_id
+        -- Not `=`: no index but the key's shall find the row.
+        and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)
+        and i.claimed_at is not null;
 end $$;

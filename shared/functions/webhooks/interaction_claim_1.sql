@@ -24,8 +24,9 @@ begin
             'answered_at', postern.rfc3339_1(now()),
             'digest', i.digest
         ))
-    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-        and i.expected_user_id = p_user
+    where i.organization_id = p_organization and i.id = p_id
+        -- Not `=`: no index but the key's shall find the row.
+        and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)
         and i.claimed_at is null
         and i.created_at > now() - p_ttl_ms * interval '1 millisecond'
         and i.revision = p_revision

@@ -10,8 +10,9 @@ begin
     return query
     with gone as (
         delete from postern.pending_interactions i
-        where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-            and i.expected_user_id = p_user
+        where i.organization_id = p_organization and i.id = p_id
+            -- Not `=`: no index but the key's shall find the row.
+            and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)
             and (p_revision is null or (i.revision = p_revision and i.claimed_at is null))
         returning i.id
     )

@@ -17,13 +17,15 @@ begin
         end,
         i.agent_id, i.entry_payload, i.answer
     from postern.pending_interactions i
-    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-        and i.expected_user_id = p_user
+    where i.organization_id = p_organization and i.id = p_id
+        -- Not `=`: no index but the key's shall find the row.
+        and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)
     union all
     select case when e.expired then 'expired' else 'withdrawn' end, null, null, null
     from postern.ended_interactions e
-    where e.organization_id = p_organization and e.id = p_id and e.connection_id = p_connection
-        and e.expected_user_id = p_user
+    where e.organization_id = p_organization and e.id = p_id
+        -- Not `=`: no index but the key's shall find the row.
+        and (e.connection_id, e.expected_user_id) is not distinct from (p_connection, p_user)
         and not exists (
             select from postern.pending_interactions i where i.organization_id = p_organization and i.id = p_id
         );

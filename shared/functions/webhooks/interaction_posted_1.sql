@@ -9,6 +9,8 @@ begin
     perform set_config('postern.organization', coalesce(p_organization, ''), true);
     update postern.pending_interactions i
     set posted_at = now(), card = coalesce(i.card, p_card)
-    where i.organization_id = p_organization and i.id = p_id and i.connection_id = p_connection
-        and i.expected_user_id = p_user and i.revision = p_revision;
+    where i.organization_id = p_organization and i.id = p_id
+        -- Not `=`: no index but the key's shall find the row.
+        and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)
+        and i.revision = p_revision;
 end $$;

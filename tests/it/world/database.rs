@@ -3,6 +3,7 @@
 use super::World;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
+use futures_util::{StreamExt, stream::poll_fn};
 use postern::config::Env;
 use postern::secret::SecretsConfig;
 use postern::store::{Caller, DatabaseConfig};
@@ -10,7 +11,8 @@ use postern::{Secrets, Store};
 use postern_stack::Postgres;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
+use tokio_postgres::{AsyncMessage, NoTls};
 
 static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 
@@ -59,6 +61,27 @@ impl World {
     }
 
     pub async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) = self.superuser().connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A client, and what the server sends beside the answers. A notice is there before the answer is.
+    pub async fn noticing(&self) -> (tokio_postgres::Client, mpsc::UnboundedReceiver<String>) {
+        let (client, mut connection) = self.superuser().connect(NoTls).await.unwrap();
+        let (send, notices) = mpsc::unbounded_channel();
+        let mut messages = poll_fn(move |context| connection.poll_message(context));
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notice(notice) = message {
+                    let _ = send.send(notice.message().to_owned());
+                }
+            }
+        });
+        (client, notices)
+    }
+
+    fn superuser(&self) -> tokio_postgres::Config {
         let secret: Value = serde_json::from_str(&self.superuser).unwrap();
         let text = |name: &str| secret[name].as_str().unwrap().to_owned();
         let mut config = tokio_postgres::Config::new();
@@ -69,9 +92,7 @@ impl World {
             .user(text("username"))
             .password(text("password"))
             .dbname(text("dbname"));
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        config
     }
 
     /// Points the functions at a port without a database; returns the secret that brings it back.

@@ -1,0 +1,184 @@
+-- A call of each function of the store. The line above it names the indexes that its statements use: all of them, and
+-- no others. Those by which Postgres checks foreign keys are left out.
+
+-- placeholders_pkey
+select * from postern_finder.organization_of_placeholders_1(array[sha256('777777'), sha256('150000')]);
+
+-- agents_pkey auth_profiles_by_user deployment_revocations_pkey egress_policies_of_agent
+-- egress_policies_of_organization grants_pkey organizations_pkey placeholders_pkey revoked_tokens_pkey
+select * from postern_proxy.access_facts_1(
+    null, 'a-3', array[sha256('149020')], null, null, null, null, 'openai', 'u-3030', '{}', 'host:h-7');
+
+-- agents_pkey auth_profiles_by_user deployment_revocations_pkey egress_policies_of_agent
+-- egress_policies_of_organization grants_pkey organizations_pkey placeholders_pkey revoked_tokens_pkey
+select * from postern_proxy.access_facts_1(
+    'o-1', null, '{}', 'a-3', 'j-1', extract(epoch from now()), 'd-9', 'openai', 'u-3030', '{}', 'host:h-7');
+
+-- agents_pkey deployment_revocations_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
+-- revoked_tokens_pkey
+select * from postern_proxy.policy_facts_1('o-1', 'a-3', '{}', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
+
+-- connections_of_organization pending_interactions_open pending_interactions_pkey
+select * from postern_proxy.approval_open_1(
+    'o-1', 'egress.1', 'c-1-o-1', 'u-1', 'a-3', '{"kind": "approval", "tool": "host:x"}', 86400000, 'x', 'r', 1000);
+
+-- pending_interactions_pkey
+select * from postern_proxy.interaction_posted_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', null);
+
+-- pending_interactions_pkey
+select * from postern_proxy.interaction_delete_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r');
+
+-- egress_verdicts_pkey
+select * from postern_proxy.verdict_claim_1('o-1', sha256('new'), gen_random_uuid(), 1000);
+
+-- egress_verdicts_pkey
+select * from postern_proxy.verdict_settle_1('o-1', sha256('10'), gen_random_uuid(), 'allow', 1000);
+
+-- egress_verdicts_pkey
+select * from postern_proxy.verdict_of_flight_1('o-1', sha256('10'), gen_random_uuid());
+
+-- connections_pkey
+select * from postern_webhooks.connection_claimed_1('c-1-o-1');
+
+-- agents_pkey connections_of_organization deployment_revocations_pkey pending_interactions_open
+-- pending_interactions_pkey revoked_tokens_pkey
+select * from postern_webhooks.interaction_store_1(
+    'o-1', 'new', 'c-1-o-1', 'u-1', 'a-3', '{"kind": "question", "options": []}', 86400000, null, 'r', 1000,
+    'j-1', extract(epoch from now()), 'd-9');
+
+-- pending_interactions_pkey
+select * from postern_webhooks.interaction_posted_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'r-30', null);
+
+-- pending_interactions_pkey
+select * from postern_webhooks.interaction_delete_1('o-1', 'q-30', 'c-1-o-1', 'u-1', null);
+
+-- agents_pkey deployment_revocations_pkey pending_interactions_pkey revoked_tokens_pkey
+select * from postern_webhooks.interaction_status_1(
+    'o-1', 'q-30', 'a-4', 86400000, 'j-1', extract(epoch from now()), 'd-9');
+
+-- agents_pkey connections_of_organization deployment_revocations_pkey pending_interactions_pkey revoked_tokens_pkey
+select * from postern_webhooks.interaction_withdraw_1(
+    'o-1', 'q-30', 'c-1-o-1', 'u-1', 'a-4', 86400000, 1000, 'j-1', extract(epoch from now()), 'd-9');
+
+-- pending_interactions_pkey
+select * from postern_webhooks.interaction_claim_1(
+    'o-1', 'q-30', 'c-1-o-1', 'u-1', 86400000, 'r-30', 0, 'x', '{"channel": "C1", "message": "1"}', 1000);
+
+-- pending_interactions_pkey
+select * from postern_webhooks.interaction_claim_1(
+    'o-1', 'approval', 'c-1-o-1', 'u-1', 86400000, 'r-1', 0, 'x', null, 1000);
+
+-- ended_interactions_pkey pending_interactions_pkey
+select * from postern_webhooks.interaction_missed_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'x', 'r-30', 86400000);
+
+-- pending_interactions_pkey
+select * from postern_webhooks.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}');
+
+-- deliveries_pkey
+select * from postern_webhooks.delivery_done_1('o-1', 'msg_110');
+
+-- deliveries_pkey
+select * from postern_webhooks.delivery_failed_1('o-1', 'msg_110', 1000, 1000);
+
+-- deliveries_pkey
+select * from postern_webhooks.delivery_given_up_1('o-1', 'msg_110');
+
+-- agents_pkey deployment_revocations_pkey grants_pkey revoked_tokens_pkey
+select * from postern_webhooks.grant_standing_1('o-1', 'a-3', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_webhooks.policies_1('o-1', 'a-3', '{}');
+
+-- agents_pkey deployment_revocations_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
+-- revoked_tokens_pkey
+select * from postern_webhooks.policy_facts_1('o-1', 'a-3', '{}', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
+
+-- pending_interactions_pkey
+select * from postern_sweep.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}');
+
+-- deliveries_pkey
+select * from postern_sweep.delivery_done_1('o-1', 'msg_110');
+
+-- deliveries_pkey
+select * from postern_sweep.delivery_failed_1('o-1', 'msg_110', 1000, 1000);
+
+-- deliveries_pkey
+select * from postern_sweep.delivery_given_up_1('o-1', 'msg_110');
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_sweep.policies_1('o-1', 'a-3', '{}');
+
+-- pending_interactions_by_age
+select * from postern_sweep.delete_pending_interactions_1(1000, 86400000);
+
+-- placeholders_by_expiry
+select * from postern_sweep.delete_placeholders_1(1000);
+
+-- grants_by_expiry
+select * from postern_sweep.delete_grants_1(1000);
+
+-- deliveries_by_age
+select * from postern_sweep.delete_deliveries_1(1000);
+
+-- revoked_tokens_by_expiry
+select * from postern_sweep.delete_revoked_tokens_1(1000);
+
+-- deployment_revocations_by_age
+select * from postern_sweep.delete_deployment_revocations_1(1000);
+
+-- ended_interactions_by_age
+select * from postern_sweep.delete_ended_interactions_1(1000);
+
+-- egress_verdicts_by_expiry
+select * from postern_sweep.delete_egress_verdicts_1(1000);
+
+-- pending_interactions_by_age
+select * from postern_sweep.oldest_age_1();
+
+-- deliveries_due deliveries_pkey
+select * from postern_sweep.deliveries_due_1(50, 4, 4, 60000, '{}', '{}');
+
+-- connections_of_organization pending_interactions_unsettled
+select * from postern_sweep.interactions_unsettled_1(50, 4, '{}');
+
+-- none
+select * from postern_control.organization_put_1('o-1', '{}');
+
+-- none
+select * from postern_control.agent_put_1('o-1', 'new');
+
+-- none
+select * from postern_control.connection_put_1('o-1', 'new', 'slack', 'x', '{}');
+
+-- placeholders_by_deployment
+select * from postern_control.deployment_revoke_1('o-1', 'd-9');
+
+-- grants_pkey
+select * from postern_control.grant_revoke_1('o-1', 'a-2', 'host:h-10');
+
+-- agents_pkey
+select * from postern_control.placeholder_mint_1('o-1', 'a-3', sha256('new'), null, 'K', 'd', 60, null, '{}');
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_control.policy_delete_1('o-1', 'a-3');
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_control.policy_delete_1('o-1', null);
+
+-- agents_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
+select * from postern_control.policy_explain_1('o-1', 'a-3', 'host:h-7');
+
+-- none
+select * from postern_control.policy_put_1('o-1', 'a-3', '[]', false);
+
+-- none
+select * from postern_control.policy_put_1('o-1', null, '[]', false);
+
+-- none
+select * from postern_control.profile_put_1('o-1', 'new', 'openai', 'a-3', null, 'api_key', 'x', false);
+
+-- agents_pkey deployment_revocations_pkey
+select * from postern_control.token_issue_time_1('o-1', 'a-3', 'd-9');
+
+-- none
+select * from postern_control.token_revoke_1('o-1', 'new', now(), 1000);
