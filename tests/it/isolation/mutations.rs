@@ -148,7 +148,7 @@ async fn with_row_level_security_no_removed_predicate_leaks() {
 }
 
 /// Conditions of the functions that see all organizations. No policy stands behind them.
-const ACROSS: [(&str, &str); 8] = [
+const ACROSS: [(&str, &str); 7] = [
     (
         "postern_finder.organization_of_placeholders_1",
         "p.token_hash = any (p_placeholders)",
@@ -165,11 +165,7 @@ const ACROSS: [(&str, &str); 8] = [
     ),
     (
         "postern_sweep.interactions_unsettled_1",
-        "i.organization_id = o.id",
-    ),
-    (
-        "postern_sweep.interactions_unsettled_1",
-        "i.organization_id = due.organization_id",
+        "u.organization_id = o.id",
     ),
     (
         "postern_sweep.interactions_unsettled_1",

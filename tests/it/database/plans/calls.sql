@@ -4,8 +4,8 @@
 -- placeholders_pkey
 select * from postern_finder.organization_of_placeholders_1(array[sha256('777777'), sha256('150000')]);
 
--- agents_pkey auth_profiles_by_user deployment_revocations_pkey egress_policies_of_agent
--- egress_policies_of_organization grants_pkey organizations_pkey placeholders_pkey revoked_tokens_pkey
+-- agents_pkey auth_profiles_by_user egress_policies_of_agent egress_policies_of_organization grants_pkey
+-- organizations_pkey placeholders_pkey
 select * from postern_proxy.access_facts_1(
     null, 'a-3', array[sha256('149020')], null, null, null, null, 'openai', 'u-3030', '{}', 'host:h-7');
 
