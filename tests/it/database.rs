@@ -3,11 +3,14 @@
 
 mod connecting;
 mod failovers;
+mod faults;
 mod locks;
+mod migrations;
 mod plans;
 mod round_trips;
+mod server_faults;
 
-use crate::world::{World, press, question, through};
+use crate::world::{Answer, World, press, question, through};
 use postern_stack::{HttpRequest, Postgres};
 use serde_json::json;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -71,5 +74,66 @@ async fn set_for_server(operator: &Client, name: &str, value: &str) {
         "select pg_reload_conf()",
     ] {
         operator.batch_execute(sql).await.unwrap();
+    }
+}
+
+/// The database could not answer, and the client may try again.
+fn unavailable(answer: &Answer) {
+    let text = answer.text();
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "database_unavailable"),
+        "{text}"
+    );
+    assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+}
+
+/// What an agent of organization a holds.
+struct Agent {
+    placeholder: String,
+    token: String,
+}
+
+impl Agent {
+    async fn new(world: &World) -> Self {
+        Self {
+            placeholder: world.placeholder("a", "agent-a").await,
+            token: world.conversing("a", "U1").await,
+        }
+    }
+
+    async fn asks(&self, world: &World, id: &str) {
+        let asked = world.ask(&self.token, &question(id)).await;
+        assert_eq!(asked.status, 201, "{}", asked.text());
+    }
+
+    /// All four functions serve. `id` is of a new question.
+    async fn is_served(&self, world: &World, id: &str) {
+        asked_and_answered(world, &self.token, id).await;
+        let answer = world.call_proxy(proxied(&self.placeholder)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let swept = world.sweep(json!({})).await;
+        assert!(swept.is_ok(), "{swept:?}");
+        world
+            .ok(json!({"command": "put_organization", "id": "a"}))
+            .await;
+    }
+
+    /// All four functions say that the database is unavailable, and nothing leaves them. `open` is of an unanswered
+    /// question.
+    async fn is_refused(&self, world: &World, open: &str) {
+        world.upstream.clear();
+        let calls = world.slack.calls().len();
+        unavailable(&world.call_proxy(proxied(&self.placeholder)).await);
+        unavailable(&world.ask(&self.token, &question("never")).await);
+        let click = format!("{open}:0");
+        unavailable(&world.click("slack-a", &press("U1", &click)).await);
+        let swept = world.sweep(json!({})).await;
+        assert!(swept.is_err(), "{swept:?}");
+        let put = json!({"command": "put_organization", "id": "never"});
+        let put = world.command(put).await;
+        assert_eq!(put["error"]["code"], "database_unavailable", "{put}");
+        assert!(world.upstream.seen().is_empty());
+        assert_eq!(world.slack.calls().len(), calls);
     }
 }
