@@ -7,9 +7,9 @@ use postern_stack::{Fault, Receiver, Relay, Then};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const TIMEOUT_MS: &str = "1000";
+const TIMEOUT_MS: &str = "1500";
 /// A request waits for at most two connections, or for one and a statement. The rest is for a busy machine.
-const LONGEST: Duration = Duration::from_secs(6);
+const LONGEST: Duration = Duration::from_secs(8);
 
 /// Whether the server carried out the statement that the fault struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const FAULTS: [(Fault, Done); 8] = [
     (Fault::Refused, Done::No),
     (Fault::Request(40, Then::Reset), Done::No),
     (Fault::Request(0, Then::Silence), Done::No),
-    (Fault::Slow(Duration::from_millis(1500)), Done::Perhaps),
+    (Fault::Slow(Duration::from_secs(2)), Done::Perhaps),
     (Fault::Answer(0, Then::Reset), Done::Yes),
     (Fault::Answer(12, Then::Reset), Done::Yes),
     (Fault::Answer(12, Then::Close), Done::Yes),

@@ -8,10 +8,12 @@ use tokio_postgres::Client;
 
 #[tokio::test]
 async fn a_statement_that_took_too_long_is_cancelled_and_not_applied_when_its_lock_is_free() {
-    let world = World::with_env(&[("DATABASE_TIMEOUT_MS", "400")]).await;
+    let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
     world.ask(&token, &question("q-1")).await;
+    let world = world.restarted_with(&[("DATABASE_TIMEOUT_MS", "1000")]);
+    world.read(&token, "q-1").await;
     let other = world.client().await;
     other
         .batch_execute("begin; select from pending_interactions for update")
