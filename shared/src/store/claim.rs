@@ -1,4 +1,4 @@
-//! Claiming: exactly one click answers a pending interaction, in one statement.
+//! Claiming: exactly one click answers a pending interaction, in one call.
 
 use super::delivery::Delivery;
 use super::interaction::{columns, whole};

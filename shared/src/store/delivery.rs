@@ -69,7 +69,7 @@ impl Delivery {
         self.attempts
     }
 
-    /// Reads the columns `delivery_id`, `url` and `payload` of a delivery that the same statement wrote. The
+    /// Reads the columns `delivery_id`, `url` and `payload` of a delivery that the same call wrote. The
     /// caller makes the first attempt. `None` if `delivery_id` is null.
     pub(super) fn just_written(
         row: &Row,
