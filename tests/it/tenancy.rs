@@ -5,3 +5,4 @@ mod isolation;
 mod model;
 mod ownership;
 mod rows;
+mod schedules;
