@@ -16,17 +16,16 @@ begin
         select t.token from postern.token_1(p_organization, p_agent, p_jti, p_issued_at, p_deployment) t
     ), own as (
         -- Locked: a row that another withdrawal or the sweep is deleting is gone, and not answered.
-        select from postern.pending_interactions i
+        select i.organization_id, i.id from postern.pending_interactions i
         where i.organization_id = p_organization and i.id = p_id
             -- Not `=`: no index but the key's shall find the row.
             and (i.connection_id, i.expected_user_id, i.agent_id) is not distinct from (p_connection, p_user, p_agent)
         for update
     ), withdrawn as (
         delete from postern.pending_interactions i
-        where i.organization_id = p_organization and i.id = p_id
-            -- Not `=`: no index but the key's shall find the row.
-            and (i.connection_id, i.expected_user_id, i.agent_id) is not distinct from (p_connection, p_user, p_agent)
-            and i.claimed_at is null and (select asker.token from asker) is null and exists (select from own)
+        using own, asker
+        where i.organization_id = own.organization_id and i.id = own.id
+            and i.claimed_at is null and asker.token is null
         returning i.entry_payload, i.card, i.callback_url,
             i.created_at <= now() - p_ttl_ms * interval '1 millisecond' as expired
     ), remembered as (
