@@ -93,7 +93,7 @@ create policy tenant_reads on postern.pending_interactions for select to postern
 create policy tenant_approvals on postern.pending_interactions to postern_proxy_owner
     using (organization_id = current_setting('postern.organization', true) and id like 'egress.%')
     with check (organization_id = current_setting('postern.organization', true) and id like 'egress.%');
--- A row from before organizations were recorded is seen only if the proxy has declared that there is none.
+-- A row from before organizations were recorded is seen only if the proxy has declared the empty organization.
 create policy legacy on postern.placeholders for select to postern_proxy_owner
     using (organization_id is null and current_setting('postern.organization', true) = '');
 
@@ -184,7 +184,8 @@ grant select (ctid, expires_at), update (expires_at), delete
     on postern.placeholders, postern.grants, postern.revoked_tokens, postern.egress_verdicts to postern_remover;
 grant select (ctid, revoked_at), update (revoked_at), delete on postern.deployment_revocations to postern_remover;
 grant select (ctid, organization_id, id, connection_id, expected_user_id, ended_at, expired), insert,
-    update (connection_id, expected_user_id, ended_at, expired), delete on postern.ended_interactions to postern_remover;
+    update (connection_id, expected_user_id, ended_at, expired), delete
+    on postern.ended_interactions to postern_remover;
 grant select (ctid, organization_id, interaction_id, attempts, delivered_at, given_up_at, created_at), insert,
     update (attempts), delete on postern.deliveries to postern_remover;
 

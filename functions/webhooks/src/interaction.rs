@@ -95,7 +95,7 @@ pub(crate) async fn read(
     Ok(reply::json(StatusCode::OK, &shown(&id, &status)))
 }
 
-/// The `wait` of the query; zero if there is none.
+/// The `wait` of the query; zero if it is absent.
 fn wait(query: &str) -> Result<Duration, Error> {
     let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("wait=")) else {
         return Ok(Duration::ZERO);

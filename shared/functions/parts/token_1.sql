@@ -1,5 +1,5 @@
--- Why a worker token is no longer valid: a name, or null if it is valid or there is none. A token that was issued at
--- the very time of a revocation is revoked.
+-- Why a worker token is no longer valid: a name, or null if it is valid or no token was presented. A token that was
+-- issued at the very time of a revocation is revoked.
 create function postern.token_1(
     p_organization text, p_agent text, p_jti text, p_issued_at float8, p_deployment text)
 returns table (token text)

@@ -16,7 +16,7 @@ declare
         coalesce(p_organization, postern_finder.organization_of_placeholders_1(p_placeholders));
     v_token text;
 begin
-    -- If there is none, only rows from before organizations were recorded are seen.
+    -- Without an organization, only rows from before organizations were recorded are seen.
     perform set_config('postern.organization', coalesce(v_organization, ''), true);
     if p_jti is not null then
         v_token := case

@@ -36,7 +36,7 @@ pub struct Request {
 pub struct Facts {
     /// Whether the agent exists in the organization that the request is scoped by.
     pub agent_exists: bool,
-    /// How the worker token stands; `Good` where there is none.
+    /// How the worker token stands; `Good` for a request without one.
     pub token: TokenStanding,
     /// Whether the organization may use the operator's own key for the provider.
     pub system_entitled: bool,

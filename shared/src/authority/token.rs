@@ -116,7 +116,7 @@ pub fn looks_like_jwt(value: &str) -> bool {
 /// The token in its own header, or else the bearer token. It is never read from the URL.
 ///
 /// # Errors
-/// `invalid_worker_token` where there is none.
+/// `invalid_worker_token` if the request has none.
 pub fn presented(incoming: &Incoming) -> Result<&str, Error> {
     let missing = || {
         Error::new(

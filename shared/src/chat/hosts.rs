@@ -27,7 +27,7 @@ impl ApiHosts {
     }
 
     /// The address of the platform's API for a connection with this configuration: `api_base_url` without a
-    /// trailing slash or, if there is none, the platform's own address.
+    /// trailing slash, or the platform's own address if that is absent.
     ///
     /// # Errors
     /// The rule that `config.api_base_url` breaks.

@@ -42,7 +42,7 @@ pub struct Place {
     /// The channel that the card is posted to.
     #[serde(rename = "channel_id")]
     pub channel: ChannelId,
-    /// The conversation in the channel, such as a thread; the channel's id if there is none.
+    /// The conversation in the channel, such as a thread. Outside a thread it is the channel's id.
     #[serde(rename = "conversation_id")]
     pub conversation: ConversationId,
     /// The workspace, if the token names one.

@@ -104,4 +104,53 @@ mod tests {
             assert!(listed.contains(file.as_str()), "{file}");
         }
     }
+
+    /// The text without comments, with single spaces.
+    fn words(sql: &str) -> String {
+        let lines = sql.lines().filter(|line| !line.trim().starts_with("--"));
+        lines
+            .flat_map(str::split_whitespace)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// `access_facts_1` repeats three parts, so that a new session has less to plan.
+    #[test]
+    fn the_hot_path_says_what_the_parts_say() {
+        let facts = words(include_str!("../../functions/proxy/access_facts_1.sql"));
+        let token = include_str!("../../functions/parts/token_1.sql");
+        let policies = include_str!("../../functions/parts/policies_1.sql");
+        let standing = include_str!("../../functions/parts/standing_1.sql");
+        for (part, agent, from, to) in [
+            (
+                token,
+                "p_token_agent",
+                "when exists (",
+                "a.id = p_token_agent ) end",
+            ),
+            (policies, "s.agent_id", "jsonb_agg(", "end ))"),
+            (
+                policies,
+                "s.agent_id",
+                "from postern.egress_policies",
+                "s.agent_id)",
+            ),
+            (
+                standing,
+                "s.agent_id",
+                "select jsonb_build_object(",
+                "now())",
+            ),
+        ] {
+            let part = words(part);
+            let (_, body) = part.split_once("begin atomic").unwrap();
+            let body = body
+                .replace("p_organization", "v_organization")
+                .replace("p_agent", agent);
+            let start = body.find(from).unwrap();
+            let end = start + body[start..].find(to).unwrap() + to.len();
+            let said = &body[start..end];
+            assert!(facts.contains(said), "{said}");
+        }
+    }
 }

@@ -21,7 +21,8 @@ use tokio_postgres::{
 pub struct PolicyFacts {
     /// The policies that apply to the agent. Rules that the caller already caches are left out.
     pub policies: Vec<PolicyRow>,
-    /// The grant or denial of the pattern for this agent; `Grant::None` if there is none, or no pattern was given.
+    /// The grant or denial of the pattern for this agent; `Grant::None` if nobody has decided, or
+    /// no pattern was given.
     pub grant: Grant,
     /// Whether the organization has the agent.
     pub agent_exists: bool,

@@ -111,7 +111,7 @@ impl Store {
         })
     }
 
-    /// The age of the oldest pending interaction in milliseconds; 0 if there is none.
+    /// The age of the oldest pending interaction in milliseconds; 0 if the table is empty.
     pub async fn oldest_age_ms(&self) -> Result<i64, StoreError> {
         let rows = self.call("oldest_age_1", &[]).await?;
         one(&rows)?.column("age_ms")

@@ -64,7 +64,7 @@ pub struct Incoming {
     pub method: Method,
     /// The path as the client sent it, not decoded, without the gateway's stage.
     pub path: String,
-    /// The query as the client sent it; empty where there is none.
+    /// The query as the client sent it; empty if the URL has no query.
     pub query: String,
     /// The headers; each value is marked sensitive.
     pub headers: HeaderMap,

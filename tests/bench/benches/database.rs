@@ -46,7 +46,7 @@ const INTERACTIONS: usize = 40_000;
 const HOT: usize = 3_000;
 const CLAIMS: usize = 2_000;
 const COLD: usize = 400;
-/// A new session plans anew for its first five calls.
+/// A new session makes a new plan for each of its first five calls.
 const WARM_UP: usize = 100;
 const DAY_MS: f64 = 86_400_000.0;
 

@@ -127,7 +127,7 @@ async fn owned(postgres: &Postgres, name: &str) -> World {
     let mut secret: Value = serde_json::from_str(&postgres.secret_json(name)).unwrap();
     secret["username"] = name.into();
     secret["password"] = PASSWORD.into();
-    // An empty variable is none.
+    // An empty variable counts as absent.
     let world = World::with_env(&[("DATABASE_USER", "")]).await;
     world.secrets.put("postern/database", secret.to_string());
     world

@@ -43,7 +43,7 @@ const WHOLE: [(&str, &str, &str); 2] = [
 /// Organization o-1 has more of everything.
 const MOST_ROWS: f64 = 1000.0;
 
-/// What requests and clicks wait for. Postgres may plan them anew at each call, or once for all calls of a session;
+/// What requests and clicks wait for. Postgres may plan them at each call, or once for all calls of a session;
 /// its choice comes after five calls.
 const HOT: [&str; 5] = [
     "postern_proxy.access_facts_1",

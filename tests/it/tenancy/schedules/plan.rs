@@ -4,21 +4,17 @@ use super::TTL;
 use postern::{InteractionId, Revision};
 use std::time::Duration;
 
-/// Numbers that follow from a seed: SplitMix64.
-pub struct Random(u64);
+/// Numbers that follow from a seed.
+pub struct Random(fastrand::Rng);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     /// A number below `bound`.
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
+        self.0.u64(..bound)
     }
 
     /// One of these.
@@ -34,7 +30,7 @@ pub enum Before {
     /// A question of ten minutes ago.
     Open,
     /// A question that expires this many milliseconds after the beginning; of some nobody noted a post, so a retry
-    /// posts anew.
+    /// posts again.
     Expiring {
         after: i64,
         posted: bool,
