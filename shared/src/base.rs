@@ -2,7 +2,7 @@
 
 use crate::config::Env;
 use crate::secret::{SecretNames, Secrets, SecretsConfig};
-use crate::store::{Caller, DatabaseConfig, Store};
+use crate::store::{DatabaseConfig, Schema, Store};
 use std::sync::Arc;
 
 /// The store, the secrets, and the names of tenants' secrets.
@@ -16,21 +16,21 @@ pub struct Base {
 }
 
 impl Base {
-    /// Reads the environment of the function `caller`. The database and Secrets Manager are called later, by the first request that
-    /// needs them.
+    /// Reads the environment of a function that calls this schema. The database and Secrets Manager are called
+    /// later, by the first request that needs them.
     ///
     /// # Errors
     /// A variable of `SecretsConfig` or `DatabaseConfig` is missing or malformed, or the connection pool cannot
     /// be built.
     pub async fn from_env(
         env: &Env,
-        caller: Caller,
+        schema: Schema,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let config = SecretsConfig::from_env(env)?;
         let database = DatabaseConfig::from_env(env)?;
         let secrets = Arc::new(Secrets::new(&config).await);
         Ok(Self {
-            store: Arc::new(Store::new(database, Arc::clone(&secrets), caller)?),
+            store: Arc::new(Store::new(database, Arc::clone(&secrets), schema)?),
             secrets,
             names: SecretNames::new(config.prefix),
         })

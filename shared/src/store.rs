@@ -55,14 +55,14 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 /// Each operation returns `StoreError` if the database cannot be reached, refuses the statement, or returns
 /// an unexpected row. Outcomes that the caller must tell apart are variants of the result.
 pub struct Store {
-    caller: Caller,
+    schema: Schema,
     connections: Pool<Connections>,
     timeout: Duration,
 }
 
-/// The Lambda function that a store works for. It may call the SQL functions of its own schema, and no others.
+/// The schema whose SQL functions a store calls: one for each Lambda function, which may call no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
+pub enum Schema {
     /// The proxy.
     Proxy,
     /// The webhooks function.
@@ -73,9 +73,9 @@ pub enum Caller {
     Control,
 }
 
-// The schemas. Each is also the group of the logins that may call its functions.
+// Each is also the name of the group of logins that may call its functions.
 literals! {
-    Caller {
+    Schema {
         Proxy = "postern_proxy",
         Webhooks = "postern_webhooks",
         Sweep = "postern_sweep",
@@ -144,17 +144,17 @@ impl Store {
     pub fn new(
         config: DatabaseConfig,
         secrets: Arc<Secrets>,
-        caller: Caller,
+        schema: Schema,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let timeout = config.timeout;
         Ok(Self {
-            caller,
+            schema,
             connections: pool::build(config, secrets)?,
             timeout,
         })
     }
 
-    /// Calls an SQL function of the caller's schema in one round trip. The types of its parameters are given, so
+    /// Calls an SQL function of the store's schema in one round trip. The types of its parameters are given, so
     /// nothing is prepared and it also runs behind a connection pooler. It is never sent again: a server that
     /// disconnected may have executed it.
     async fn call(
@@ -163,7 +163,7 @@ impl Store {
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         let places: Vec<String> = (1..=parameters.len()).map(|n| format!("${n}")).collect();
-        let (schema, places) = (self.caller.as_str(), places.join(", "));
+        let (schema, places) = (self.schema.as_str(), places.join(", "));
         let sql = format!("select * from {schema}.{function}({places})");
         let connection = self.connection().await?;
         let answer = connection.client.query_typed(&sql, parameters);

@@ -2,7 +2,7 @@
 
 use crate::questions::platforms::EVERYWHERE;
 use crate::world::{ANYWHERE, CALLBACK_KEY, World, question, until};
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::store::Take;
 use postern_stack::{Receiver, ReceiverMode};
 use serde_json::json;
@@ -290,7 +290,7 @@ async fn deliveries_with_the_fewest_attempts_are_taken_first_and_among_them_the_
                      ('a', 'later', 'q', 'https://x', '{}', 0, now() + interval '1 hour')",
         )
         .await;
-    let store = world.store(Caller::Sweep).await;
+    let store = world.store(Schema::Sweep).await;
     let mut taken = Vec::new();
     for _ in 0..4 {
         let one = Take {

@@ -13,7 +13,7 @@ use postern::id::TokenId;
 use postern::provider::Providers;
 use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::{Caller, DatabaseConfig, NewPlaceholder, NewProfile, Written};
+use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Schema, Written};
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
@@ -43,9 +43,9 @@ impl App {
     /// # Errors
     /// A variable is missing or malformed.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
-        let base = Base::from_env(env, Caller::Control).await?;
+        let base = Base::from_env(env, Schema::Control).await?;
         let owner = DatabaseConfig::of_migrations(env)?;
-        let owned = Store::new(owner, Arc::clone(&base.secrets), Caller::Control)?;
+        let owned = Store::new(owner, Arc::clone(&base.secrets), Schema::Control)?;
         Ok(Self {
             signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
             providers: Providers::from_env(env)?,

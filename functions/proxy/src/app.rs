@@ -15,7 +15,7 @@ use postern::interactions::Interactions;
 use postern::judge::{Judge, JudgeConfig};
 use postern::provider::Providers;
 use postern::secret::OperatorSecret;
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::telemetry::Metrics;
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
@@ -44,7 +44,7 @@ impl App {
     /// # Errors
     /// Where a variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env, metrics: Metrics) -> Result<Self, BoxError> {
-        let base = Base::from_env(env, Caller::Proxy).await?;
+        let base = Base::from_env(env, Schema::Proxy).await?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
         let providers = Providers::from_env(env)?;
         let rules = Rules {

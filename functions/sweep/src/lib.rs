@@ -5,7 +5,7 @@ use postern::base::Base;
 use postern::config::{ConfigError, Env};
 use postern::deadline::Deadline;
 use postern::interactions::{Interactions, pending_ttl};
-use postern::store::{Caller, GivenUp, StoreError, Swept};
+use postern::store::{GivenUp, Schema, StoreError, Swept};
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl App {
     /// A variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env) -> Result<Self, lambda_runtime::Error> {
         let pass = Pass::from_env(env)?;
-        let base = Base::from_env(env, Caller::Sweep).await?;
+        let base = Base::from_env(env, Schema::Sweep).await?;
         let client = Arc::new(GuardedClient::for_chat(AllowedPrivate::from_env(env)?)?);
         Ok(Self {
             interactions: Interactions::from_env(env, &base, client)?,

@@ -7,7 +7,7 @@ use postern::base::Base;
 use postern::config::Env;
 use postern::interactions::Interactions;
 use postern::secret::OperatorSecret;
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::telemetry::Metrics;
 use postern::wire::AllowedPrivate;
 use postern::wire::client::GuardedClient;
@@ -38,7 +38,7 @@ impl App {
     /// # Errors
     /// A variable is missing or malformed, or the platform's certificate roots cannot be read.
     pub async fn from_env(env: &Env, metrics: Metrics) -> Result<Self, BoxError> {
-        let base = Base::from_env(env, Caller::Webhooks).await?;
+        let base = Base::from_env(env, Schema::Webhooks).await?;
         let worker_keys = OperatorSecret::from_env(env, "WORKER_TOKEN_JWKS_SECRET_ID")?;
         let client = Arc::new(GuardedClient::for_chat(AllowedPrivate::from_env(env)?)?);
         Ok(Self {

@@ -12,9 +12,9 @@ use postern::config::Env;
 use postern::id::{ChannelId, ConversationId};
 use postern::question::{Choice, ClickKey};
 use postern::secret::SecretsConfig;
-use postern::store::Caller;
 use postern::store::DatabaseConfig;
 use postern::store::NewClaim;
+use postern::store::Schema;
 use postern::{
     AgentId, ConnectionId, DeploymentName, InteractionId, OrganizationId, Revision, Secrets, Store,
     UserId, id::TokenId,
@@ -180,7 +180,7 @@ async fn store(secrets: &SecretsManager) -> Store {
     Store::new(
         DatabaseConfig::from_env(&env).unwrap(),
         Arc::new(secrets),
-        Caller::Webhooks,
+        Schema::Webhooks,
     )
     .unwrap()
 }

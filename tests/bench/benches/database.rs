@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use postern::config::Env;
 use postern::secret::SecretsConfig;
-use postern::store::{Caller, DatabaseConfig};
+use postern::store::{DatabaseConfig, Schema};
 use postern::{Secrets, Store};
 use postern_stack::{Postgres, SecretsManager};
 use serde_json::Value;
@@ -314,5 +314,5 @@ async fn store(secrets: &SecretsManager) -> Store {
     let env = Env::from_pairs([("DATABASE_SECRET_ID", "postern/database")]);
     let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
     let config = DatabaseConfig::from_env(&env).unwrap();
-    Store::new(config, Arc::new(secrets), Caller::Control).unwrap()
+    Store::new(config, Arc::new(secrets), Schema::Control).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use crate::questions::callbacks::with_callback;
 use crate::world::{ANYWHERE, CALLBACK_KEY, World, press, question};
-use postern::store::Caller;
+use postern::store::Schema;
 use postern_stack::{Receiver, ReceiverMode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -168,7 +168,7 @@ async fn one_tenants_cards_take_nobody_elses_turn() {
              update pending_interactions set unsettled = '{card}', settle_at = now() where organization_id = 'b'",
         )
         .await;
-    let store = world.store(Caller::Sweep).await;
+    let store = world.store(Schema::Sweep).await;
     let taken = store.interactions_unsettled(16, 2, &[]).await.unwrap();
     let mut organizations: Vec<String> = taken
         .iter()

@@ -5,7 +5,7 @@ use crate::world::{World, until};
 use postern::policy::{Grant, Owner};
 use postern::question::{GrantPattern, Payload};
 use postern::store::{
-    Caller, FlightStatus, JudgeOutcome, NewApproval, Opened, StoredVerdict, VerdictClaim, Written,
+    FlightStatus, JudgeOutcome, NewApproval, Opened, Schema, StoredVerdict, VerdictClaim, Written,
 };
 use postern::{AgentId, InteractionId, OrganizationId, Revision};
 use serde_json::json;
@@ -26,7 +26,7 @@ fn verdict(outcome: JudgeOutcome, life: u64) -> StoredVerdict {
 async fn two_organizations_each_have_a_verdict_of_their_own_under_the_same_key() {
     let world = World::new().await;
     world.tenants().await;
-    let db = world.store(Caller::Proxy).await;
+    let db = world.store(Schema::Proxy).await;
     let (ours, theirs) = (
         world.worker("a", "shared").await,
         world.worker("b", "shared").await,
@@ -73,7 +73,7 @@ async fn two_organizations_each_have_a_verdict_of_their_own_under_the_same_key()
 async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
     let world = World::new().await;
     world.tenants().await;
-    let db = world.store(Caller::Proxy).await;
+    let db = world.store(Schema::Proxy).await;
     let worker = world.worker("a", "shared").await;
     let agent = worker.agent();
     let mut flights = Vec::new();
@@ -118,7 +118,7 @@ async fn a_call_that_failed_or_whose_caller_died_is_made_again() {
 async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_its_own_scope() {
     let world = World::new().await;
     world.tenants().await;
-    let db = world.store(Caller::Proxy).await;
+    let db = world.store(Schema::Proxy).await;
     let id = InteractionId::parse("egress.x").unwrap();
     let payload = json!({"kind": "approval", "tool": "host:a.example", "args": {}});
     let payload = Payload::try_from(payload).unwrap();
@@ -177,8 +177,8 @@ async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_i
 async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
     let world = World::new().await;
     world.tenants().await;
-    let db = world.store(Caller::Proxy).await;
-    let control = world.store(Caller::Control).await;
+    let db = world.store(Schema::Proxy).await;
+    let control = world.store(Schema::Control).await;
     let (a, b) = (
         OrganizationId::parse("a").unwrap(),
         OrganizationId::parse("b").unwrap(),
@@ -255,7 +255,7 @@ async fn policies_and_grants_are_read_and_written_in_their_own_organization() {
 async fn an_outcome_that_is_too_old_answers_nobody_whoever_asks_first() {
     let world = World::new().await;
     world.tenants().await;
-    let db = world.store(Caller::Proxy).await;
+    let db = world.store(Schema::Proxy).await;
     let worker = world.worker("a", "shared").await;
     let agent = worker.agent();
     let VerdictClaim::Ours(flight) = db.verdict_claim(agent, &KEY, LEASE).await.unwrap() else {

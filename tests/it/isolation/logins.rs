@@ -12,7 +12,16 @@ async fn a_login_calls_the_functions_of_its_group_within_its_bounds_and_nothing_
     let client = world.client().await;
     // Roles are the server's, which other tests share.
     done(&client, "begin").await;
-    let sql = printed["sql"].as_str().unwrap().replace("_login", "_tried");
+    let mut sql = printed["sql"].as_str().unwrap().replace("_login", "_tried");
+    // Nobody logs in with a password that was never chosen.
+    done(&client, "savepoint trying").await;
+    assert!(run(&client, &sql).await.unwrap_err().starts_with("42601"));
+    done(&client, "rollback to savepoint trying").await;
+    for function in postern_stack::FUNCTIONS {
+        let variable = format!(":'{function}_password'");
+        assert!(sql.contains(&variable), "{sql}");
+        sql = sql.replace(&variable, "'of-its-own'");
+    }
     done(&client, &sql).await;
     let bounded = "select rolname from pg_roles where rolname like 'postern\\_%\\_tried' and rolconnlimit between 1 and 99
         and not (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication)

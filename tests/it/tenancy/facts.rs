@@ -5,7 +5,7 @@ use postern::authority::access::{Request, TokenStanding};
 use postern::authority::placeholder::Presented;
 use postern::policy::Grant;
 use postern::question::GrantPattern;
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::{AgentId, DeploymentName, OrganizationId, Placeholder, ProviderId};
 use serde_json::json;
 
@@ -17,8 +17,8 @@ fn pattern() -> GrantPattern {
 async fn a_neighbours_grants_policies_and_revocations_do_not_count() {
     let world = World::new().await;
     world.tenants().await;
-    let control = world.store(Caller::Control).await;
-    let db = world.store(Caller::Webhooks).await;
+    let control = world.store(Schema::Control).await;
+    let db = world.store(Schema::Webhooks).await;
     let [a, b] = ["a", "b"].map(|org| OrganizationId::parse(org).unwrap());
     let shared = AgentId::parse("shared").unwrap();
     let ours = world.worker("a", "shared").await;
@@ -55,8 +55,8 @@ async fn a_neighbours_grants_policies_and_revocations_do_not_count() {
 async fn what_a_request_may_spend_is_read_in_its_tokens_organization_alone() {
     let world = World::new().await;
     world.tenants().await;
-    let control = world.store(Caller::Control).await;
-    let proxy = world.store(Caller::Proxy).await;
+    let control = world.store(Schema::Control).await;
+    let proxy = world.store(Schema::Proxy).await;
     let presented = world.minted("b", "shared", json!({})).await;
     let profile = |org: &str| {
         json!({"command": "put_profile", "organization_id": org, "id": "p", "provider_id": "openai",

@@ -4,7 +4,7 @@ use crate::world::World;
 use postern::authority::access::TokenStanding;
 use postern::authority::scope::{PersonScope, VerifiedWorker};
 use postern::question::{CardAddress, Choice, ClickKey, Owed, Payload};
-use postern::store::{Caller, Missed, NewClaim, NewInteraction, Read, Stored, Withdrawal};
+use postern::store::{Missed, NewClaim, NewInteraction, Read, Schema, Stored, Withdrawal};
 use postern::{InteractionId, Revision, Store};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -171,7 +171,7 @@ fn every_scoped_store_operation_is_tried_with_a_neighbours_scope() {
 async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     // Organization b has no connection slack-a, and a has none named other.
     for other in &wrong[..2] {
         assert!(matches!(
@@ -201,7 +201,7 @@ async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
 async fn a_claim_or_a_delete_works_only_with_every_field_right() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     assert!(matches!(store(&db, &right, "?").await, Stored::New(..)));
     for other in &wrong {
         let missed = choose(&db, other, "q-1", "?", "c", 0).await;
@@ -259,7 +259,7 @@ async fn storing_the_same_id_under_another_scope_changes_nothing_of_the_first_ro
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let other_agent = world.conversation("a", "agent-a", "slack-a", "U1").await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "mine").await;
     let row = "select row(p.*)::text from pending_interactions p where organization_id = 'a'";
     let before = world.value(row).await;
@@ -287,7 +287,7 @@ async fn only_its_own_agent_reads_an_interaction() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let other_agent = world.conversation("a", "agent-a", "slack-a", "U1").await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     let read = async |who: &VerifiedWorker| {
         let read = db.interaction_status(who, &id("q-1"), TTL).await;
@@ -306,7 +306,7 @@ async fn only_its_own_agent_withdraws_an_interaction() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
     let colleague = world.conversation("a", "agent-a", "slack-a", "U1").await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     let row = "select row(p.*)::text from pending_interactions p";
     let before = world.value(row).await;

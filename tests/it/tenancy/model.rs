@@ -8,7 +8,7 @@ mod real;
 use crate::world::World;
 use expected::Model;
 use postern::question::CardAddress;
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::{InteractionId, Revision};
 use proptest::{
     collection::vec,
@@ -173,8 +173,8 @@ async fn agrees(real: &Real<'_>, schedule: Vec<Step>) -> Result<(), TestCaseErro
 async fn the_store_never_disagrees_with_its_model() {
     let world = World::new().await;
     world.tenants().await;
-    let store = world.store(Caller::Webhooks).await;
-    let sweep = world.store(Caller::Sweep).await;
+    let store = world.store(Schema::Webhooks).await;
+    let sweep = world.store(Schema::Sweep).await;
     // The second differs from the first in agent and user, the third in agent and connection.
     let people = [
         world.conversation("a", "agent-a", "slack-a", "U1").await,

@@ -3,13 +3,13 @@
 use super::isolation::{LEASE, TTL, choose, claim, id, neighbours, revision, scope, store};
 use crate::world::World;
 use postern::question::{CardAddress, Choice, ClickKey, Outcome};
-use postern::store::{Caller, Missed, NewClaim, Read, StoreError, Stored};
+use postern::store::{Missed, NewClaim, Read, Schema, StoreError, Stored};
 
 #[tokio::test]
 async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     world
         .sql("update pending_interactions set created_at = created_at - interval '1 hour'")
@@ -55,7 +55,7 @@ async fn storing_again_keeps_created_at_and_makes_a_claimed_row_claimable_again(
 async fn an_unchanged_question_stays_as_it_stands() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     let again = async || store(&db, &right, "?").await;
     assert!(matches!(again().await, Stored::New(..)));
     assert!(
@@ -71,7 +71,7 @@ async fn an_unchanged_question_stays_as_it_stands() {
 async fn of_64_claims_at_once_exactly_one_wins() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     let clicks: Vec<String> = (0..64).map(|n| n.to_string()).collect();
     let won =
@@ -84,7 +84,7 @@ async fn of_64_claims_at_once_exactly_one_wins() {
 async fn of_16_first_stores_at_once_one_is_new_and_none_is_lost() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     let all = futures_util::future::join_all((0..16).map(|_| store(&db, &right, "?"))).await;
     assert_eq!(
         all.iter()
@@ -98,7 +98,7 @@ async fn of_16_first_stores_at_once_one_is_new_and_none_is_lost() {
 async fn a_row_past_its_ttl_that_no_sweep_has_reached_cannot_be_claimed_or_stored_again() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     world
         .sql("update pending_interactions set created_at = now() - interval '24 hours 1 second'")
@@ -117,7 +117,7 @@ async fn a_row_past_its_ttl_that_no_sweep_has_reached_cannot_be_claimed_or_store
 async fn an_index_that_is_no_stored_option_claims_nothing() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     let claimed = choose(&db, &right, "q-1", "?", "c", 2).await;
     assert!(matches!(claimed, Err(Missed::Nothing)));
@@ -133,7 +133,7 @@ async fn an_index_that_is_no_stored_option_claims_nothing() {
 async fn undoing_deletes_a_question_only_while_it_is_unanswered_and_unchanged() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     let undo = async |question: &str| {
         db.interaction_delete(scope(&right), &id("q-1"), Some(&revision(question)))
             .await
@@ -156,7 +156,7 @@ async fn undoing_deletes_a_question_only_while_it_is_unanswered_and_unchanged() 
 async fn a_late_note_of_a_replaced_card_does_not_make_it_answer() {
     let world = World::new().await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "first").await;
     store(&db, &right, "second").await;
     let note = async |question: &str, message: &str| {
@@ -197,9 +197,9 @@ async fn a_late_note_of_a_replaced_card_does_not_make_it_answer() {
 #[tokio::test]
 async fn a_row_of_another_form_is_an_error_and_no_default() {
     let world = World::new().await;
-    let sweep = world.store(Caller::Sweep).await;
+    let sweep = world.store(Schema::Sweep).await;
     let (right, _) = neighbours(&world).await;
-    let db = world.store(Caller::Webhooks).await;
+    let db = world.store(Schema::Webhooks).await;
     store(&db, &right, "?").await;
     assert!(claim(&db, &right, "q-1", "c").await);
     let card = r#"{"channel": "C1", "message": "1"}"#;

@@ -15,7 +15,7 @@ mod tally;
 use crate::world::World;
 use plan::{Random, Schedule};
 use play::{Ground, Played};
-use postern::store::Caller;
+use postern::store::Schema;
 use postern::{InteractionId, authority::scope::VerifiedWorker};
 use std::{
     sync::Arc,
@@ -58,8 +58,8 @@ async fn workers(world: &World) -> Vec<VerifiedWorker> {
 async fn of_whatever_happens_at_once_each_content_has_one_outcome_and_nothing_is_lost() {
     let world = World::new().await;
     let ground = Arc::new(Ground {
-        webhooks: world.store(Caller::Webhooks).await,
-        sweep: world.store(Caller::Sweep).await,
+        webhooks: world.store(Schema::Webhooks).await,
+        sweep: world.store(Schema::Sweep).await,
         workers: workers(&world).await,
     });
     let operator = world.client().await;

@@ -6,7 +6,7 @@ use aws_sdk_secretsmanager::config::Credentials;
 use futures_util::{StreamExt, stream::poll_fn};
 use postern::config::Env;
 use postern::secret::SecretsConfig;
-use postern::store::{Caller, DatabaseConfig};
+use postern::store::{DatabaseConfig, Schema};
 use postern::{Secrets, Store};
 use postern_stack::Postgres;
 use serde_json::{Value, json};
@@ -109,17 +109,17 @@ impl World {
     }
 
     /// A store on this world's database, made as this function makes its own.
-    pub async fn store(&self, caller: Caller) -> Store {
-        let login = format!("{}_login", caller.as_str());
-        self.store_as(caller, &[("DATABASE_USER", &login)]).await
+    pub async fn store(&self, schema: Schema) -> Store {
+        let login = format!("{}_login", schema.as_str());
+        self.store_as(schema, &[("DATABASE_USER", &login)]).await
     }
 
     /// The same with the login that owns the schema.
     pub async fn owning_store(&self) -> Store {
-        self.store_as(Caller::Control, &[]).await
+        self.store_as(Schema::Control, &[]).await
     }
 
-    async fn store_as(&self, caller: Caller, user: &[(&str, &str)]) -> Store {
+    async fn store_as(&self, schema: Schema, user: &[(&str, &str)]) -> Store {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(self.secrets.url())
             .region(Region::new("eu-central-1"))
@@ -137,6 +137,6 @@ impl World {
         );
         let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
         let config = DatabaseConfig::from_env(&env).unwrap();
-        Store::new(config, Arc::new(secrets), caller).unwrap()
+        Store::new(config, Arc::new(secrets), schema).unwrap()
     }
 }

@@ -202,7 +202,7 @@ impl Postgres {
         let client = self.connect("postgres").await?;
         let mut sql = printed.to_owned();
         for function in FUNCTIONS {
-            let password = format!("'REPLACE-{}'", function.to_uppercase());
+            let password = format!(":'{function}_password'");
             assert!(sql.contains(&password), "{function} has no login: {sql}");
             sql = sql.replace(&password, &format!("'{}'", self.password));
         }
