@@ -1,12 +1,20 @@
-//! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
+//! A sample provider that speaks like OpenAI, Anthropic, Gemini and several services, and remembers its requests.
 
 mod anthropic;
+mod asked;
 mod files;
 mod gemini;
+mod git;
+mod github;
+mod gitlab;
+mod notion;
 mod openai;
 mod pieces;
 mod reflect;
 mod script;
+mod services;
+mod slack_api;
+mod stripe;
 
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
@@ -17,6 +25,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -40,6 +50,10 @@ struct State {
     /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
+    /// What services keep, by its address.
+    kept: Mutex<HashMap<String, Bytes>>,
+    /// The folder of git's repositories.
+    repositories: Mutex<Option<PathBuf>>,
 }
 
 /// The running sample.
@@ -80,6 +94,11 @@ impl Upstream {
         *lock(&self.state.expected_key) = key;
     }
 
+    /// From now on, git's repositories in this folder are served.
+    pub fn serve_repositories(&self, folder: PathBuf) {
+        *lock(&self.state.repositories) = Some(folder);
+    }
+
     /// Holds streams after their first piece, or releases them.
     pub fn hold_streams(&self, hold: bool) {
         self.state.hold_streams.send_replace(hold);
@@ -110,6 +129,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         body,
     };
     lock(&state.seen).push(seen.clone());
+    if let Some(answer) = services::respond(&state, &seen).await {
+        return answer;
+    }
     let Some(key) = key(&seen) else {
         return json(
             401,
