@@ -6,6 +6,7 @@ mod gemini;
 mod openai;
 mod pieces;
 mod reflect;
+mod role;
 mod script;
 
 use crate::server::{Body, LOOPBACK, Server, json, whole};
@@ -16,6 +17,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
+use role::Role;
 use serde_json::{Value, json};
 use std::sync::{
     Arc, Mutex,
@@ -32,6 +34,25 @@ pub struct Seen {
     pub body: Bytes,
 }
 
+impl Seen {
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
+    /// A header's value, if it is text; empty if there is none.
+    fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The body as JSON; null if it is none.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
 #[derive(Default)]
 struct State {
     seen: Mutex<Vec<Seen>>,
@@ -42,6 +63,14 @@ struct State {
     files: Files,
 }
 
+impl State {
+    /// Whether this is the expected key, or any will do.
+    fn accepts(&self, key: &str) -> bool {
+        let expected = lock(&self.expected_key);
+        expected.as_ref().is_none_or(|expected| key == expected)
+    }
+}
+
 /// The running sample.
 pub struct Upstream {
     server: Server,
@@ -49,11 +78,21 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// A sample that takes a key in any place, and answers each provider's requests.
     pub async fn start() -> Result<Self> {
+        Self::start_as(Role::Any).await
+    }
+
+    /// A sample that plays the provider of this slug, and is as strict.
+    pub async fn playing(slug: &str) -> Result<Self> {
+        Self::start_as(Role::of(slug)?).await
+    }
+
+    async fn start_as(role: Role) -> Result<Self> {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let server = Server::start(LOOPBACK, move |request| {
-            answer(Arc::clone(&shared), request)
+            answer(Arc::clone(&shared), role, request)
         })
         .await?;
         Ok(Self { server, state })
@@ -91,7 +130,11 @@ impl Upstream {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>> {
+async fn answer(
+    state: Arc<State>,
+    role: Role,
+    request: Request<Incoming>,
+) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     // This route serves the tests, so it is not recorded as a request.
@@ -110,7 +153,12 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         body,
     };
     lock(&state.seen).push(seen.clone());
-    let Some(key) = key(&seen) else {
+    role.answer(&state, &seen).await
+}
+
+/// As no provider in particular.
+async fn any(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    let Some(key) = key(seen) else {
         return json(
             401,
             &json!({"error": {"message": "You didn't provide an API key.", "type": "invalid_request_error"}}),
@@ -125,7 +173,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             &json!({"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}),
         );
     }
-    respond(&state, &seen, &key).await
+    respond(state, seen, &key).await
 }
 
 /// The credential, in any of the providers' places.
@@ -158,8 +206,8 @@ impl Dialect {
 }
 
 async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<Body>> {
-    let path = seen.path_and_query.split('?').next().unwrap_or_default();
-    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let path = seen.path();
+    let body = seen.json();
     let bare = key.strip_prefix("Bearer ").unwrap_or(key);
     let last = path.rsplit('/').next().unwrap_or_default();
     let dialect = if seen.headers.contains_key("anthropic-version") {
@@ -176,10 +224,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         call if call.ends_with(":generateContent") => gemini::generate(call),
         "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,
         "content" if path.contains("/files/") => files::content(&state.files, path, dialect),
-        "models" => json(
-            200,
-            &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
-        ),
+        "models" => openai::models(),
         "echo" => {
             let headers: Vec<Value> = seen
                 .headers
