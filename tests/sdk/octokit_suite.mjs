@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { Octokit } from "@octokit/rest";
+import { Octokit } from "octokit";
 
 const { POSTERN_BASE_URL, POSTERN_PLACEHOLDER } = process.env;
 const REPOSITORY = { owner: "octo", repo: "sample" };

@@ -39,7 +39,7 @@ test("a list is read page by page", async () => {
 test("a file goes up", async () => {
   // Slack names an address of another host, which takes the file without a token.
   const sent = await client().files.uploadV2({ channel_id: "C1", file: randomBytes(100_000), filename: "all bytes.bin" });
-  assert.equal(sent.files[0].files[0].id, "F1");
+  assert.deepEqual([sent.files[0].files[0].id, sent.files[0].files[0].size], ["F1", 100_000]);
 });
 
 test("the provider's error arrives as it was written", async () => {

@@ -35,7 +35,7 @@ class SlackSdk(unittest.TestCase):
     def test_a_file_goes_up(self):
         # Slack names an address of another host, which takes the file without a token.
         sent = client().files_upload_v2(channel="C1", content=BINARY, filename="all bytes.bin")
-        self.assertEqual(sent["file"]["id"], "F1")
+        self.assertEqual((sent["file"]["id"], sent["file"]["size"]), ("F1", len(BINARY)))
 
     def test_the_providers_error_arrives_as_it_was_written(self):
         with self.assertRaises(SlackApiError) as raised:

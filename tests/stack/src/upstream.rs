@@ -1,4 +1,4 @@
-//! A sample provider that speaks like OpenAI, Anthropic, Gemini and several services, and remembers its requests.
+//! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
 
 mod anthropic;
 mod asked;
@@ -11,8 +11,8 @@ mod notion;
 mod openai;
 mod pieces;
 mod reflect;
+mod role;
 mod script;
-mod services;
 mod slack_api;
 mod stripe;
 
@@ -24,6 +24,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
+use role::Role;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,6 +43,25 @@ pub struct Seen {
     pub body: Bytes,
 }
 
+impl Seen {
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
+    /// A header's value, if it is text; empty if there is none.
+    fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The body as JSON; null if it is none.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
 #[derive(Default)]
 struct State {
     seen: Mutex<Vec<Seen>>,
@@ -50,10 +70,18 @@ struct State {
     /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
-    /// What services keep, by its address.
+    /// The files that clients sent, by name.
     kept: Mutex<HashMap<String, Bytes>>,
     /// The folder of git's repositories.
     repositories: Mutex<Option<PathBuf>>,
+}
+
+impl State {
+    /// Whether this is the expected key, or any will do.
+    fn accepts(&self, key: &str) -> bool {
+        let expected = lock(&self.expected_key);
+        expected.as_ref().is_none_or(|expected| key == expected)
+    }
 }
 
 /// The running sample.
@@ -63,11 +91,21 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// A sample that takes a key in any place, and answers each provider's requests.
     pub async fn start() -> Result<Self> {
+        Self::start_as(Role::Any).await
+    }
+
+    /// A sample that plays the provider of this slug, and is as strict.
+    pub async fn playing(slug: &str) -> Result<Self> {
+        Self::start_as(Role::of(slug)?).await
+    }
+
+    async fn start_as(role: Role) -> Result<Self> {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let server = Server::start(LOOPBACK, move |request| {
-            answer(Arc::clone(&shared), request)
+            answer(Arc::clone(&shared), role, request)
         })
         .await?;
         Ok(Self { server, state })
@@ -110,12 +148,20 @@ impl Upstream {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>> {
+async fn answer(
+    state: Arc<State>,
+    role: Role,
+    request: Request<Incoming>,
+) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    // This route serves the tests, so it is not recorded as a request.
-    if parts.uri.path() == "/sample/state" {
-        return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+    // These routes serve the tests, so they are not recorded as requests.
+    match parts.uri.path() {
+        "/sample/state" => {
+            return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+        }
+        "/sample/upload" => return slack_api::uploaded(&state, body),
+        _ => {}
     }
     let path_and_query = parts
         .uri
@@ -129,10 +175,12 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         body,
     };
     lock(&state.seen).push(seen.clone());
-    if let Some(answer) = services::respond(&state, &seen).await {
-        return answer;
-    }
-    let Some(key) = key(&seen) else {
+    role.answer(&state, &seen).await
+}
+
+/// As no provider in particular.
+async fn any(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    let Some(key) = key(seen) else {
         return json(
             401,
             &json!({"error": {"message": "You didn't provide an API key.", "type": "invalid_request_error"}}),
@@ -147,7 +195,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             &json!({"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}),
         );
     }
-    respond(&state, &seen, &key).await
+    respond(state, seen, &key).await
 }
 
 /// The credential, in any of the providers' places.
@@ -180,8 +228,8 @@ impl Dialect {
 }
 
 async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<Body>> {
-    let path = seen.path_and_query.split('?').next().unwrap_or_default();
-    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let path = seen.path();
+    let body = seen.json();
     let bare = key.strip_prefix("Bearer ").unwrap_or(key);
     let last = path.rsplit('/').next().unwrap_or_default();
     let dialect = if seen.headers.contains_key("anthropic-version") {
@@ -198,10 +246,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         call if call.ends_with(":generateContent") => gemini::generate(call),
         "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,
         "content" if path.contains("/files/") => files::content(&state.files, path, dialect),
-        "models" => json(
-            200,
-            &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
-        ),
+        "models" => openai::models(),
         "echo" => {
             let headers: Vec<Value> = seen
                 .headers

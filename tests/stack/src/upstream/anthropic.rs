@@ -1,13 +1,40 @@
 //! Anthropic's wire format: messages, their streams and their errors.
 
-use super::State;
 use super::pieces::events;
 use super::script::{ARGUMENTS, Script, endless, words};
+use super::{Dialect, Seen, State, files};
 use crate::Result;
 use crate::server::{Body, json};
 use http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// A request of Anthropic's API.
+pub async fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    let bearer = seen.header("authorization").strip_prefix("Bearer ");
+    match (seen.header("x-api-key"), bearer) {
+        ("", None) => return error(401, "authentication_error", "x-api-key header is required"),
+        ("", Some(key)) | (key, None) if state.accepts(key) => {}
+        (_, None) => return error(401, "authentication_error", "invalid x-api-key"),
+        (_, Some(_)) => return error(401, "authentication_error", "Invalid bearer token"),
+    }
+    if seen.header("anthropic-version").is_empty() {
+        return error(
+            400,
+            "invalid_request_error",
+            "anthropic-version: header is required",
+        );
+    }
+    let path = seen.path();
+    match (seen.method.as_str(), path) {
+        ("POST", "/v1/messages") => messages(state, &seen.json()),
+        ("POST", "/v1/files") => files::upload(&state.files, seen, Dialect::Anthropic).await,
+        ("GET", _) if path.starts_with("/v1/files/") && path.ends_with("/content") => {
+            files::content(&state.files, path, Dialect::Anthropic)
+        }
+        _ => error(404, "not_found_error", "Not found"),
+    }
+}
 
 pub fn messages(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
     let model = body["model"].as_str().unwrap_or("sample");

@@ -13,31 +13,26 @@ use serde_json::Value;
 pub struct Asked<'a> {
     pub state: &'a State,
     pub seen: &'a Seen,
-    /// The path below the service's own segment, without a slash at its beginning.
+    /// Without a slash at its beginning.
     pub path: &'a str,
     pub query: &'a str,
-    /// The service's absolute address, which its links begin with.
+    /// The sample's own address, with which its links begin.
     pub base: String,
 }
 
 impl<'a> Asked<'a> {
-    /// The request, and the service that the first segment of its path names.
-    pub fn new(state: &'a State, seen: &'a Seen) -> Option<(&'a str, Self)> {
-        let (path, query) = match seen.path_and_query.split_once('?') {
-            Some(parts) => parts,
-            None => (seen.path_and_query.as_str(), ""),
-        };
-        let (service, path) = path.strip_prefix('/')?.split_once('/')?;
-        let host = seen.headers.get("host")?.to_str().ok()?;
-        let base = format!("http://{host}/{service}");
-        let asked = Self {
+    pub fn new(state: &'a State, seen: &'a Seen) -> Self {
+        let whole = seen.path_and_query.as_str();
+        let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
+        let host = seen.headers.get("host");
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        Self {
             state,
             seen,
-            path,
+            path: path.trim_start_matches('/'),
             query,
-            base,
-        };
-        Some((service, asked))
+            base: format!("http://{host}"),
+        }
     }
 
     /// The method and the path's segments.
@@ -70,10 +65,7 @@ impl<'a> Asked<'a> {
 
     /// Whether this is the only key that the sample accepts.
     pub fn knows(&self, key: &str) -> bool {
-        let expected = lock(&self.state.expected_key);
-        expected
-            .as_ref()
-            .map_or(!key.is_empty(), |expected| expected == key)
+        !key.is_empty() && self.state.accepts(key)
     }
 
     pub fn parameter(&self, name: &str) -> Option<String> {
@@ -106,15 +98,13 @@ impl<'a> Asked<'a> {
         None
     }
 
-    /// Keeps bytes under a name of this service.
+    /// Keeps a file.
     pub fn keep(&self, name: &str, bytes: Bytes) {
-        lock(&self.state.kept).insert(format!("{}/{name}", self.base), bytes);
+        lock(&self.state.kept).insert(name.to_owned(), bytes);
     }
 
     pub fn kept(&self, name: &str) -> Option<Bytes> {
-        lock(&self.state.kept)
-            .get(&format!("{}/{name}", self.base))
-            .cloned()
+        lock(&self.state.kept).get(name).cloned()
     }
 
     /// The numbers of the page's items, of `total`, and the header that leads to the next page.

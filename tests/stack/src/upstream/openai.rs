@@ -1,13 +1,46 @@
 //! OpenAI's wire format: chat completions, their streams and their errors.
 
-use super::State;
 use super::pieces::events;
 use super::script::{ARGUMENTS, CREATED, Script, endless, words};
+use super::{Dialect, Seen, State, files};
 use crate::Result;
 use crate::server::{Body, json};
 use http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// A request of OpenAI's API.
+pub async fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    match seen.header("authorization").strip_prefix("Bearer ") {
+        Some(key) if state.accepts(key) => {}
+        Some(_) => return unauthorized("Incorrect API key provided.", Some("invalid_api_key")),
+        None => return unauthorized("You didn't provide an API key.", None),
+    }
+    let path = seen.path();
+    match (seen.method.as_str(), path) {
+        ("POST", "/v1/chat/completions") => chat(state, &seen.json()),
+        ("GET", "/v1/models") => models(),
+        ("POST", "/v1/files") => files::upload(&state.files, seen, Dialect::OpenAi).await,
+        ("GET", _) if path.starts_with("/v1/files/") && path.ends_with("/content") => {
+            files::content(&state.files, path, Dialect::OpenAi)
+        }
+        _ => error(404, "invalid_request_error", "Invalid URL"),
+    }
+}
+
+fn unauthorized(message: &str, code: Option<&str>) -> Result<Response<Body>> {
+    json(
+        401,
+        &json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}}),
+    )
+}
+
+pub fn models() -> Result<Response<Body>> {
+    json(
+        200,
+        &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
+    )
+}
 
 pub fn chat(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
     let model = body["model"].as_str().unwrap_or("sample");

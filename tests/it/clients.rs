@@ -1,0 +1,11 @@
+//! Real clients, unmodified, as an agent uses them: only the base URL and the key differ.
+
+mod command;
+mod install;
+mod models;
+mod provider;
+mod seen;
+mod suite;
+
+pub use command::{RUNNING, done};
+pub use install::clients;

@@ -1,0 +1,53 @@
+//! Which provider a sample plays.
+
+use super::asked::Asked;
+use super::{Seen, State, anthropic, any, git, github, gitlab, notion, openai, slack_api, stripe};
+use crate::Result;
+use crate::server::Body;
+use http::Response;
+use std::sync::Arc;
+
+/// A provider. All but `Any` refuse what the real one refuses: another place for the key, a missing header.
+#[derive(Debug, Clone, Copy)]
+pub enum Role {
+    Any,
+    Anthropic,
+    Git,
+    GitHub,
+    GitLab,
+    Notion,
+    OpenAi,
+    Slack,
+    Stripe,
+}
+
+impl Role {
+    /// The provider of this slug.
+    pub fn of(slug: &str) -> Result<Self> {
+        Ok(match slug {
+            "anthropic" => Self::Anthropic,
+            "github" => Self::GitHub,
+            "github-git" | "gitlab-git" => Self::Git,
+            "gitlab" => Self::GitLab,
+            "notion" => Self::Notion,
+            "slack" => Self::Slack,
+            "stripe" => Self::Stripe,
+            "openai" => Self::OpenAi,
+            _ => return Err(format!("no sample plays {slug}").into()),
+        })
+    }
+
+    pub async fn answer(self, state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+        match self {
+            Self::Any => any(state, seen).await,
+            Self::Anthropic => anthropic::answer(state, seen).await,
+            Self::Git => git::respond(&Asked::new(state, seen)).await,
+            Self::GitHub => github::respond(&Asked::new(state, seen)),
+            Self::GitLab => gitlab::respond(&Asked::new(state, seen)).await,
+            Self::Notion => notion::respond(&Asked::new(state, seen)).await,
+            Self::Slack => slack_api::respond(&Asked::new(state, seen)),
+            Self::Stripe => stripe::respond(&Asked::new(state, seen)),
+            Self::OpenAi => openai::answer(state, seen).await,
+        }
+    }
+}
