@@ -5,6 +5,7 @@ mod install;
 mod models;
 mod provider;
 mod seen;
+mod services;
 mod suite;
 
 pub use command::{RUNNING, done};

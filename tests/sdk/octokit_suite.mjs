@@ -14,6 +14,9 @@ const client = (options = {}) =>
     baseUrl: `${POSTERN_BASE_URL}/api/proxy/github/a/agent-a`,
     auth: POSTERN_PLACEHOLDER,
     log: silent,
+    // Without pauses and repetitions of its own.
+    retry: { enabled: false },
+    throttle: { enabled: false },
     ...options,
   });
 

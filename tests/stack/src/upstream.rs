@@ -18,6 +18,7 @@ mod stripe;
 
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
+use asked::Asked;
 use bytes::Bytes;
 use files::Files;
 use http::{HeaderMap, Request, Response};
@@ -155,14 +156,6 @@ async fn answer(
 ) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    // These routes serve the tests, so they are not recorded as requests.
-    match parts.uri.path() {
-        "/sample/state" => {
-            return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
-        }
-        "/sample/upload" => return slack_api::uploaded(&state, body),
-        _ => {}
-    }
     let path_and_query = parts
         .uri
         .path_and_query()
@@ -174,6 +167,14 @@ async fn answer(
         headers: parts.headers,
         body,
     };
+    // These routes are not the provider's, so they are not recorded.
+    match seen.path_and_query.as_str() {
+        "/sample/state" => {
+            return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+        }
+        "/sample/upload" => return slack_api::uploaded(&Asked::new(&state, &seen)).await,
+        _ => {}
+    }
     lock(&state.seen).push(seen.clone());
     role.answer(&state, &seen).await
 }

@@ -1,10 +1,8 @@
 //! Slack's Web API. An error is a 200 that says `"ok": false`. Files go to an address that needs no token.
 
 use super::asked::{Asked, answer};
-use super::{State, lock};
 use crate::Result;
 use crate::server::{Body, json, whole};
-use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
@@ -60,10 +58,13 @@ pub fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
     }
 }
 
-/// Takes a file, as another host of Slack's does. Its secret address is all that proves who sends it.
-pub fn uploaded(state: &State, file: Bytes) -> Result<Response<Body>> {
+/// Takes a file, raw or as multipart, as another host of Slack's does. Its secret address is all that proves
+/// who sends it.
+pub async fn uploaded(asked: &Asked<'_>) -> Result<Response<Body>> {
+    let file = asked.file().await;
+    let file = file.unwrap_or_else(|| asked.seen.body.clone());
     let said = format!("OK - {}", file.len());
-    lock(&state.kept).insert("upload".into(), file);
+    asked.keep("upload", file);
     Ok(Response::builder().body(whole(said))?)
 }
 
