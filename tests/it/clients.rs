@@ -1,6 +1,7 @@
 //! Real clients, unmodified, as an agent uses them: only the base URL and the key differ.
 
 mod command;
+mod git;
 mod install;
 mod models;
 mod provider;
