@@ -1,14 +1,20 @@
 //! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
 
 mod anthropic;
+mod azure;
+mod cohere;
 mod files;
 mod gemini;
+mod groq;
+mod mistral;
 mod openai;
 mod pieces;
 mod reflect;
 mod role;
 mod script;
+mod together;
 
+use crate::event::decode;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
 use bytes::Bytes;
@@ -45,6 +51,15 @@ impl Seen {
         value
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
+    }
+
+    /// A query parameter as servers read it.
+    fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path_and_query.split_once('?')?;
+        let value = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(decode(value))
     }
 
     /// The body as JSON; null if it is none.
@@ -219,7 +234,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         return reflected;
     }
     match last {
-        "completions" => openai::chat(state, &body),
+        "completions" => openai::chat(state, &body, openai::failed),
         "messages" => anthropic::messages(state, &body),
         call if call.ends_with(":generateContent") => gemini::generate(call),
         "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,

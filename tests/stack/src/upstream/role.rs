@@ -1,6 +1,6 @@
 //! Which provider a sample plays.
 
-use super::{Seen, State, anthropic, any, openai};
+use super::{Seen, State, anthropic, any, azure, cohere, groq, mistral, openai, together};
 use crate::Result;
 use crate::server::Body;
 use http::Response;
@@ -11,7 +11,12 @@ use std::sync::Arc;
 pub enum Role {
     Any,
     Anthropic,
+    Azure,
+    Cohere,
+    Groq,
+    Mistral,
     OpenAi,
+    Together,
 }
 
 impl Role {
@@ -19,7 +24,12 @@ impl Role {
     pub fn of(slug: &str) -> Result<Self> {
         Ok(match slug {
             "anthropic" => Self::Anthropic,
+            "azure-openai" => Self::Azure,
+            "cohere" => Self::Cohere,
+            "groq" => Self::Groq,
+            "mistral" => Self::Mistral,
             "openai" => Self::OpenAi,
+            "together" => Self::Together,
             _ => return Err(format!("no sample plays {slug}").into()),
         })
     }
@@ -28,7 +38,12 @@ impl Role {
         match self {
             Self::Any => any(state, seen).await,
             Self::Anthropic => anthropic::answer(state, seen).await,
+            Self::Azure => azure::answer(state, seen),
+            Self::Cohere => cohere::answer(state, seen).await,
+            Self::Groq => groq::answer(state, seen).await,
+            Self::Mistral => mistral::answer(state, seen).await,
             Self::OpenAi => openai::answer(state, seen).await,
+            Self::Together => together::answer(state, seen),
         }
     }
 }
