@@ -14,7 +14,7 @@ UNKNOWN_PLACEHOLDER = f"postern_secret_{uuid.uuid4()}"
 
 BETWEEN_PIECES = 0.060
 GREETING = "Hello from the sample provider."
-LONG = " ".join([GREETING] * 7)
+LONG = " ".join([GREETING] * 4)
 HELLO = [{"role": "user", "content": "hello"}]
 
 # Every byte there is, then noise, then what would end a line or a part.

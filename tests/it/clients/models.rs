@@ -25,3 +25,9 @@ async fn the_clients_of_groq_together_mistral_and_cohere_work_unmodified() {
         .calling("together");
     suite.calling("mistral").calling("cohere").run().await;
 }
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_node_works_unmodified() {
+    let suite = Suite::new("anthropic_suite.mjs");
+    suite.calling("anthropic").run().await;
+}

@@ -27,7 +27,7 @@ impl Script {
         match (model, tool, result) {
             ("sample-endless", ..) => Self::Endless,
             // Long enough to distinguish a stream from a buffer on a busy machine.
-            ("sample-long", ..) => Self::Text([GREETING; 7].join(" ")),
+            ("sample-long", ..) => Self::Text([GREETING; 4].join(" ")),
             (_, _, Some(result)) => Self::Text(format!("The tool answered: {result}")),
             (_, Some(tool), None) => Self::ToolCall(tool.to_owned()),
             (_, None, None) => Self::Text(GREETING.to_owned()),
