@@ -33,12 +33,12 @@ codes! {
     InvalidJson = "invalid_json", 400, "the body is not valid JSON";
     InvalidRequest = "invalid_request", 400, "the request is not valid";
     InvalidPath = "invalid_path", 400, "the path is not /api/proxy/{slug}[/a/{agent_id}[/u/{user_id}]]/{rest} in valid percent-encoding";
-    UnexpectedCredential = "unexpected_credential", 400, "a credential header holds something that is neither a placeholder nor a worker token; send only the placeholder";
-    PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it where the provider takes its key: in authorization, x-api-key, x-goog-api-key, or the provider's own header or query parameter";
+    UnexpectedCredential = "unexpected_credential", 400, "the request presents two credentials of which only one can be meant; send one";
+    PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it where the provider takes its key";
     SecretRefOutsideOrganization = "secret_ref_outside_organization", 400, "the field `secret_ref` must begin with the organization's own prefix";
     AllowedHostsRequired = "allowed_hosts_required", 400, "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to";
     InvalidWorkerToken = "invalid_worker_token", 401, "the worker token is not valid; mint a new one";
-    MissingCredentials = "missing_credentials", 401, "no placeholder and no worker token was presented";
+    MissingCredentials = "missing_credentials", 401, "no placeholder and no worker token was presented; send the placeholder as the API key";
     Unauthorized = "unauthorized", 401, "the placeholder is not valid here; mint a new one";
     NoCredentials = "no_credentials", 401, "no credential is configured for this provider; add a profile for it";
     InvalidSignature = "invalid_signature", 401, "the request's signature is missing, wrong or too old";
@@ -63,10 +63,10 @@ codes! {
     InteractionExpired = "interaction_expired", 409, "an interaction of this id has expired; use a new id";
     InteractionAnswered = "interaction_answered", 409, "the interaction was answered and can no longer be withdrawn; read its answer";
     BodyTooLarge = "body_too_large", 413, "the body is over the limit of 1 MiB";
+    UpgradeUnsupported = "upgrade_unsupported", 426, "Lambda cannot carry a WebSocket; use the provider's HTTP API";
     TooManyFailures = "too_many_failures", 429, "too many placeholders from this source failed to resolve; wait, then use a live one";
     TooManyOpen = "too_many_open", 429, "the agent has 1,000 open interactions; withdraw some, or wait until they are answered";
     Internal = "internal", 500, "something went wrong inside Postern; report the request_id";
-    UpgradeUnsupported = "upgrade_unsupported", 501, "Lambda cannot carry a WebSocket; use the provider's HTTP API";
     UpstreamUnreachable = "upstream_unreachable", 502, "the provider could not be reached; retry shortly";
     PostFailed = "post_failed", 502, "the chat platform refused the card; nothing was kept; retry, or check the channel";
     AgentOrgUnresolved = "agent_org_unresolved", 503, "failed to resolve agent organization; retry shortly";

@@ -8,6 +8,7 @@ mod examples;
 mod markdown;
 mod operations;
 mod prose;
+mod providers;
 mod sources;
 mod threats;
 

@@ -3,10 +3,13 @@
 
 use crate::call::Call;
 use crate::credential::Credentials;
-use crate::outgoing;
+use crate::outgoing::{self, Sent};
 use crate::route::Route;
+use bytes::Bytes;
 use http::{Method, Uri};
+use http_body_util::Full;
 use percent_encoding::percent_decode_str;
+use postern::Error;
 use postern::authority::placeholder::{Placeholder, Presented, mentions};
 use postern::config::Env;
 use postern::policy::{Action, Mode, Owner, Policies, PolicyRow};
@@ -64,22 +67,22 @@ impl Fuzz {
             return;
         };
         assert!(incoming.path.ends_with(path.rest), "rest is the path's end");
-        let Some(provider) = self.providers.get(path.slug) else {
+        let Some(provider) = self.providers.get(path.slug.as_str()) else {
             return;
         };
-        if Credentials::collect(&incoming, provider).is_ok() {
+        if let Ok(credentials) = Credentials::collect(&incoming, path.rest, Some(provider)) {
             let Ok(call) = Call::new(&incoming, path.rest, provider) else {
                 return;
             };
-            self.forwarded(&call);
-            self.decided(&call);
+            self.forwarded(&call, &credentials);
+            self.decided(&call, &credentials);
         }
     }
 
     /// However a server reads the address, a denied path stays denied.
-    fn decided(&self, call: &Call<'_>) {
+    fn decided(&self, call: &Call<'_>, credentials: &Credentials) {
         let target = &call.target;
-        let Ok((sent, _)) = outgoing::build(call, &SECRET.into(), AuthType::ApiKey) else {
+        let Ok((sent, _)) = build(call, credentials) else {
             return;
         };
         assert!(
@@ -105,9 +108,10 @@ impl Fuzz {
         }
     }
 
-    fn forwarded(&self, call: &Call<'_>) {
-        let built = outgoing::build(call, &SECRET.into(), AuthType::ApiKey);
-        let Ok((request, _)) = built else { return };
+    fn forwarded(&self, call: &Call<'_>, credentials: &Credentials) {
+        let Ok((request, _)) = build(call, credentials) else {
+            return;
+        };
         let base: Uri = call.provider.base_url().parse().unwrap_or_default();
         let uri = request.uri();
         assert_eq!(
@@ -142,7 +146,7 @@ impl Fuzz {
                 "te",
             ];
             assert!(!own.contains(&name), "{name} is not forwarded");
-            let internal = ["x-postern-", "x-amzn-", "x-forwarded-"];
+            let internal = ["x-postern-", "x-amzn-tls-", "x-forwarded-"];
             assert!(
                 !internal.iter().any(|prefix| name.starts_with(prefix)),
                 "{name} is not forwarded"
@@ -169,6 +173,14 @@ impl Fuzz {
             }
         }
     }
+}
+
+fn build(
+    call: &Call<'_>,
+    credentials: &Credentials,
+) -> Result<(http::Request<Full<Bytes>>, Sent), Error> {
+    let client = credentials.of_client();
+    outgoing::build(call, &client, &SECRET.into(), AuthType::ApiKey)
 }
 
 /// An event of payload 2.0, whose fields can hold any text.
