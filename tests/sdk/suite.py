@@ -20,9 +20,16 @@ def address(slug):
 
 BETWEEN_PIECES = 0.060
 GREETING = "Hello from the sample provider."
+LONG = " ".join([GREETING] * 4)
+HELLO = [{"role": "user", "content": "hello"}]
 
 # Every byte there is, then noise, then what would end a line or a part.
 BINARY = bytes(range(256)) + random.Random(7).randbytes(300_000) + b"\r\n--\r\n\x00"
+
+
+def base_of(slug):
+    """Where the agent reaches this provider."""
+    return f"{BASE_URL}/api/proxy/{slug}/a/agent-a"
 
 
 def active_streams():

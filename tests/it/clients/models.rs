@@ -17,3 +17,17 @@ async fn the_anthropic_sdk_for_python_works_unmodified() {
 async fn the_openai_sdk_for_node_works_unmodified() {
     Suite::new("openai_suite.mjs").calling("openai").run().await;
 }
+
+#[tokio::test]
+async fn the_clients_of_groq_together_mistral_and_cohere_work_unmodified() {
+    let suite = Suite::new("models_suite.py")
+        .calling("groq")
+        .calling("together");
+    suite.calling("mistral").calling("cohere").run().await;
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_node_works_unmodified() {
+    let suite = Suite::new("anthropic_suite.mjs");
+    suite.calling("anthropic").run().await;
+}

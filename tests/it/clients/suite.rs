@@ -52,6 +52,7 @@ impl Suite {
     /// own, whose address the script has as `SAMPLE_URL` if there is only one.
     pub async fn run(self) {
         let clients = clients().await;
+
         let samples = self.samples().await;
         let world = self.world(&samples).await;
         let placeholder = world.minted("a", "agent-a", json!({})).await;

@@ -67,6 +67,12 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
             )
         })
         .collect();
+    let host = parts.headers.get("host");
+    if let Some(host) = host.and_then(|host| host.to_str().ok()) {
+        host.clone_into(&mut own.domain_name);
+    }
+    // A gateway says how the client reached it.
+    own = own.header("x-forwarded-proto", "http");
     Ok(own.body(body.collect().await?.to_bytes().to_vec()).v2())
 }
 

@@ -2,11 +2,15 @@
 
 mod anthropic;
 mod asked;
+mod azure;
+mod cohere;
 mod files;
 mod gemini;
 mod git;
 mod github;
 mod gitlab;
+mod groq;
+mod mistral;
 mod notion;
 mod openai;
 mod pieces;
@@ -15,7 +19,9 @@ mod role;
 mod script;
 mod slack_api;
 mod stripe;
+mod together;
 
+use crate::event::decode;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
 use asked::Asked;
@@ -55,6 +61,15 @@ impl Seen {
         value
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
+    }
+
+    /// A query parameter as servers read it.
+    fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path_and_query.split_once('?')?;
+        let value = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(decode(value))
     }
 
     /// The body as JSON; null if it is none.
@@ -242,7 +257,7 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         return reflected;
     }
     match last {
-        "completions" => openai::chat(state, &body),
+        "completions" => openai::chat(state, &body, openai::failed),
         "messages" => anthropic::messages(state, &body),
         call if call.ends_with(":generateContent") => gemini::generate(call),
         "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,

@@ -1,7 +1,10 @@
 //! Which provider a sample plays.
 
 use super::asked::Asked;
-use super::{Seen, State, anthropic, any, git, github, gitlab, notion, openai, slack_api, stripe};
+use super::{
+    Seen, State, anthropic, any, azure, cohere, git, github, gitlab, groq, mistral, notion, openai,
+    slack_api, stripe, together,
+};
 use crate::Result;
 use crate::server::Body;
 use http::Response;
@@ -19,6 +22,11 @@ pub enum Role {
     OpenAi,
     Slack,
     Stripe,
+    Azure,
+    Cohere,
+    Groq,
+    Mistral,
+    Together,
 }
 
 impl Role {
@@ -32,7 +40,12 @@ impl Role {
             "notion" => Self::Notion,
             "slack" => Self::Slack,
             "stripe" => Self::Stripe,
+            "azure-openai" => Self::Azure,
+            "cohere" => Self::Cohere,
+            "groq" => Self::Groq,
+            "mistral" => Self::Mistral,
             "openai" => Self::OpenAi,
+            "together" => Self::Together,
             _ => return Err(format!("no sample plays {slug}").into()),
         })
     }
@@ -47,7 +60,12 @@ impl Role {
             Self::Notion => notion::respond(&Asked::new(state, seen)).await,
             Self::Slack => slack_api::respond(&Asked::new(state, seen)),
             Self::Stripe => stripe::respond(&Asked::new(state, seen)),
+            Self::Azure => azure::answer(state, seen),
+            Self::Cohere => cohere::answer(state, seen).await,
+            Self::Groq => groq::answer(state, seen).await,
+            Self::Mistral => mistral::answer(state, seen).await,
             Self::OpenAi => openai::answer(state, seen).await,
+            Self::Together => together::answer(state, seen),
         }
     }
 }
