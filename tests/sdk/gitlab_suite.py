@@ -89,7 +89,7 @@ class OauthToken(Suite, unittest.TestCase):
 
 class JobToken(unittest.TestCase):
     def test_a_place_that_the_provider_does_not_have_is_named_in_the_refusal(self):
-        with self.assertRaises(gitlab.GitlabHttpError) as raised:
+        with self.assertRaises(gitlab.GitlabGetError) as raised:
             gitlab.Gitlab(address("gitlab"), job_token=PLACEHOLDER).projects.get(7)
         said = json.loads(raised.exception.response_body)["error"]
         self.assertEqual(said["code"], "placeholder_misplaced")

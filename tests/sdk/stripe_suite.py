@@ -63,7 +63,7 @@ class StripeSdk(unittest.TestCase):
     def test_posterns_own_refusal_is_an_authentication_error(self):
         with self.assertRaises(stripe.AuthenticationError) as raised:
             client(UNKNOWN_PLACEHOLDER).v1.balance.retrieve()
-        self.assertEqual(raised.exception.code, "unauthorized")
+        self.assertEqual(raised.exception.json_body["error"]["code"], "unauthorized")
         status, body = with_basic(UNKNOWN_PLACEHOLDER)
         self.assertEqual((status, body["error"]["code"]), (401, "unauthorized"))
 

@@ -3,15 +3,6 @@
 use serde_json::Value;
 
 const BUILT_IN: &str = include_str!("../../../shared/src/providers.json");
-/// The fields that `PROVIDERS` takes.
-const KNOWN: [&str; 6] = [
-    "slug",
-    "provider_id",
-    "base_url",
-    "auth",
-    "oauth_auth",
-    "chat_path",
-];
 
 /// The built-in entry of this slug, with a sample's scheme and authority, and its own path.
 pub fn at(slug: &str, sample: &str) -> Value {
@@ -21,8 +12,6 @@ pub fn at(slug: &str, sample: &str) -> Value {
     let address = entry["base_url"].as_str();
     let address = address.unwrap_or_else(|| panic!("{slug} has no address of its own"));
     entry["base_url"] = format!("{sample}{}", path(address)).into();
-    let fields = entry.as_object_mut().unwrap();
-    fields.retain(|name, _| KNOWN.contains(&name.as_str()));
     entry
 }
 

@@ -51,6 +51,8 @@ pub async fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
         .env("GIT_PROTOCOL", asked.header("git-protocol"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // What it says of a repository that is missing is its answer's matter.
+        .stderr(Stdio::null())
         .kill_on_drop(true);
     let mut backend = backend.spawn()?;
     let mut stdin = backend.stdin.take().ok_or("no standard input")?;
