@@ -57,6 +57,10 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
     let mut own = HttpRequest::new(parts.method.as_str(), parts.uri.path());
     own.query = parts.uri.query().unwrap_or_default().to_owned();
     own.source_ip = "127.0.0.1".into();
+    // A gateway knows its own domain. On loopback the client may as well say it.
+    if let Some(host) = parts.headers.get("host") {
+        own.domain = host.to_str()?.to_owned();
+    }
     own.headers = parts
         .headers
         .iter()
@@ -67,6 +71,7 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
             )
         })
         .collect();
+    own = own.header("x-forwarded-proto", "http");
     Ok(own.body(body.collect().await?.to_bytes().to_vec()).v2())
 }
 

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod azure;
+mod bedrock;
 mod cohere;
 mod files;
 mod gemini;
@@ -76,6 +77,8 @@ struct State {
     /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
+    /// Gemini's unfinished uploads.
+    sessions: gemini::Sessions,
 }
 
 impl State {
@@ -301,8 +304,8 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             tokio::time::sleep(FOREVER).await;
             json(200, &json!({}))
         }
-        "slow-body" => pieces(state, 200, vec!["first".into()], Some(End::Never)),
-        "die" => pieces(state, 200, vec!["first".into()], Some(End::Breaks)),
+        "slow-body" => pieces(state, 200, vec!["first"], Some(End::Never)),
+        "die" => pieces(state, 200, vec!["first"], Some(End::Breaks)),
         _ => dialect.error(404, "invalid_request_error", "no such sample"),
     }
 }

@@ -1,6 +1,8 @@
 //! Which provider a sample plays.
 
-use super::{Seen, State, anthropic, any, azure, cohere, groq, mistral, openai, together};
+use super::{
+    Seen, State, anthropic, any, azure, bedrock, cohere, gemini, groq, mistral, openai, together,
+};
 use crate::Result;
 use crate::server::Body;
 use http::Response;
@@ -12,7 +14,9 @@ pub enum Role {
     Any,
     Anthropic,
     Azure,
+    Bedrock,
     Cohere,
+    Gemini,
     Groq,
     Mistral,
     OpenAi,
@@ -25,7 +29,9 @@ impl Role {
         Ok(match slug {
             "anthropic" => Self::Anthropic,
             "azure-openai" => Self::Azure,
+            slug if slug.starts_with("bedrock-") => Self::Bedrock,
             "cohere" => Self::Cohere,
+            "gemini" => Self::Gemini,
             "groq" => Self::Groq,
             "mistral" => Self::Mistral,
             "openai" => Self::OpenAi,
@@ -39,7 +45,9 @@ impl Role {
             Self::Any => any(state, seen).await,
             Self::Anthropic => anthropic::answer(state, seen).await,
             Self::Azure => azure::answer(state, seen),
+            Self::Bedrock => bedrock::answer(state, seen),
             Self::Cohere => cohere::answer(state, seen).await,
+            Self::Gemini => gemini::answer(state, seen),
             Self::Groq => groq::answer(state, seen).await,
             Self::Mistral => mistral::answer(state, seen).await,
             Self::OpenAi => openai::answer(state, seen).await,
