@@ -48,3 +48,21 @@ async fn amazons_client_for_bedrock_works_unmodified() {
         .run()
         .await;
 }
+
+#[tokio::test]
+async fn the_openai_sdk_for_python_reaches_an_azure_of_the_organizations_own() {
+    let suite = Suite::new("azure_suite.py");
+    suite.calling_own("our-azure", "azure-openai").run().await;
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_node_reaches_an_azure_of_the_organizations_own() {
+    let suite = Suite::new("azure_suite.mjs");
+    suite.calling_own("our-azure", "azure-openai").run().await;
+}
+
+#[tokio::test]
+async fn litellm_works_unmodified() {
+    let suite = Suite::new("litellm_suite.py").calling("openai");
+    suite.calling("anthropic").calling("gemini").run().await;
+}
