@@ -38,6 +38,12 @@ test("a placeholder as an auth token serves as well", async () => {
   assert.equal((await bearer.messages.create(request())).content[0].text, GREETING);
 });
 
+test("a login of the client's own beside the placeholder is dropped", async () => {
+  const own = { apiKey: null, authToken: "sk-ant-oat01-foreign" };
+  const both = client({ ...own, defaultHeaders: { "x-api-key": PLACEHOLDER } });
+  assert.equal((await both.messages.create(request())).content[0].text, GREETING);
+});
+
 test("a streamed call arrives as it is sent", async () => {
   const arrivals = new Arrivals();
   const stream = client().messages.stream(request("sample-long"));

@@ -6,13 +6,29 @@ const BUILT_IN: &str = include_str!("../../../shared/src/providers.json");
 
 /// The built-in entry of this slug, with a sample's scheme and authority, and its own path.
 pub fn at(slug: &str, sample: &str) -> Value {
-    let entries: Vec<Value> = serde_json::from_str(BUILT_IN).unwrap();
-    let found = entries.into_iter().find(|entry| entry["slug"] == slug);
-    let mut entry = found.unwrap_or_else(|| panic!("{slug} is not built in"));
-    let address = entry["base_url"].as_str();
-    let address = address.unwrap_or_else(|| panic!("{slug} has no address of its own"));
-    entry["base_url"] = format!("{sample}{}", path(address)).into();
+    let mut entry = built_in(slug);
+    // A template has no address of its own.
+    let path = entry["base_url"].as_str().map_or("", path).to_owned();
+    entry["base_url"] = format!("{sample}{path}").into();
     entry
+}
+
+fn built_in(slug: &str) -> Value {
+    let entries: Vec<Value> = serde_json::from_str(BUILT_IN).unwrap();
+    let found = entries.into_iter().find_map(|entry| of_slug(entry, slug));
+    found.unwrap_or_else(|| panic!("{slug} is not built in"))
+}
+
+/// The entry if it is this slug's, in the slug's region if it stands for several.
+fn of_slug(mut entry: Value, slug: &str) -> Option<Value> {
+    if entry["slug"] == slug {
+        return Some(entry);
+    }
+    let regions = entry.as_object_mut()?.remove("regions")?;
+    let name = entry["slug"].as_str()?.to_owned();
+    let mut regions = regions.as_array()?.iter().filter_map(Value::as_str);
+    let region = regions.find(|region| name.replace("{region}", region) == slug)?;
+    serde_json::from_str(&entry.to_string().replace("{region}", region)).ok()
 }
 
 /// The path of an absolute URL, without a slash at its end.

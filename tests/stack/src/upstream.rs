@@ -3,6 +3,7 @@
 mod anthropic;
 mod asked;
 mod azure;
+mod bedrock;
 mod cohere;
 mod files;
 mod gemini;
@@ -90,6 +91,8 @@ struct State {
     kept: Mutex<HashMap<String, Bytes>>,
     /// The folder of git's repositories.
     repositories: Mutex<Option<PathBuf>>,
+    /// Gemini's unfinished uploads.
+    sessions: gemini::Sessions,
 }
 
 impl State {
@@ -324,8 +327,8 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             tokio::time::sleep(FOREVER).await;
             json(200, &json!({}))
         }
-        "slow-body" => pieces(state, 200, vec!["first".into()], Some(End::Never)),
-        "die" => pieces(state, 200, vec!["first".into()], Some(End::Breaks)),
+        "slow-body" => pieces(state, 200, vec!["first"], Some(End::Never)),
+        "die" => pieces(state, 200, vec!["first"], Some(End::Breaks)),
         _ => dialect.error(404, "invalid_request_error", "no such sample"),
     }
 }

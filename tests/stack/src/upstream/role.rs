@@ -2,8 +2,8 @@
 
 use super::asked::Asked;
 use super::{
-    Seen, State, anthropic, any, azure, cohere, git, github, gitlab, groq, mistral, notion, openai,
-    slack_api, stripe, together,
+    Seen, State, anthropic, any, azure, bedrock, cohere, gemini, git, github, gitlab, groq,
+    mistral, notion, openai, slack_api, stripe, together,
 };
 use crate::Result;
 use crate::server::Body;
@@ -23,7 +23,9 @@ pub enum Role {
     Slack,
     Stripe,
     Azure,
+    Bedrock,
     Cohere,
+    Gemini,
     Groq,
     Mistral,
     Together,
@@ -41,7 +43,9 @@ impl Role {
             "slack" => Self::Slack,
             "stripe" => Self::Stripe,
             "azure-openai" => Self::Azure,
+            slug if slug.starts_with("bedrock-") => Self::Bedrock,
             "cohere" => Self::Cohere,
+            "gemini" => Self::Gemini,
             "groq" => Self::Groq,
             "mistral" => Self::Mistral,
             "openai" => Self::OpenAi,
@@ -61,7 +65,9 @@ impl Role {
             Self::Slack => slack_api::respond(&Asked::new(state, seen)),
             Self::Stripe => stripe::respond(&Asked::new(state, seen)),
             Self::Azure => azure::answer(state, seen),
+            Self::Bedrock => bedrock::answer(state, seen),
             Self::Cohere => cohere::answer(state, seen).await,
+            Self::Gemini => gemini::answer(state, seen),
             Self::Groq => groq::answer(state, seen).await,
             Self::Mistral => mistral::answer(state, seen).await,
             Self::OpenAi => openai::answer(state, seen).await,
