@@ -120,15 +120,22 @@ async fn git_waits_for_the_challenge_and_asks_a_credential_helper() {
 async fn git_sends_the_header_that_its_configuration_holds() {
     let hub = Hub::new().await;
     hub.import("owner/repo.git", History::new("main", 1)).await;
-    // As pipelines configure it, with the scheme in small letters.
+    // As pipelines configure it, with the scheme in small letters, and as a bearer.
     let login = hub::base64(&format!("x-access-token:{}", hub.placeholder));
-    let header = format!("http.extraHeader=AUTHORIZATION: basic {login}");
-    hub.ok(&["-c", &header, "clone", &hub.url_with(""), "clone"])
-        .await;
-    assert_eq!(
-        hub.head("clone", "HEAD").await,
-        hub.head("owner/repo.git", "main").await
-    );
+    let headers = [
+        ("basic", format!("AUTHORIZATION: basic {login}")),
+        (
+            "bearer",
+            format!("Authorization: Bearer {}", hub.placeholder),
+        ),
+    ];
+    for (folder, header) in headers {
+        let header = format!("http.extraHeader={header}");
+        hub.ok(&["-c", &header, "clone", &hub.url_with(""), folder])
+            .await;
+        let cloned = hub.head(folder, "HEAD").await;
+        assert_eq!(cloned, hub.head("owner/repo.git", "main").await);
+    }
     hub.assert_only_the_real_key_was_seen();
 }
 
