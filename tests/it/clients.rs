@@ -1,10 +1,12 @@
 //! Real clients, unmodified, as an agent uses them: only the base URL and the key differ.
 
 mod command;
+mod git;
 mod install;
 mod models;
 mod provider;
 mod seen;
+mod services;
 mod suite;
 
 pub use command::{RUNNING, done};

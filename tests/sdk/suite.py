@@ -12,6 +12,12 @@ PLACEHOLDER = os.environ["POSTERN_PLACEHOLDER"]
 SAMPLE_URL = os.environ["SAMPLE_URL"]
 UNKNOWN_PLACEHOLDER = f"postern_secret_{uuid.uuid4()}"
 
+
+def address(slug):
+    """The address that takes the place of the provider's own."""
+    return f"{BASE_URL}/api/proxy/{slug}/a/agent-a"
+
+
 BETWEEN_PIECES = 0.060
 GREETING = "Hello from the sample provider."
 LONG = " ".join([GREETING] * 4)

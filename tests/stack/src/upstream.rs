@@ -1,23 +1,31 @@
 //! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
 
 mod anthropic;
+mod asked;
 mod azure;
 mod bedrock;
 mod cohere;
 mod files;
 mod gemini;
+mod git;
+mod github;
+mod gitlab;
 mod groq;
 mod mistral;
+mod notion;
 mod openai;
 mod pieces;
 mod reflect;
 mod role;
 mod script;
+mod slack_api;
+mod stripe;
 mod together;
 
 use crate::event::decode;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
+use asked::Asked;
 use bytes::Bytes;
 use files::Files;
 use http::{HeaderMap, Request, Response};
@@ -26,6 +34,8 @@ use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
 use role::Role;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -79,6 +89,10 @@ struct State {
     files: Files,
     /// Gemini's unfinished uploads.
     sessions: gemini::Sessions,
+    /// The files that clients sent, by name.
+    kept: Mutex<HashMap<String, Bytes>>,
+    /// The folder of git's repositories.
+    repositories: Mutex<Option<PathBuf>>,
 }
 
 impl State {
@@ -137,6 +151,11 @@ impl Upstream {
         *lock(&self.state.expected_key) = key;
     }
 
+    /// From now on, git's repositories in this folder are served.
+    pub fn serve_repositories(&self, folder: PathBuf) {
+        *lock(&self.state.repositories) = Some(folder);
+    }
+
     /// Holds streams after their first piece, or releases them.
     pub fn hold_streams(&self, hold: bool) {
         self.state.hold_streams.send_replace(hold);
@@ -155,10 +174,6 @@ async fn answer(
 ) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    // This route serves the tests, so it is not recorded as a request.
-    if parts.uri.path() == "/sample/state" {
-        return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
-    }
     let path_and_query = parts
         .uri
         .path_and_query()
@@ -170,6 +185,14 @@ async fn answer(
         headers: parts.headers,
         body,
     };
+    // These routes are not the provider's, so they are not recorded.
+    match seen.path_and_query.as_str() {
+        "/sample/state" => {
+            return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+        }
+        "/sample/upload" => return slack_api::uploaded(&Asked::new(&state, &seen)).await,
+        _ => {}
+    }
     lock(&state.seen).push(seen.clone());
     role.answer(&state, &seen).await
 }

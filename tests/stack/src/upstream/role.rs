@@ -1,7 +1,9 @@
 //! Which provider a sample plays.
 
+use super::asked::Asked;
 use super::{
-    Seen, State, anthropic, any, azure, bedrock, cohere, gemini, groq, mistral, openai, together,
+    Seen, State, anthropic, any, azure, bedrock, cohere, gemini, git, github, gitlab, groq,
+    mistral, notion, openai, slack_api, stripe, together,
 };
 use crate::Result;
 use crate::server::Body;
@@ -13,13 +15,19 @@ use std::sync::Arc;
 pub enum Role {
     Any,
     Anthropic,
+    Git,
+    GitHub,
+    GitLab,
+    Notion,
+    OpenAi,
+    Slack,
+    Stripe,
     Azure,
     Bedrock,
     Cohere,
     Gemini,
     Groq,
     Mistral,
-    OpenAi,
     Together,
 }
 
@@ -28,6 +36,12 @@ impl Role {
     pub fn of(slug: &str) -> Result<Self> {
         Ok(match slug {
             "anthropic" => Self::Anthropic,
+            "github" => Self::GitHub,
+            "github-git" | "gitlab-git" => Self::Git,
+            "gitlab" => Self::GitLab,
+            "notion" => Self::Notion,
+            "slack" => Self::Slack,
+            "stripe" => Self::Stripe,
             "azure-openai" => Self::Azure,
             slug if slug.starts_with("bedrock-") => Self::Bedrock,
             "cohere" => Self::Cohere,
@@ -44,6 +58,12 @@ impl Role {
         match self {
             Self::Any => any(state, seen).await,
             Self::Anthropic => anthropic::answer(state, seen).await,
+            Self::Git => git::respond(&Asked::new(state, seen)).await,
+            Self::GitHub => github::respond(&Asked::new(state, seen)),
+            Self::GitLab => gitlab::respond(&Asked::new(state, seen)).await,
+            Self::Notion => notion::respond(&Asked::new(state, seen)).await,
+            Self::Slack => slack_api::respond(&Asked::new(state, seen)),
+            Self::Stripe => stripe::respond(&Asked::new(state, seen)),
             Self::Azure => azure::answer(state, seen),
             Self::Bedrock => bedrock::answer(state, seen),
             Self::Cohere => cohere::answer(state, seen).await,
