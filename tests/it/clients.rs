@@ -8,6 +8,7 @@ mod models;
 mod provider;
 mod seen;
 mod services;
+mod strict;
 mod suite;
 
 pub use command::{RUNNING, done};

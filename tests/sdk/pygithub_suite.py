@@ -38,7 +38,9 @@ class PyGithub(unittest.TestCase):
             fetched.get_issues().totalCount
 
     def test_an_issue_is_created(self):
-        self.assertEqual(repository().create_issue("Through Postern").number, 6)
+        own = repository()
+        self.assertEqual(own.create_issue("Through Postern").number, 6)
+        self.assertEqual(own.get_issue(6).create_comment("A comment").body, "A comment")
 
     def test_a_file_goes_up_and_comes_down_byte_for_byte(self):
         own = repository()

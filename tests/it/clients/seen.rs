@@ -24,6 +24,8 @@ pub fn credential_stands(request: &Seen, shape: &Value, secret: &str) -> bool {
     if let Some(name) = named("header") {
         let value = header(request, name);
         return match named("scheme") {
+            // As `Token token=`.
+            Some(scheme) if scheme.ends_with('=') => value == Some(&format!("{scheme}{secret}")),
             Some(scheme) => value == Some(&format!("{scheme} {secret}")),
             None => value == Some(secret),
         };
@@ -82,4 +84,111 @@ fn basic(request: &Seen) -> Option<(String, String)> {
         .split_once(':')
         .map(|(user, password)| (user.to_owned(), password.to_owned()))?;
     Some((user, password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use serde_json::json;
+
+    fn request(path: &str, headers: &[(&str, &str)], body: &str) -> Seen {
+        let headers = headers.iter().map(|(name, value)| {
+            (
+                http::HeaderName::try_from(*name).unwrap(),
+                value.parse().unwrap(),
+            )
+        });
+        Seen {
+            method: "POST".into(),
+            path_and_query: path.into(),
+            headers: headers.collect::<HeaderMap>(),
+            body: body.to_owned().into(),
+        }
+    }
+
+    fn basic_of(login: &str) -> String {
+        format!("Basic {}", STANDARD.encode(login))
+    }
+
+    #[test]
+    fn a_placeholder_is_found_wherever_it_stands() {
+        let user = basic_of("postern_secret_1:x");
+        let password = basic_of("x:postern_secret_1");
+        for request in [
+            request("/postern_secret_1", &[], ""),
+            request("/?key=postern_secret_1", &[], ""),
+            request("/", &[("x-any", "a postern_secret_1")], ""),
+            request("/", &[("authorization", &user)], ""),
+            request("/", &[("authorization", &password)], ""),
+            request("/", &[], "token=postern_secret_1"),
+        ] {
+            assert!(holds_a_placeholder(&request), "{request:?}");
+        }
+        let clean = request("/?key=k", &[("authorization", &basic_of("x:k"))], "{}");
+        assert!(!holds_a_placeholder(&clean));
+    }
+
+    #[test]
+    fn a_credential_counts_in_its_own_place_alone() {
+        let json = r#"{"a": "1", "b": "2", "access_key_id": "AKID"}"#;
+        let (user, password) = (basic_of("k:"), basic_of("x:k"));
+        let signature = "AWS4-HMAC-SHA256 Credential=AKID/20260101/r/s/aws4_request, SignedHeaders=host, Signature=0";
+        let bearer = ("authorization", "Bearer k");
+        let all = [
+            (
+                json!({"header": "authorization", "scheme": "Bearer"}),
+                "k",
+                request("/", &[bearer], ""),
+            ),
+            (
+                json!({"header": "authorization"}),
+                "k",
+                request("/", &[("authorization", "k")], ""),
+            ),
+            (
+                json!({"header": "x-key", "scheme": "token="}),
+                "k",
+                request("/", &[("x-key", "token=k")], ""),
+            ),
+            (
+                json!({"query": "key"}),
+                "k",
+                request("/?a=b&key=k", &[], ""),
+            ),
+            (
+                json!({"basic": "username"}),
+                "k",
+                request("/", &[("authorization", &user)], ""),
+            ),
+            (
+                json!({"basic": "password"}),
+                "k",
+                request("/", &[("authorization", &password)], ""),
+            ),
+            (
+                json!({"path": "bot{secret}"}),
+                "k",
+                request("/botk/getMe", &[], ""),
+            ),
+            (
+                json!({"headers": [{"header": "x-a", "json_key": "a"}, {"header": "x-b", "json_key": "b"}]}),
+                json,
+                request("/", &[("x-a", "1"), ("x-b", "2")], ""),
+            ),
+            (
+                json!({"aws_sigv4": {}}),
+                json,
+                request("/", &[("authorization", signature)], ""),
+            ),
+        ];
+        for (shape, secret, own) in &all {
+            for (other, _, request) in &all {
+                let stands = credential_stands(request, shape, secret);
+                assert_eq!(stands, shape == other, "{shape} {request:?} {own:?}");
+            }
+        }
+        let twice = request("/", &[bearer, bearer], "");
+        assert!(!credential_stands(&twice, &all[0].0, "k"));
+    }
 }

@@ -57,10 +57,6 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
     let mut own = HttpRequest::new(parts.method.as_str(), parts.uri.path());
     own.query = parts.uri.query().unwrap_or_default().to_owned();
     own.source_ip = "127.0.0.1".into();
-    // A gateway knows its own domain. On loopback the client may as well say it.
-    if let Some(host) = parts.headers.get("host") {
-        own.domain = host.to_str()?.to_owned();
-    }
     own.headers = parts
         .headers
         .iter()
@@ -71,6 +67,11 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
             )
         })
         .collect();
+    let host = parts.headers.get("host");
+    if let Some(host) = host.and_then(|host| host.to_str().ok()) {
+        host.clone_into(&mut own.domain_name);
+    }
+    // A gateway says how the client reached it.
     own = own.header("x-forwarded-proto", "http");
     Ok(own.body(body.collect().await?.to_bytes().to_vec()).v2())
 }

@@ -87,12 +87,12 @@ struct State {
     /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
+    /// Gemini's unfinished uploads.
+    sessions: gemini::Sessions,
     /// The files that clients sent, by name.
     kept: Mutex<HashMap<String, Bytes>>,
     /// The folder of git's repositories.
     repositories: Mutex<Option<PathBuf>>,
-    /// Gemini's unfinished uploads.
-    sessions: gemini::Sessions,
 }
 
 impl State {
