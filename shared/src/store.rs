@@ -13,10 +13,13 @@ mod delivery;
 mod functions;
 mod grant;
 mod interaction;
+mod kind;
 mod login;
 mod migration;
 mod policy;
 mod pool;
+mod position;
+mod record;
 mod row;
 mod settle;
 mod sweep;
@@ -30,7 +33,13 @@ pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
 pub use interaction::{NewInteraction, Read, Stored};
+pub use kind::{
+    AgentKey, ConnectionKey, GrantKey, Kind, OrganizationKey, PlaceholderKey, PlaceholderName,
+    PolicyKey, ProfileKey, Record,
+};
 pub use policy::PolicyFacts;
+pub use position::Position;
+pub use record::Page;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
 pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};
