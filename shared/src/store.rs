@@ -16,6 +16,7 @@ mod interaction;
 mod kind;
 mod login;
 mod migration;
+mod minted;
 mod policy;
 mod pool;
 mod position;
@@ -27,7 +28,7 @@ mod token;
 mod verdict;
 mod withdraw;
 
-pub use administration::{NewPlaceholder, NewProfile, Written};
+pub use administration::{NewProfile, Written};
 pub use approval::{NewApproval, Opened};
 pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
@@ -37,6 +38,7 @@ pub use kind::{
     AgentKey, ConnectionKey, GrantKey, Kind, OrganizationKey, PlaceholderKey, PlaceholderName,
     PolicyKey, ProfileKey, Record,
 };
+pub use minted::NewPlaceholder;
 pub use policy::PolicyFacts;
 pub use position::Position;
 pub use record::Page;

@@ -31,7 +31,7 @@ pub const ROWS: [(&str, &str); 13] = [
     ),
     (
         "deployment_revocations",
-        "(organization_id, deployment_name, revoked_at) values ('@', 'd-@', now() + interval '1 hour')",
+        "(organization_id, deployment_name, revoked_at) values ('@', 'd-@', now() + interval '2 hours')",
     ),
     (
         "egress_policies",
