@@ -61,6 +61,19 @@ comment on table auth_profiles is 'Credentials of one user of an agent, of an ag
 -- Each request reads those for its provider that are its user's or nobody's, of however many users there are.
 create index auth_profiles_by_user on auth_profiles (organization_id, provider_id, user_id) where disabled_at is null;
 
+create table sealed_secrets (
+    organization_id text not null references organizations (id) on delete cascade,
+    name text not null,
+    -- Counts the writes. Organization, name, version and key are bound into what is sealed.
+    version bigint not null,
+    key_id text not null,
+    sealed bytea not null,
+    updated_at timestamptz not null default now(),
+    primary key (organization_id, name)
+);
+comment on table sealed_secrets is 'Secrets under a key of the ring in Secrets Manager. A row that was moved or altered does not open.';
+create index sealed_secrets_by_key on sealed_secrets (key_id, organization_id, name);
+
 create table revoked_tokens (
     -- No foreign key: an organization's successor of the same name must not inherit the token.
     organization_id text not null,

@@ -3,8 +3,9 @@
 mod fields;
 
 pub(crate) use fields::{
-    DeletePolicy, Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection,
-    PutOrganization, PutPolicy, PutProfile, RevokeDeployment, RevokeGrant, RevokeWorkerToken,
+    DeletePolicy, DeleteSecret, Explain, GetSecret, ListSecrets, MintPlaceholder, MintWorkerToken,
+    PutAgent, PutConnection, PutOrganization, PutPolicy, PutProfile, PutSecret, Reseal,
+    RevokeDeployment, RevokeGrant, RevokeWorkerToken,
 };
 
 use postern::host::HostName;
@@ -19,6 +20,8 @@ const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
 const MAX_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
 /// Maximum size of a policy's rules, in bytes of JSON. Every Lambda environment reads and caches them.
 const MAX_RULES: usize = 256 * 1024;
+/// Maximum number of secrets that one `reseal` seals again.
+const MAX_RESEAL: u32 = 1000;
 
 /// A command of the operator.
 #[derive(Debug, Deserialize)]
@@ -36,6 +39,16 @@ pub enum Command {
     PutConnection(PutConnection),
     /// Creates or replaces a credential profile, which says what secret is used for a provider.
     PutProfile(PutProfile),
+    /// Creates or replaces a sealed secret.
+    PutSecret(PutSecret),
+    /// Seals secrets again that are not under the keyring's current key.
+    Reseal(Reseal),
+    /// Lists an organization's sealed secrets, without their values.
+    ListSecrets(ListSecrets),
+    /// Describes a sealed secret, without its value.
+    GetSecret(GetSecret),
+    /// Deletes a sealed secret.
+    DeleteSecret(DeleteSecret),
     /// Creates a placeholder.
     MintPlaceholder(MintPlaceholder),
     /// Deletes a deployment's placeholders and revokes its worker tokens.
@@ -70,7 +83,7 @@ impl Command {
             return Err(Error::field("command", "is required"));
         };
         // Converted to serde's external tagging, because then errors have the path of the field. Serde's message may
-        // repeat a value, but no field of a command holds a secret.
+        // repeat a value. The one field that holds a secret, `SecretValue`, reads itself and repeats nothing.
         let tagged = Value::Object([(name, Value::Object(fields))].into_iter().collect());
         let command: Self = serde_path_to_error::deserialize(tagged).map_err(|error| {
             let path: Vec<String> = error
@@ -110,12 +123,21 @@ impl Command {
             | Self::PutAgent(_)
             | Self::PutConnection(_)
             | Self::PutProfile(_)
+            | Self::PutSecret(_)
+            | Self::ListSecrets(_)
+            | Self::GetSecret(_)
+            | Self::DeleteSecret(_)
             | Self::RevokeDeployment(_)
             | Self::RevokeWorkerToken(_)
             | Self::DeletePolicy(_)
             | Self::Explain(_) => Ok(()),
             Self::RevokeGrant(revoke) => text("pattern", &revoke.pattern.to_string()),
             Self::PutPolicy(put) => rules(&put.rules),
+            Self::Reseal(reseal) if (1..=MAX_RESEAL).contains(&reseal.limit) => Ok(()),
+            Self::Reseal(_) => Err(Error::field(
+                "limit",
+                format_args!("must be 1 to {MAX_RESEAL}"),
+            )),
         }
     }
 }
@@ -162,6 +184,42 @@ mod tests {
         let error = Command::parse(input).unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
         error.message().to_owned()
+    }
+
+    #[test]
+    fn a_secret_is_trimmed_and_never_repeated() {
+        let put = |value: Value| {
+            Command::parse(
+                json!({"command": "put_secret", "organization_id": "o", "name": "keys/x", "value": value}),
+            )
+        };
+        let Ok(Command::PutSecret(read)) = put(json!(" sk-1\n")) else {
+            panic!("refused");
+        };
+        use secrecy::ExposeSecret;
+        assert_eq!(read.value.as_secret().expose_secret(), "sk-1");
+        assert!(!format!("{read:?}").contains("sk-1"));
+        assert!(put(json!("x".repeat(65_536))).is_ok());
+        for wrong in [
+            json!(123_456_789),
+            json!(-1.5),
+            json!(true),
+            json!(null),
+            json!(["123456789"]),
+            json!({"123456789": "123456789"}),
+            json!(""),
+            json!(" \n"),
+            json!("123456789".repeat(7_282)),
+        ] {
+            let message = put(wrong.clone()).unwrap_err().to_string();
+            assert!(message.contains("`value`"), "{message}");
+            assert!(message.contains("64 KiB"), "{message}");
+            let holds = message.contains("123456789") || message.contains("true");
+            assert!(!holds && !message.contains("-1.5"), "{message}");
+        }
+        // A value in a field that does not exist.
+        let typo = json!({"command": "put_secret", "organization_id": "o", "name": "keys/x", "valeu": "123456789"});
+        assert!(!refusal(typo).contains("123456789"));
     }
 
     #[test]
@@ -216,6 +274,12 @@ mod tests {
                 json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "x".repeat(256)}),
                 "`pattern`",
             ),
+            (
+                json!({"command": "put_secret", "organization_id": "o", "name": "other/x", "value": "v"}),
+                "`name`: must be 1 to 128",
+            ),
+            (json!({"command": "reseal", "limit": 0}), "`limit`"),
+            (json!({"command": "reseal", "limit": 1001}), "`limit`"),
             (with("organization_id", json!("a/b")), "1 to 64"),
             (
                 json!({"command": "put_organization", "id": "..", "system_providers": []}),

@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod sealing;
 
 pub use command::Command;
 use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
@@ -16,6 +17,7 @@ use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Schema, Written};
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
+use sealing::Sealing;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -72,6 +74,10 @@ impl App {
 
     async fn run(&self, command: Command) -> Result<Value, Error> {
         let store = &self.store;
+        let sealing = Sealing {
+            store,
+            secrets: &self.secrets,
+        };
         match command {
             Command::Migrate {} => self.owned.migrate().await?,
             Command::Logins {} => return Ok(json!({"sql": LOGINS})),
@@ -85,6 +91,11 @@ impl App {
             }
             Command::PutConnection(put) => self.put_connection(put).await?,
             Command::PutProfile(put) => self.put_profile(put).await?,
+            Command::PutSecret(put) => written(sealing.put(put).await?)?,
+            Command::Reseal(reseal) => return sealing.reseal(&reseal).await,
+            Command::ListSecrets(list) => return sealing.list(&list).await,
+            Command::GetSecret(get) => return sealing.get(&get).await,
+            Command::DeleteSecret(delete) => sealing.delete(&delete).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
             Command::RevokeDeployment(revoke) => {
                 let (organization, deployment) = (&revoke.organization_id, &revoke.deployment_name);

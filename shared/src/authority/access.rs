@@ -11,7 +11,7 @@ use crate::host::HostName;
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
 use crate::policy::{Grant, PolicyRow};
 use crate::provider::AuthType;
-use crate::secret::{KeyPermit, SecretNames};
+use crate::secret::{KeyPermit, SealedRows, SecretNames};
 use credential::{Credential, credential, host_allowed};
 use serde::Deserialize;
 
@@ -48,6 +48,8 @@ pub struct Facts {
     pub policies: Vec<PolicyRow>,
     /// What a person decided about the provider's host for this agent.
     pub grant: Grant,
+    /// The rows of the sealed secrets that placeholders and profiles name.
+    pub sealed: SealedRows,
 }
 
 /// Whether a verified worker token still counts, according to the database.

@@ -66,6 +66,7 @@ impl Store {
             profiles: profiles(row)?,
             policies: policies(row)?,
             grant: standing(row)?,
+            sealed: row.json("sealed")?.unwrap_or_default(),
         })
     }
 }

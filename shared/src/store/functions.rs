@@ -23,24 +23,26 @@ const FUNCTIONS_1: [Owned; 8] = [
     },
     Owned {
         owner: Some("postern_finder"),
-        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1"),
+        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1"
+            "sealed_secrets_stale_1"),
     },
     Owned {
         owner: Some("postern_proxy_owner"),
         files: files!("proxy": "access_facts_1" "policy_facts_1" "approval_open_1" "interaction_posted_1"
-            "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"),
+            "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"
+            "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_webhooks_owner"),
         files: files!("webhooks": "interaction_store_1" "interaction_posted_1" "interaction_delete_1"
             "interaction_status_1" "interaction_withdraw_1" "interaction_claim_1" "interaction_missed_1"
             "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1" "grant_standing_1"
-            "policies_1" "policy_facts_1"),
+            "policies_1" "policy_facts_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_sweep_owner"),
         files: files!("sweep": "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1"
-            "policies_1"),
+            "policies_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_remover"),
@@ -56,7 +58,8 @@ const FUNCTIONS_1: [Owned; 8] = [
         owner: Some("postern_control_owner"),
         files: files!("control": "organization_put_1" "agent_put_1" "connection_put_1" "profile_put_1"
             "placeholder_mint_1" "token_issue_time_1" "deployment_revoke_1" "token_revoke_1" "policy_put_1"
-            "policy_delete_1" "policy_explain_1" "grant_revoke_1"),
+            "policy_delete_1" "policy_explain_1" "grant_revoke_1" "sealed_secret_1" "sealed_secret_put_1" "secret_list_1"
+            "secret_get_1" "secret_delete_1"),
     },
 ];
 
