@@ -2,7 +2,7 @@
 
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
 /// has.
-pub(super) const TENANTS: [(&str, &[&str]); 40] = [
+pub(super) const TENANTS: [(&str, &[&str]); 48] = [
     (
         "postern_proxy.access_facts_1",
         &[
@@ -10,6 +10,8 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
             "@, null, array[sha256('p-b')], 'shared', 'j-b', extract(epoch from now()), 'd-b', 'openai', 'U1', '{}', 'host:only'",
             "@, null, array[sha256('legacy')], 'only', 'j', extract(epoch from now()), 'd', 'openai', 'U1', '{}', 'host:x'",
             "null, 'only', array[sha256('p-a')], null, null, null, null, 'openai', 'U1', '{}', 'host:only'",
+            "@, null, '{}', 'shared', 'j', extract(epoch from now()), 'd', 'sealed', 'U1', '{}', 'host:x'",
+            "null, null, array[sha256('p-a')], null, null, null, null, 'sealed', 'U1', '{}', 'host:x'",
             "null, null, array[sha256('p-a'), sha256('p-b')], null, null, null, null, 'openai', 'U1', '{}', 'host:x'",
             "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', 'only-b', 'U1', '{}', 'host:only'",
         ],
@@ -73,6 +75,10 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
             "@, sha256('k'), '00000000-0000-0000-0000-000000000001'",
             "@, sha256('only'), '00000000-0000-0000-0000-000000000002'",
         ],
+    ),
+    (
+        "postern_proxy.sealed_secret_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
     ),
     (
         "postern_webhooks.policy_facts_1",
@@ -181,6 +187,14 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
         &["@, 'd'", "@, 'd-only'"],
     ),
     (
+        "postern_webhooks.sealed_secret_1",
+        &["@, 'chat/x'", "@, 'chat/only'"],
+    ),
+    (
+        "postern_sweep.sealed_secret_1",
+        &["@, 'chat/x'", "@, 'chat/only'"],
+    ),
+    (
         "postern_sweep.interaction_settled_1",
         &[
             "@, 'q-answered', 'c-a', 'U1', '{card}'",
@@ -200,6 +214,33 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
     (
         "postern_sweep.policies_1",
         &["@, 'shared', '{}'", "@, 'only', '{}'", "@, null, '{}'"],
+    ),
+    (
+        "postern_control.sealed_secret_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
+    ),
+    (
+        "postern_control.sealed_secret_put_1",
+        &[
+            "@, 'keys/new', null, 1, 'k', 'x'",
+            "@, 'keys/x', null, 1, 'k', 'x'",
+            "@, 'keys/x', 1, 2, 'k', 'x'",
+            "@, 'keys/x', 2, 3, 'k', 'x'",
+            "@, 'keys/only', null, 1, 'k', 'x'",
+            "@, 'keys/only', 1, 2, 'k', 'x'",
+        ],
+    ),
+    (
+        "postern_control.secret_list_1",
+        &["@, null, 10", "@, 'keys/', 1"],
+    ),
+    (
+        "postern_control.secret_get_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
+    ),
+    (
+        "postern_control.secret_delete_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
     ),
     (
         "postern_control.organization_put_1",
@@ -267,7 +308,7 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
 ];
 
 /// Calls whose answer depends on all organizations, and what they return of `a` and `b`.
-pub(super) const ACROSS: [(&str, &str, &[&str]); 18] = [
+pub(super) const ACROSS: [(&str, &str, &[&str]); 21] = [
     (
         "postern_control.connection_put_1",
         "'a', 'c-b', 'discord', 'ref', '{}'",
@@ -288,6 +329,22 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 18] = [
         "postern_finder.organization_of_placeholders_1",
         "array[sha256('legacy')]",
         &["null"],
+    ),
+    // The names alone; the keys of `a` and of `b` lie on either side of the current one.
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-aa', '', '', '', 2",
+        &["(mark-a,a,callback-signing)", "(mark-a,a,chat/x)"],
+    ),
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-a', 'mark-b', 'b', 'keys/only', 10",
+        &["(mark-b,b,keys/x)", "(mark-b,b,oauth/x)"],
+    ),
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-b', 'mark-a', 'a', 'oauth/x', 10",
+        &[],
     ),
     // Nothing of the fill is stale.
     (

@@ -29,11 +29,15 @@ impl<'a> Life<'a> {
     fn tell(&self, what: &str, status: u64, answer: &Value) {
         // What differs from call to call.
         let mut answer = answer.clone();
+        for item in answer["items"].as_array_mut().into_iter().flatten() {
+            item["updated_at"] = "-".into();
+        }
         for key in [
             "placeholder",
             "token",
             "jti",
             "created_at",
+            "updated_at",
             "expires_at",
             "request_id",
         ] {
@@ -102,6 +106,14 @@ impl<'a> Life<'a> {
                 "config": {"api_base_url": world.slack.api_base_url()}}),
         )
         .await;
+        for (name, value) in [("keys/x", format!("of {org}")), ("keys/y", "spare".into())] {
+            self.command("put_secret", json!({"name": name, "value": value}))
+                .await;
+        }
+        self.command("list_secrets", json!({})).await;
+        self.command("get_secret", json!({"name": "keys/x"})).await;
+        self.command("delete_secret", json!({"name": "keys/y"}))
+            .await;
         let rules = json!([{"host": format!("{org}.example"), "action": "allow"}, {"host": "127.0.0.1", "action": "allow"}]);
         self.command("put_policy", json!({"rules": rules})).await;
         for host in ["a.example", "b.example"] {
@@ -231,7 +243,7 @@ async fn two_organizations_with_the_same_names_each_get_what_they_would_get_alon
     }
     // Nothing is left out: these are all commands but those that are about no organization.
     let mut all = commands();
-    for other in ["migrate", "logins"] {
+    for other in ["migrate", "logins", "reseal"] {
         assert!(all.remove(other));
     }
     assert_eq!(a.commands.into_inner().unwrap(), all);
@@ -297,6 +309,8 @@ async fn an_organization_reaches_nothing_of_another_over_any_route_or_command() 
         json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"}),
         json!({"command": "revoke_grant", "organization_id": "a", "agent_id": "shared", "pattern": "/mcp/server/tools/tool"}),
         json!({"command": "delete_policy", "organization_id": "a"}),
+        json!({"command": "put_secret", "organization_id": "a", "name": "keys/x", "value": "another"}),
+        json!({"command": "delete_secret", "organization_id": "a", "name": "keys/x"}),
     ] {
         world.ok(command).await;
     }
