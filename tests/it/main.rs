@@ -19,6 +19,7 @@ mod isolation;
 mod proxy;
 mod questions;
 mod sdk;
+mod sealed;
 mod stand_ins;
 mod sweep;
 mod tenancy;

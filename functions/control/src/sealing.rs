@@ -103,6 +103,9 @@ impl Sealing<'_> {
         let Some(former) = self.store.sealed_secret(&id).await? else {
             return Ok(Renewed::ByAnother);
         };
+        if former.key_id == ring.current() {
+            return Ok(Renewed::ByAnother);
+        }
         let row: Sealed = match ring.renew(&id, &former)? {
             Ok(row) => row,
             Err(unopened) => return Ok(failed(Some(former.version), &unopened.to_string())),
