@@ -3,6 +3,7 @@
 
 mod cache;
 mod config;
+pub mod fuzz;
 mod keyring;
 mod name;
 mod opening;
