@@ -252,6 +252,30 @@ mod tests {
     }
 
     #[test]
+    fn each_part_of_the_identity_counts_and_where_it_ends() {
+        let identity = |organization: &str, name: &str, version, key_id: &str| {
+            let row = Sealed {
+                version,
+                key_id: key_id.into(),
+                sealed: vec![],
+            };
+            identity(&id(organization, name), &row).as_ref().to_vec()
+        };
+        let all = [
+            identity("a", "keys/x", 1, "k"),
+            identity("b", "keys/x", 1, "k"),
+            identity("a", "keys/y", 1, "k"),
+            identity("a", "keys/x", 2, "k"),
+            identity("a", "keys/x", 1, "l"),
+            identity("ak", "keys/x", 1, "k"),
+            identity("a", "keys/xk", 1, ""),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+    }
+
+    #[test]
     fn each_organization_and_each_ring_has_keys_of_its_own() {
         let key = |byte: u8| Key::init_with(|| [byte; 32]);
         let (a, b) = (id("a", "keys/x"), id("b", "keys/x"));
