@@ -1,13 +1,12 @@
-//! Sealed secrets: written, listed, deleted, and sealed again under the current key. No value is given back.
+//! Sealed secrets: written, and sealed again under the current key. No value is given back.
 
-use crate::command::{DeleteSecret, GetSecret, ListSecrets, PutSecret, Reseal};
+use crate::command::{PutSecret, Reseal};
 use postern::secret::{Freshness, Keyring, Sealed, SealedId, SealedName};
-use postern::store::{ListedSecret, StaleSecret, Written};
-use postern::wire::answer::rfc3339;
+use postern::store::{StaleSecret, Written};
 use postern::{Code, Error, Secrets, Store};
 use serde_json::{Value, json};
 
-/// Items on a page of a list, and rows that a search for stale ones returns.
+/// Rows that one search for stale ones returns.
 const PAGE: i64 = 100;
 /// How often a write is tried whose row others change at the same time.
 const TRIES: usize = 10;
@@ -123,43 +122,6 @@ impl Sealing<'_> {
     async fn keyring(&self) -> Result<Keyring, Error> {
         Ok(self.secrets.keyring(Freshness::Fresh).await?)
     }
-
-    /// `list_secrets`
-    pub(crate) async fn list(&self, list: &ListSecrets) -> Result<Value, Error> {
-        let after = list.after.as_deref();
-        let page = self
-            .store
-            .secret_list(&list.organization_id, after, PAGE)
-            .await?;
-        let more = i64::try_from(page.len()).is_ok_and(|length| length == PAGE);
-        let next = page.last().filter(|_| more).map(|last| last.name.clone());
-        let items: Vec<Value> = page.iter().map(item).collect();
-        let mut answer = json!({"items": items});
-        if let Some(next) = next {
-            answer["next"] = next.into();
-        }
-        Ok(answer)
-    }
-
-    /// `get_secret`
-    pub(crate) async fn get(&self, get: &GetSecret) -> Result<Value, Error> {
-        let found = self.store.secret_get(&get.organization_id, &get.name);
-        let found = found.await?.ok_or_else(|| {
-            Error::new(
-                Code::NotFound,
-                "the organization has no sealed secret of this name",
-            )
-        })?;
-        Ok(item(&found))
-    }
-
-    /// `delete_secret`
-    pub(crate) async fn delete(&self, delete: &DeleteSecret) -> Result<(), Error> {
-        self.store
-            .secret_delete(&delete.organization_id, &delete.name)
-            .await?;
-        Ok(())
-    }
 }
 
 /// What became of a row that was not under the current key.
@@ -169,13 +131,4 @@ enum Renewed {
     ByAnother,
     /// It cannot be opened. It stays as it is.
     Failed,
-}
-
-fn item(secret: &ListedSecret) -> Value {
-    json!({
-        "name": secret.name,
-        "version": secret.version,
-        "key_id": secret.key_id,
-        "updated_at": rfc3339(secret.updated_at),
-    })
 }

@@ -4,22 +4,8 @@ use super::administration::unknown_owner;
 use super::row::{Columns, one};
 use super::{Parameter, Store, StoreError, Written};
 use crate::id::OrganizationId;
-use crate::secret::{Permit, Sealed, SealedId, SealedName, SealedRows};
-use time::OffsetDateTime;
+use crate::secret::{Permit, Sealed, SealedId, SealedRows};
 use tokio_postgres::{Row, types::Type};
-
-/// What is shown of a sealed secret.
-#[derive(Debug)]
-pub struct ListedSecret {
-    /// Its name.
-    pub name: String,
-    /// Counts its writes.
-    pub version: i64,
-    /// The key that it is sealed with.
-    pub key_id: String,
-    /// When it was last written.
-    pub updated_at: OffsetDateTime,
-}
 
 /// A sealed secret that is not under the current key: where the next search goes on.
 #[derive(Debug)]
@@ -109,57 +95,4 @@ impl Store {
         };
         rows.iter().map(read).collect()
     }
-
-    /// An organization's sealed secrets, by name, after that name.
-    pub async fn secret_list(
-        &self,
-        organization: &OrganizationId,
-        after: Option<&str>,
-        limit: i64,
-    ) -> Result<Vec<ListedSecret>, StoreError> {
-        let parameters: [Parameter<'_>; 3] = [
-            (&organization.as_str(), Type::TEXT),
-            (&after, Type::TEXT),
-            (&limit, Type::INT8),
-        ];
-        let rows = self.call("secret_list_1", &parameters).await?;
-        rows.iter().map(listed).collect()
-    }
-
-    /// One of them.
-    pub async fn secret_get(
-        &self,
-        organization: &OrganizationId,
-        name: &SealedName,
-    ) -> Result<Option<ListedSecret>, StoreError> {
-        let parameters: [Parameter<'_>; 2] = [
-            (&organization.as_str(), Type::TEXT),
-            (&name.as_str(), Type::TEXT),
-        ];
-        let rows = self.call("secret_get_1", &parameters).await?;
-        rows.first().map(listed).transpose()
-    }
-
-    /// Deletes a sealed secret, if there is one.
-    pub async fn secret_delete(
-        &self,
-        organization: &OrganizationId,
-        name: &SealedName,
-    ) -> Result<(), StoreError> {
-        let parameters: [Parameter<'_>; 2] = [
-            (&organization.as_str(), Type::TEXT),
-            (&name.as_str(), Type::TEXT),
-        ];
-        self.call("secret_delete_1", &parameters).await?;
-        Ok(())
-    }
-}
-
-fn listed(row: &Row) -> Result<ListedSecret, StoreError> {
-    Ok(ListedSecret {
-        name: row.column("name")?,
-        version: row.column("version")?,
-        key_id: row.column("key_id")?,
-        updated_at: row.column("updated_at")?,
-    })
 }

@@ -3,7 +3,6 @@
 use postern::authority::Platform;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::provider::AuthType;
-use postern::question::GrantPattern;
 use postern::secret::SealedName;
 use postern::{AgentId, ConnectionId, DeploymentName, OrganizationId, ProviderId, UserId};
 use secrecy::{ExposeSecret, SecretString};
@@ -53,29 +52,6 @@ pub struct RevokeWorkerToken {
     /// When the token expires (RFC 3339). The revocation is stored at least until then.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
-}
-
-/// `revoke_grant`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeGrant {
-    /// The agent's organization.
-    pub organization_id: OrganizationId,
-    /// The agent whose grant or denial is deleted.
-    pub agent_id: AgentId,
-    /// The pattern of the grant: `/mcp/{server}/tools/{tool}` or `host:{host}`.
-    pub pattern: GrantPattern,
-}
-
-/// `delete_policy`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeletePolicy {
-    /// The organization that owns the policy.
-    pub organization_id: OrganizationId,
-    /// The agent whose policy is deleted; without one it is the policy for all agents of the organization.
-    #[serde(default)]
-    pub agent_id: Option<AgentId>,
 }
 
 /// `explain`
@@ -207,37 +183,6 @@ pub struct Reseal {
     /// The most secrets to seal again, 100 by default.
     #[serde(default = "a_hundred")]
     pub limit: u32,
-}
-
-/// `list_secrets`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListSecrets {
-    /// The organization that owns the secrets.
-    pub organization_id: OrganizationId,
-    /// The name after which the page begins: the `next` of the page before.
-    #[serde(default)]
-    pub after: Option<String>,
-}
-
-/// `get_secret`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GetSecret {
-    /// The organization that owns the secret.
-    pub organization_id: OrganizationId,
-    /// The secret's name.
-    pub name: SealedName,
-}
-
-/// `delete_secret`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeleteSecret {
-    /// The organization that owns the secret.
-    pub organization_id: OrganizationId,
-    /// The secret's name.
-    pub name: SealedName,
 }
 
 /// `mint_placeholder`
