@@ -78,6 +78,23 @@ create table sealed_secrets (
 comment on table sealed_secrets is 'Secrets under a key of the ring in Secrets Manager. A row that was moved or altered does not open.';
 create index sealed_secrets_by_key on sealed_secrets (key_id, organization_id, name);
 
+create table providers (
+    organization_id text not null references organizations (id) on delete cascade,
+    slug text not null constraint providers_slug_valid
+        check (slug ~ '^[A-Za-z0-9_.-]{1,64}$' and slug not in ('.', '..', 'health')),
+    -- The name that profiles use.
+    provider_id text not null,
+    base_url text not null,
+    auth jsonb not null,
+    oauth_auth jsonb,
+    options jsonb not null default '{}',
+    created_at timestamptz not null default now(),
+    -- What a grant names.
+    host text generated always as (lower(substring(base_url from '^[A-Za-z]+://(\[[^]]*\]|[^/:?#@]*)'))) stored,
+    primary key (organization_id, slug)
+);
+comment on table providers is 'Tenants'' own providers. Each is seen by its organization alone.';
+
 create table revoked_tokens (
     -- No foreign key: an organization's successor of the same name must not inherit the token.
     organization_id text not null,

@@ -34,10 +34,9 @@ declare
     v_table text;
 begin
     foreach v_table in array array[
-        'organizations', 'agents', 'placeholders', 'auth_profiles', 'sealed_secrets', 'revoked_tokens',
-        'deployment_revocations',
-        'egress_policies', 'egress_verdicts', 'grants', 'connections', 'pending_interactions', 'ended_interactions',
-        'deliveries'
+        'organizations', 'agents', 'placeholders', 'auth_profiles', 'sealed_secrets', 'providers', 'revoked_tokens',
+        'deployment_revocations', 'egress_policies', 'egress_verdicts', 'grants', 'connections',
+        'pending_interactions', 'ended_interactions', 'deliveries'
     ] loop
         execute format('alter table postern.%I enable row level security, force row level security', v_table);
     end loop;
@@ -59,6 +58,9 @@ create policy tenant on postern.auth_profiles to postern_proxy_owner, postern_co
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
 create policy tenant on postern.sealed_secrets to postern_control_owner
+    using (organization_id = current_setting('postern.organization', true))
+    with check (organization_id = current_setting('postern.organization', true));
+create policy tenant on postern.providers to postern_proxy_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
 create policy tenant on postern.revoked_tokens to postern_proxy_owner, postern_webhooks_owner, postern_control_owner
@@ -143,8 +145,8 @@ grant usage on schema postern to postern_proxy_owner, postern_webhooks_owner, po
     postern_control_owner, postern_finder, postern_remover, postern_courier;
 
 grant select (id, system_providers) on postern.organizations to postern_proxy_owner;
-grant select on postern.agents, postern.auth_profiles, postern.revoked_tokens, postern.deployment_revocations,
-    postern.egress_policies, postern.grants, postern.connections to postern_proxy_owner;
+grant select on postern.agents, postern.auth_profiles, postern.providers, postern.revoked_tokens,
+    postern.deployment_revocations, postern.egress_policies, postern.grants, postern.connections to postern_proxy_owner;
 grant select (token_hash, organization_id, agent_id, user_id, secret_ref, deployment_name, allowed_hosts, expires_at)
     on postern.placeholders to postern_proxy_owner;
 grant select, insert, update on postern.egress_verdicts to postern_proxy_owner;
@@ -173,6 +175,7 @@ grant select, insert, update (system_providers), delete on postern.organizations
 grant select, insert, delete on postern.agents to postern_control_owner;
 grant select, insert, update on postern.auth_profiles, postern.connections, postern.revoked_tokens,
     postern.deployment_revocations to postern_control_owner;
+grant select, insert, update, delete on postern.providers to postern_control_owner;
 -- It finds a placeholder by its hash, and shows no hash.
 grant select, insert, delete on postern.placeholders to postern_control_owner;
 grant select, insert, update, delete on postern.egress_policies to postern_control_owner;

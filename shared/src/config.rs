@@ -157,6 +157,14 @@ impl Env {
         }
     }
 
+    /// A duration in whole milliseconds that may not be zero, if there is one.
+    pub fn bound_if_set(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
+        match self.get(variable)? {
+            Some(_) => self.bound(variable, 1).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A count of at least one.
     pub fn count(&self, variable: &'static str, default: u32) -> Result<u32, ConfigError> {
         match self.number(variable, default)? {

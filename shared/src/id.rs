@@ -130,6 +130,8 @@ ids! {
     DeploymentName: visible;
     /// A provider of APIs, as profiles and entitlements name it; the last segment of its system key's name.
     ProviderId: slug;
+    /// A provider's name in the proxy's path.
+    Slug: slug;
     /// A worker token's `jti`.
     TokenId: visible;
     /// A credential profile within its organization.
@@ -138,6 +140,13 @@ ids! {
     InteractionId: interaction;
     /// Tells the card of one content of an interaction from the cards of its other contents.
     Revision: revision;
+}
+
+impl From<Slug> for ProviderId {
+    /// The id of a provider that has no other.
+    fn from(slug: Slug) -> Self {
+        Self(slug.0)
+    }
 }
 
 impl From<ChannelId> for ConversationId {

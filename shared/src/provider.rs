@@ -1,343 +1,387 @@
-//! Providers, as data.
+//! Providers, as data: where an API is, and how it takes a credential.
 
-use crate::config::{ConfigError, Env, malformed, malformed_json};
-use crate::error::{Code, Error};
+mod auth;
+mod base_url;
+mod injection;
+mod list;
+mod new;
+mod sigv4;
+mod written;
+
+pub use auth::{Auth, AuthType, AwsScope, KeyHeader, MemberHeader, Segment, Shape, WrittenAuth};
+pub use injection::{Injection, OfClient};
+pub use list::Providers;
+pub use new::NewProvider;
+pub use sigv4::Signer;
+pub use written::{WrittenOptions, WrittenShape};
+
 use crate::host::HostName;
-use crate::id::ProviderId;
-use crate::literal::literals;
+use crate::id::{ProviderId, Slug};
 use crate::policy::Target;
-use http::{HeaderName, HeaderValue, Uri};
-use secrecy::{ExposeSecret, SecretString};
+use base_url::BaseUrl;
+use http::{HeaderName, StatusCode, Uri};
 use serde::Deserialize;
-use std::collections::HashMap;
+use serde_json::Value;
 
-const BUILT_IN: &str = include_str!("providers.json");
-const VARIABLE: &str = "PROVIDERS";
+/// Whether an API of this base URL is at this host and port.
+pub fn is_at(base_url: &str, target: &Target) -> bool {
+    BaseUrl::parse(base_url).is_ok_and(|base| base.is_at(target))
+}
 
-/// A provider: where its API is, and how it takes a credential.
+const CHAT_PATH: &str = "/v1/chat/completions";
+
+/// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them, and
+/// nothing that stands in them is forwarded.
+const KEY_HEADERS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
+
+/// A provider, the operator's or a tenant's own.
 #[derive(Debug, Clone)]
 pub struct Provider {
     /// The name in the proxy's path.
-    pub slug: String,
+    pub slug: Slug,
     /// The name that profiles and entitlements use.
     pub provider_id: ProviderId,
     base: BaseUrl,
-    auth: Auth,
-    oauth_auth: Option<Auth>,
-    chat_path: String,
+    checked: Checked,
 }
 
-/// A provider as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenProvider {
-    slug: String,
-    provider_id: ProviderId,
-    base_url: String,
-    auth: Auth,
-    #[serde(default)]
-    oauth_auth: Option<Auth>,
-    /// The path below `base_url` that takes OpenAI's chat completions, for the judge.
-    #[serde(default = "chat_path")]
-    chat_path: String,
-}
-
-fn chat_path() -> String {
-    "/v1/chat/completions".into()
-}
-
-/// How a credential is presented to its provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum AuthType {
-    /// As an API key.
-    ApiKey,
-    /// As an OAuth access token.
-    OAuth,
-}
-
-literals! {
-    AuthType {
-        ApiKey = "api_key",
-        OAuth = "oauth",
-    }
-}
-
-/// Where a credential goes in a request.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum Auth {
-    /// A header.
-    Header {
-        /// Its name.
-        #[serde(deserialize_with = "header_name")]
-        header: HeaderName,
-        /// What stands before the secret, such as `Bearer`.
-        #[serde(default)]
-        scheme: Option<String>,
-    },
-    /// A query parameter.
-    Query {
-        /// Its name.
-        query: String,
-    },
-}
-
-/// A secret as the value of a header, behind the scheme if there is one.
-///
-/// # Errors
-/// `secret_unavailable` where a header cannot hold it.
-pub fn header_value(scheme: Option<&str>, secret: &SecretString) -> Result<HeaderValue, Error> {
-    let unusable =
-        |_| Code::SecretUnavailable.because("the secret's value cannot stand in a header");
-    let value = match scheme {
-        Some(scheme) => HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())),
-        None => HeaderValue::from_str(secret.expose_secret()),
-    };
-    let mut value = value.map_err(unusable)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// A provider's address, parsed once.
+/// A shape that obeys its rules.
 #[derive(Debug, Clone)]
-struct BaseUrl {
-    /// Without a slash at its end.
-    text: String,
-    /// What a request to it would be compared with.
-    target: Target,
+struct Checked {
+    auth: Auth,
+    oauth_auth: Option<Auth>,
+    bad_key: Vec<u16>,
+    form: Option<String>,
+    chat_path: String,
 }
 
-impl BaseUrl {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        const RULE: &str =
-            "a base_url must be http(s)://host[:port][/path] without user, query or fragment";
-        let uri: Uri = text.parse().map_err(|_| RULE)?;
-        let authority = uri.authority().ok_or(RULE)?;
-        if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') {
-            return Err(RULE);
+/// A tenant's provider as the database holds it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProviderRow {
+    /// The name in the proxy's path.
+    pub slug: Slug,
+    /// The name that profiles use.
+    pub provider_id: ProviderId,
+    base_url: String,
+    host: Option<String>,
+    auth: Value,
+    oauth_auth: Option<Value>,
+    options: Value,
+}
+
+impl ProviderRow {
+    /// The provider. `put_provider` writes only rows that have one.
+    ///
+    /// # Errors
+    /// The rule that the row breaks.
+    pub fn read(self) -> Result<Provider, String> {
+        let written = |error: serde_json::Error| error.to_string();
+        let shape = WrittenShape {
+            auth: serde_json::from_value(self.auth).map_err(written)?,
+            oauth_auth: self
+                .oauth_auth
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(written)?,
+            options: serde_json::from_value(self.options).map_err(written)?,
+        };
+        let provider = Provider::new(self.slug, self.provider_id, &self.base_url, &shape)?;
+        // The database looked a person's decision up by its own reading of the address.
+        if self.host.as_deref() != Some(provider.host().as_str()) {
+            return Err("the host of base_url is not in its normal form".into());
         }
-        Ok(Self {
-            text: text.trim_end_matches('/').to_owned(),
-            target: Target::from_uri(&uri, "GET").ok_or(RULE)?,
-        })
+        Ok(provider)
     }
 }
-
-/// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them.
-const KEY_HEADERS: [&str; 2] = ["x-api-key", "x-goog-api-key"];
 
 impl Provider {
-    fn check(written: WrittenProvider) -> Result<Self, &'static str> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let slug = written.slug;
-        if slug.is_empty() || !slug.bytes().all(plain) || slug == "health" {
-            return Err("a slug must be of A-Z a-z 0-9 - _ . and not `health`");
-        }
-        if !written.chat_path.starts_with('/') {
-            return Err("a chat_path must begin with /");
-        }
+    /// A provider of this shape at this address.
+    ///
+    /// # Errors
+    /// The rule that the address or the shape breaks.
+    pub fn new(
+        slug: Slug,
+        provider_id: ProviderId,
+        base_url: &str,
+        shape: &WrittenShape,
+    ) -> Result<Self, &'static str> {
         Ok(Self {
             slug,
-            provider_id: written.provider_id,
-            base: BaseUrl::parse(&written.base_url)?,
-            auth: written.auth,
-            oauth_auth: written.oauth_auth,
-            chat_path: written.chat_path,
+            provider_id,
+            base: BaseUrl::parse(base_url)?,
+            checked: Self::check(shape)?,
         })
     }
 
-    /// Where a credential of this type goes.
+    fn check(shape: &WrittenShape) -> Result<Checked, &'static str> {
+        let WrittenShape {
+            auth,
+            oauth_auth,
+            options,
+        } = shape;
+        let auth = Auth::check(auth, &options.constants)?;
+        let oauth_auth = oauth_auth
+            .as_ref()
+            .map(|auth| Auth::check(auth, &options.constants))
+            .transpose()?;
+        let is_path = |auth: &Auth| matches!(auth.shape, Shape::Path(_));
+        if is_path(&auth) && oauth_auth.is_some() || oauth_auth.as_ref().is_some_and(is_path) {
+            return Err("a provider that takes its credential in the path takes it there alone");
+        }
+        let chat_path = options.chat_path.as_deref().unwrap_or(CHAT_PATH);
+        if !chat_path.starts_with('/') {
+            return Err("a chat_path must begin with /");
+        }
+        let bad_key = options.bad_key.clone().unwrap_or(vec![401]);
+        if bad_key.len() > 8 || bad_key.iter().any(|status| !(400..500).contains(status)) {
+            return Err("bad_key is a list of at most 8 statuses from 400 to 499");
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let field = |form: &String| (1..=64).contains(&form.len()) && form.bytes().all(plain);
+        if !options.form.iter().all(field) {
+            return Err("a form is a field's name, 1 to 64 of A-Z a-z 0-9 - . _");
+        }
+        Ok(Checked {
+            auth,
+            oauth_auth,
+            bad_key,
+            form: options.form.clone(),
+            chat_path: chat_path.to_owned(),
+        })
+    }
+
+    /// How a credential of this type is sent.
     pub fn auth(&self, auth_type: AuthType) -> &Auth {
         match auth_type {
-            AuthType::ApiKey => &self.auth,
-            AuthType::OAuth => self.oauth_auth.as_ref().unwrap_or(&self.auth),
+            AuthType::ApiKey => &self.checked.auth,
+            AuthType::OAuth => self
+                .checked
+                .oauth_auth
+                .as_ref()
+                .unwrap_or(&self.checked.auth),
         }
     }
 
-    /// The query parameter in which the provider takes its key, if it does.
-    pub fn query_parameter(&self) -> Option<&str> {
-        match &self.auth {
-            Auth::Header { .. } => None,
-            Auth::Query { query } => Some(query),
-        }
+    fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let all = [Some(&self.checked.auth), self.checked.oauth_auth.as_ref()];
+        all.into_iter().flatten().map(|auth| &auth.shape)
     }
 
-    /// Whether a credential is read from this header, apart from `authorization`, and never forwarded: the
-    /// provider's own, or one that common clients use.
+    /// Whether a credential is read from this header, and nothing that stands in it is forwarded: the provider's own,
+    /// or one that common clients use.
     pub fn takes_key_in(&self, header: &HeaderName) -> bool {
-        let own = [Some(&self.auth), self.oauth_auth.as_ref()];
-        let is_own = |auth: &Auth| match auth {
-            Auth::Header { header: own, .. } => own == header,
-            Auth::Query { .. } => false,
-        };
-        KEY_HEADERS.iter().any(|name| header == name) || own.into_iter().flatten().any(is_own)
+        KEY_HEADERS.contains(&header.as_str())
+            || self.shapes().any(|shape| shape.takes_header(header))
+    }
+
+    /// Whether the provider takes its credential in the query parameter of this name.
+    pub fn takes_key_in_query(&self, name: &str) -> bool {
+        self.shapes()
+            .any(|shape| matches!(shape, Shape::Query(own) if own == name))
+    }
+
+    /// The path's segment that holds the credential, if one does.
+    pub fn key_segment(&self) -> Option<&Segment> {
+        self.shapes().find_map(|shape| match shape {
+            Shape::Path(segment) => Some(segment),
+            _ => None,
+        })
+    }
+
+    /// Whether clients sign their requests as AWS's do.
+    pub fn takes_signatures(&self) -> bool {
+        self.shapes()
+            .any(|shape| matches!(shape, Shape::AwsSigV4(_)))
+    }
+
+    /// Whether the provider takes HTTP Basic, so that its clients may wait for that challenge.
+    pub fn takes_basic(&self) -> bool {
+        self.shapes().any(Shape::is_basic)
     }
 
     /// The schemes that the provider's own credentials have in this header, such as `Token`.
     pub fn schemes_in(&self, header: &HeaderName) -> impl Iterator<Item = &str> {
-        let own = [Some(&self.auth), self.oauth_auth.as_ref()];
-        own.into_iter()
-            .flatten()
-            .filter_map(move |auth| match auth {
-                Auth::Header {
-                    header: own,
-                    scheme,
-                } if own == header => scheme.as_deref(),
-                Auth::Header { .. } | Auth::Query { .. } => None,
-            })
+        self.shapes().filter_map(move |shape| match shape {
+            Shape::Header(own) if own.header == header => own.scheme.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// The form field in which clients may send their placeholder.
+    pub fn form_field(&self) -> Option<&str> {
+        self.checked.form.as_deref()
+    }
+
+    /// Whether this answer may say that the credential is bad.
+    pub fn says_bad_key(&self, status: StatusCode) -> bool {
+        self.checked.bad_key.contains(&status.as_u16())
+    }
+
+    /// Where a placeholder may stand, for people.
+    pub fn places(&self) -> String {
+        let mut places: Vec<String> = KEY_HEADERS.iter().map(|name| format!("`{name}`")).collect();
+        for shape in self.shapes() {
+            match shape {
+                Shape::Header(own) => places.push(format!("`{}`", own.header)),
+                Shape::Headers(all) => {
+                    places.extend(all.iter().map(|own| format!("`{}`", own.header)));
+                }
+                Shape::Query(name) => places.push(format!("the query parameter `{name}`")),
+                Shape::Path(own) => {
+                    let segment = own.with("<placeholder>");
+                    places.push(format!("the path's first segment, as {segment}"));
+                }
+                Shape::BasicPassword(_) | Shape::BasicUsername | Shape::AwsSigV4(_) => {}
+            }
+        }
+        let form = self.form_field();
+        places.extend(form.map(|name| format!("the form field `{name}`")));
+        let mut seen = std::collections::HashSet::new();
+        places.retain(|place| seen.insert(place.clone()));
+        places.join(", ")
     }
 
     /// The address to which `/{rest}` is added, without a slash at its end.
     pub fn base_url(&self) -> &str {
-        &self.base.text
+        self.base.text()
+    }
+
+    /// The part of an absolute address, or of one without a host, that lies below the base URL: empty, or from its
+    /// slash or question mark on. `None` for every other address.
+    pub fn below<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let path = if address.starts_with('/') && !address.starts_with("//") {
+            address
+        } else {
+            let plain = address.split('#').next().unwrap_or_default();
+            let uri: Uri = plain.parse().ok()?;
+            let target = Target::from_uri(&uri, "GET")?;
+            let own = self.base.target();
+            let same =
+                (own.scheme, &own.host, own.port) == (target.scheme, &target.host, target.port);
+            let authority = uri
+                .authority()
+                .filter(|own| same && !own.as_str().contains('@'))?;
+            let at = address.find("://")? + "://".len() + authority.as_str().len();
+            address.get(at..)?
+        };
+        let rest = path.strip_prefix(self.base.path())?;
+        (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
 
     /// The address that takes OpenAI's chat completions.
     pub fn chat_url(&self) -> String {
-        format!("{}{}", self.base_url(), self.chat_path)
+        format!("{}{}", self.base_url(), self.checked.chat_path)
     }
 
-    /// Whether the provider's API is at this host and port. The scheme is not compared: a tunnel does not
-    /// show it.
+    /// Whether the provider's API is at this host and port.
     pub fn is_at(&self, target: &Target) -> bool {
-        let own = &self.base.target;
-        (&own.host, own.port) == (&target.host, target.port)
+        self.base.is_at(target)
     }
 
     /// The host of its address.
     pub fn host(&self) -> &HostName {
-        &self.base.target.host
-    }
-}
-
-fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    name.parse()
-        .map_err(|_| serde::de::Error::custom("not a header name"))
-}
-
-/// Every provider by its slug.
-#[derive(Debug)]
-pub struct Providers(HashMap<String, Provider>);
-
-impl Providers {
-    /// The built-in list, and the operator's `PROVIDERS`, which add to it or replace entries by slug.
-    ///
-    /// # Errors
-    /// Where `PROVIDERS` is malformed.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let list = |text: &str| {
-            serde_json::from_str::<Vec<WrittenProvider>>(text)
-                .map_err(|error| malformed_json(VARIABLE, &error))
-        };
-        let built_in = list(BUILT_IN)?;
-        let own = env
-            .get(VARIABLE)?
-            .map(list)
-            .transpose()?
-            .unwrap_or_default();
-        let mut all = HashMap::new();
-        for written in built_in.into_iter().chain(own) {
-            let provider = Provider::check(written).map_err(|error| malformed(VARIABLE, error))?;
-            all.insert(provider.slug.clone(), provider);
-        }
-        Ok(Self(all))
-    }
-
-    /// The provider of this slug.
-    pub fn get(&self, slug: &str) -> Option<&Provider> {
-        self.0.get(slug)
-    }
-
-    /// Every provider, in no order.
-    pub fn all(&self) -> impl Iterator<Item = &Provider> {
-        self.0.values()
+        self.base.host()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn a_way_to_present_a_credential_is_read_back_from_its_name() {
-        crate::literal::assert_read_back(&AuthType::ALL, AuthType::as_str);
+    fn provider(base_url: &str, shape: Value) -> Provider {
+        let slug = Slug::parse("p").unwrap();
+        let shape = serde_json::from_value(shape).unwrap();
+        Provider::new(slug.clone(), slug.into(), base_url, &shape).unwrap()
     }
 
     #[test]
-    fn the_built_in_list_is_sound_and_https() {
-        let providers = Providers::from_env(&Env::from_pairs([])).unwrap();
-        for slug in [
-            "openai",
-            "anthropic",
-            "gemini",
-            "openrouter",
-            "groq",
-            "mistral",
-            "deepseek",
-            "xai",
-            "together",
-            "fireworks",
-            "cohere",
-            "perplexity",
-            "github",
-            "slack",
-        ] {
-            assert!(
-                providers
-                    .get(slug)
-                    .is_some_and(|p| p.base_url().starts_with("https://")),
-                "{slug}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_operators_list_adds_and_replaces() {
-        let own = r#"[{"slug":"openai","provider_id":"mine","base_url":"http://127.0.0.1:81/x/","auth":{"query":"key"}}]"#;
-        let providers = Providers::from_env(&Env::from_pairs([(VARIABLE, own)])).unwrap();
-        let openai = providers.get("openai").unwrap();
-        assert_eq!(
-            (openai.host().as_str(), openai.base_url()),
-            ("127.0.0.1", "http://127.0.0.1:81/x")
+    fn a_key_is_read_from_the_providers_own_places_and_from_common_ones() {
+        let gitlab = provider(
+            "https://g.example",
+            json!({"auth": {"header": "private-token"}, "oauth_auth": {"header": "x-oauth", "scheme": "Token"}}),
         );
-        assert_eq!(openai.query_parameter(), Some("key"));
-    }
-
-    #[test]
-    fn a_key_is_read_from_the_providers_own_header_and_from_common_ones() {
-        let own = r#"[{"slug":"gitlab","provider_id":"gitlab","base_url":"https://g.example","auth":{"header":"private-token"},
-            "oauth_auth":{"header":"x-oauth"}}]"#;
-        let providers = Providers::from_env(&Env::from_pairs([(VARIABLE, own)])).unwrap();
-        let takes = |slug, header: &'static str| {
-            let header = HeaderName::from_static(header);
-            providers.get(slug).unwrap().takes_key_in(&header)
-        };
-        for header in ["private-token", "x-oauth", "x-api-key", "x-goog-api-key"] {
-            assert!(takes("gitlab", header), "{header}");
-        }
-        assert!(!takes("openai", "private-token"));
-    }
-
-    #[test]
-    fn a_malformed_list_names_the_variable() {
-        for own in [
-            "{}",
-            r#"[{"slug":"a b","provider_id":"x","base_url":"https://x","auth":{"query":"k"}}]"#,
-            r#"[{"slug":"a","provider_id":"x","base_url":"ftp://x","auth":{"query":"k"}}]"#,
-            r#"[{"slug":"a","provider_id":"x","base_url":"https://u@x","auth":{"query":"k"}}]"#,
-            r#"[{"slug":"a","provider_id":"x","base_url":"https://x","auth":{"header":"a b"}}]"#,
-            r#"[{"slug":"a","provider_id":"x","base_url":"https://x/#y","auth":{"query":"k"}}]"#,
-            r#"[{"slug":"a","provider_id":"x/y","base_url":"https://x","auth":{"query":"k"}}]"#,
+        let takes = |header: &'static str| gitlab.takes_key_in(&HeaderName::from_static(header));
+        for header in [
+            "private-token",
+            "x-oauth",
+            "x-api-key",
+            "x-goog-api-key",
+            "api-key",
+            "authorization",
         ] {
-            assert_eq!(
-                Providers::from_env(&Env::from_pairs([(VARIABLE, own)]))
-                    .unwrap_err()
-                    .variable,
-                VARIABLE,
-                "{own}"
-            );
+            assert!(takes(header), "{header}");
+        }
+        assert!(!takes("x-other"));
+        let x_oauth = HeaderName::from_static("x-oauth");
+        assert_eq!(gitlab.schemes_in(&x_oauth).collect::<Vec<_>>(), ["Token"]);
+        assert_eq!(
+            gitlab.places(),
+            "`authorization`, `x-api-key`, `x-goog-api-key`, `api-key`, `private-token`, `x-oauth`"
+        );
+        let telegram = provider(
+            "https://t.example",
+            json!({"auth": {"path": "bot{secret}"}, "options": {"form": "token"}}),
+        );
+        assert!(
+            telegram
+                .places()
+                .ends_with("the path's first segment, as bot<placeholder>, the form field `token`")
+        );
+    }
+
+    #[test]
+    fn an_address_below_the_base_url_is_told_from_every_other() {
+        let own = provider("https://API.example/v1", json!({"auth": {"query": "key"}}));
+        for (address, below) in [
+            ("https://api.example/v1/x?page=2", Some("/x?page=2")),
+            ("https://api.example:443/v1", Some("")),
+            ("HTTPS://API.EXAMPLE./v1?x#y", Some("?x#y")),
+            ("https://api.example/v1#y", Some("#y")),
+            ("/v1/x", Some("/x")),
+            ("/v10/x", None),
+            ("/", None),
+            ("//api.example/v1/x", None),
+            ("x", None),
+            ("", None),
+            ("https://api.example/v10/x", None),
+            ("https://api.example/", None),
+            ("http://api.example/v1/x", None),
+            ("https://api.example:8443/v1/x", None),
+            ("https://api.example.evil/v1/x", None),
+            ("https://api.example@evil.example/v1/x", None),
+            ("https://evil@api.example/v1/x", None),
+        ] {
+            assert_eq!(own.below(address), below, "{address}");
+        }
+        let root = provider("https://api.example", json!({"auth": {"query": "key"}}));
+        assert_eq!(root.below("https://api.example"), Some(""));
+        assert_eq!(root.below("https://api.example/x"), Some("/x"));
+        assert_eq!(root.below("//evil.example/x"), None);
+    }
+
+    #[test]
+    fn a_row_is_read_or_says_what_is_wrong() {
+        let row = |base_url: &str, auth: Value, options: Value| {
+            let row = json!({"slug": "p", "provider_id": "q", "base_url": base_url, "host": "a.example", "auth": auth,
+                "oauth_auth": null, "options": options});
+            serde_json::from_value::<ProviderRow>(row).unwrap().read()
+        };
+        let auth = json!({"query": "key"});
+        let read = row("https://a.example", auth.clone(), json!({"bad_key": [400]})).unwrap();
+        assert!(
+            read.says_bad_key(StatusCode::BAD_REQUEST)
+                && !read.says_bad_key(StatusCode::UNAUTHORIZED)
+        );
+        for faulty in [
+            row("https://u@a.example", auth.clone(), json!({})),
+            row("https://b.example", auth.clone(), json!({})),
+            row("https://a.example", json!({}), json!({})),
+            row("https://a.example", json!([]), json!({})),
+            row("https://a.example", auth.clone(), json!({"typo": 1})),
+            row("https://a.example", auth, json!(null)),
+        ] {
+            assert!(faulty.is_err());
         }
     }
 }

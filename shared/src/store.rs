@@ -20,6 +20,7 @@ mod minted;
 mod policy;
 mod pool;
 mod position;
+mod provider;
 mod record;
 mod row;
 mod sealed;

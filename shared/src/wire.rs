@@ -4,6 +4,7 @@ mod address;
 pub mod answer;
 pub mod client;
 pub mod event;
+pub mod headers;
 mod hosts;
 pub mod tls;
 

@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
 mod attacks;
+mod clients;
 mod cold_start;
 mod control;
 mod database;
@@ -18,7 +19,6 @@ mod egress;
 mod isolation;
 mod proxy;
 mod questions;
-mod sdk;
 mod sealed;
 mod stand_ins;
 mod sweep;

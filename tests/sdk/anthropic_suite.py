@@ -8,15 +8,17 @@ from suite import (
     BASE_URL,
     BINARY,
     GREETING,
+    HELLO,
+    LONG,
     PLACEHOLDER,
     UNKNOWN_PLACEHOLDER,
     Arrivals,
     active_streams,
+    base_of,
     becomes_idle,
 )
 
-BASE = f"{BASE_URL}/api/proxy/anthropic/a/agent-a"
-HELLO = [{"role": "user", "content": "hello"}]
+BASE = base_of("anthropic")
 WEATHER = [{"role": "user", "content": "What is the weather in Paris?"}]
 TOOL = {
     "name": "weather",
@@ -53,13 +55,17 @@ class AnthropicSdk(unittest.TestCase):
         bearer = anthropic.Anthropic(base_url=BASE, auth_token=PLACEHOLDER, max_retries=0, timeout=60)
         self.assertEqual(bearer.messages.create(**request()).content[0].text, GREETING)
 
+    def test_a_login_of_the_clients_own_beside_the_placeholder_is_dropped(self):
+        both = client(api_key=None, auth_token="sk-ant-oat01-foreign", default_headers={"x-api-key": PLACEHOLDER})
+        self.assertEqual(both.messages.create(**request()).content[0].text, GREETING)
+
     def test_a_streamed_call_arrives_as_it_is_sent(self):
         arrivals = Arrivals()
         with client().messages.stream(**request("sample-long")) as stream:
             for text in stream.text_stream:
                 arrivals.add(text)
             final = stream.get_final_message()
-        self.assertEqual(arrivals.text(), " ".join([GREETING] * 7))
+        self.assertEqual(arrivals.text(), LONG)
         self.assertEqual((final.content[0].text, final.stop_reason), (arrivals.text(), "end_turn"))
         self.assertTrue(arrivals.as_sent(), arrivals.times)
 
@@ -73,7 +79,7 @@ class AnthropicSdk(unittest.TestCase):
             return arrivals
 
         arrivals = asyncio.run(stream())
-        self.assertEqual(arrivals.text(), " ".join([GREETING] * 7))
+        self.assertEqual(arrivals.text(), LONG)
         self.assertTrue(arrivals.as_sent(), arrivals.times)
 
     def test_a_tool_call_goes_there_and_back(self):
@@ -104,6 +110,11 @@ class AnthropicSdk(unittest.TestCase):
         self.assertEqual((sent.size_bytes, sent.filename), (len(BINARY), "all bytes.bin"))
         self.assertEqual(own.beta.files.download(sent.id).read(), BINARY)
 
+    def test_models_are_listed_in_pages(self):
+        page = client().models.list(limit=2)
+        self.assertEqual(len(page.data), 2)
+        self.assertEqual([model.id for model in page], ["sample-a", "sample-b", "sample-c"])
+
     def test_the_providers_rate_limit_arrives_with_its_headers(self):
         with self.assertRaises(anthropic.RateLimitError) as raised:
             client().messages.create(**request("sample-429"))
@@ -116,15 +127,20 @@ class AnthropicSdk(unittest.TestCase):
         self.assertEqual(error.request_id, "req_sample_429")
         self.assertNotIn("x-postern-error", headers)
 
-    def test_the_providers_error_arrives_as_it_was_written(self):
-        for streamed in (False, True):
-            with self.assertRaises(anthropic.BadRequestError) as raised:
-                client().messages.create(**request("sample-400"), stream=streamed)
-            error = raised.exception
-            self.assertEqual(error.body["error"]["type"], "invalid_request_error")
-            self.assertEqual(error.body["error"]["message"], "prompt is too long: 9 tokens > 8 maximum")
-            self.assertEqual(error.request_id, "req_sample_400")
-            self.assertNotIn("x-postern-error", error.response.headers)
+    def test_the_providers_errors_arrive_as_they_were_written(self):
+        for status, kind, name, message in (
+            (400, anthropic.BadRequestError, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
+            (401, anthropic.AuthenticationError, "authentication_error", "This organization has been disabled."),
+            (500, anthropic.InternalServerError, "api_error", "Internal server error"),
+            (529, anthropic.InternalServerError, "overloaded_error", "Overloaded"),
+        ):
+            for streamed in (False, True):
+                with self.assertRaises(kind) as raised:
+                    client().messages.create(**request(f"sample-{status}"), stream=streamed)
+                error = raised.exception
+                self.assertEqual(error.body["error"], {"type": name, "message": message})
+                self.assertEqual(error.request_id, f"req_sample_{status}")
+                self.assertNotIn("x-postern-error", error.response.headers)
 
     def test_the_provider_is_let_go_when_the_client_hangs_up(self):
         self.assertTrue(becomes_idle(), "an earlier stream goes on")

@@ -1,15 +1,23 @@
 // The official OpenAI SDK for Node, through Postern: only the base URL and the key differ.
 
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import OpenAI, { toFile } from "openai";
+import {
+  Arrivals,
+  BASE_URL,
+  BINARY,
+  GREETING,
+  HELLO,
+  LONG,
+  PLACEHOLDER,
+  UNKNOWN_PLACEHOLDER,
+  activeStreams,
+  baseOf,
+  idle,
+  refusal,
+} from "./suite.mjs";
 
-const { POSTERN_BASE_URL, POSTERN_PLACEHOLDER, SAMPLE_URL } = process.env;
-const BETWEEN_PIECES = 60;
-const GREETING = "Hello from the sample provider.";
-const HELLO = [{ role: "user", content: "hello" }];
 const WEATHER = [{ role: "user", content: "What is the weather in Paris?" }];
 const TOOL = {
   type: "function",
@@ -22,33 +30,12 @@ const CALLED_WITH = { city: "Paris", unit: "celsius" };
 
 const client = (options = {}) =>
   new OpenAI({
-    baseURL: `${POSTERN_BASE_URL}/api/proxy/openai/a/agent-a/v1`,
-    apiKey: POSTERN_PLACEHOLDER,
+    baseURL: `${baseOf("openai")}/v1`,
+    apiKey: PLACEHOLDER,
     maxRetries: 0,
     timeout: 60_000,
     ...options,
   });
-
-const activeStreams = async () => (await (await fetch(`${SAMPLE_URL}/sample/state`)).json()).active;
-
-/** Returns when the sample provider is rid of its streams, and fails if that takes too long. */
-const idle = async () => {
-  const until = performance.now() + 30_000;
-  while ((await activeStreams()) > 0) {
-    assert.ok(performance.now() < until, "a stream goes on without a reader");
-    await pause(50);
-  }
-};
-
-/** The error of this class that a call ends with. */
-const refusal = async (call, kind) => {
-  const error = await call.then(
-    () => assert.fail("it was answered"),
-    (error) => error,
-  );
-  assert.ok(error instanceof kind, String(error));
-  return error;
-};
 
 test("a plain call is answered", async () => {
   const completion = await client().chat.completions.create({ model: "sample", messages: HELLO });
@@ -56,28 +43,23 @@ test("a plain call is answered", async () => {
 });
 
 test("the address without an agent serves as well", async () => {
-  const bare = client({ baseURL: `${POSTERN_BASE_URL}/api/proxy/openai/v1` });
+  const bare = client({ baseURL: `${BASE_URL}/api/proxy/openai/v1` });
   const completion = await bare.chat.completions.create({ model: "sample", messages: HELLO });
   assert.equal(completion.choices[0].message.content, GREETING);
 });
 
 test("a streamed call arrives as it is sent", async () => {
-  const texts = [];
-  const times = [];
+  const arrivals = new Arrivals();
   for await (const chunk of await client().chat.completions.create({
     model: "sample-long",
     messages: HELLO,
     stream: true,
   })) {
     if (chunk.choices[0].delta.content) {
-      texts.push(chunk.choices[0].delta.content);
-      times.push(performance.now());
+      arrivals.add(chunk.choices[0].delta.content);
     }
   }
-  assert.equal(texts.join(""), Array(7).fill(GREETING).join(" "));
-  // A buffer would have given them all at once.
-  assert.ok(texts.length > 20);
-  assert.ok(times.at(-1) - times[0] > (BETWEEN_PIECES * (times.length - 1)) / 6, String(times));
+  arrivals.assertAsSent(LONG);
 });
 
 test("a tool call goes there and back", async () => {
@@ -111,12 +93,30 @@ test("a streamed tool call goes there and back, the tool being run by the SDK", 
 });
 
 test("a file goes up and comes down byte for byte", async () => {
-  const bytes = Buffer.concat([Buffer.from([...Array(256).keys()]), randomBytes(300_000), Buffer.from("\r\n--\r\n\0")]);
   const own = client();
-  const sent = await own.files.create({ file: await toFile(bytes, "all bytes.bin"), purpose: "user_data" });
-  assert.deepEqual([sent.bytes, sent.filename, sent.purpose], [bytes.length, "all bytes.bin", "user_data"]);
+  const sent = await own.files.create({ file: await toFile(BINARY, "all bytes.bin"), purpose: "user_data" });
+  assert.deepEqual([sent.bytes, sent.filename, sent.purpose], [BINARY.length, "all bytes.bin", "user_data"]);
   const back = Buffer.from(await (await own.files.content(sent.id)).arrayBuffer());
-  assert.ok(back.equals(bytes), `${back.length} bytes came back, and not those that were sent`);
+  assert.ok(back.equals(BINARY), `${back.length} bytes came back, and not those that were sent`);
+});
+
+test("files are listed in pages", async () => {
+  const own = client();
+  const sent = [];
+  for (const number of [1, 2, 3]) {
+    const file = await toFile(Buffer.from("text"), `${number}.txt`);
+    sent.push((await own.files.create({ file, purpose: "user_data" })).id);
+  }
+  const page = await own.files.list({ limit: 2 });
+  const listed = [];
+  for await (const file of page) {
+    listed.push(file.id);
+  }
+  assert.ok(listed.length > page.data.length);
+  assert.deepEqual(
+    listed.filter((id) => sent.includes(id)),
+    sent,
+  );
 });
 
 test("the provider's rate limit arrives with its headers", async () => {
@@ -129,13 +129,18 @@ test("the provider's rate limit arrives with its headers", async () => {
   assert.equal(error.headers.get("x-postern-error"), null);
 });
 
-test("the provider's error arrives as it was written", async () => {
-  for (const stream of [false, true]) {
-    const call = client().chat.completions.create({ model: "sample-400", messages: HELLO, stream });
-    const error = await refusal(call, OpenAI.BadRequestError);
-    assert.deepEqual([error.code, error.param], ["context_length_exceeded", "messages"]);
-    assert.equal(error.error.message, "This model's maximum context length is 8 tokens.");
-    assert.equal(error.headers.get("x-postern-error"), null);
+test("the provider's errors arrive as they were written", async () => {
+  for (const [status, kind, code, message] of [
+    [400, OpenAI.BadRequestError, "context_length_exceeded", "This model's maximum context length is 8 tokens."],
+    [401, OpenAI.AuthenticationError, "organization_unverified", "Your organization must be verified."],
+    [500, OpenAI.InternalServerError, null, "The server had an error."],
+  ]) {
+    for (const stream of [false, true]) {
+      const call = client().chat.completions.create({ model: `sample-${status}`, messages: HELLO, stream });
+      const error = await refusal(call, kind);
+      assert.deepEqual([error.code, error.error.message], [code, message]);
+      assert.equal(error.headers.get("x-postern-error"), null);
+    }
   }
 });
 
@@ -153,7 +158,7 @@ test("the provider is let go when the client hangs up", async () => {
 });
 
 test("Postern's own refusal is an authentication error", async () => {
-  const stranger = client({ apiKey: `postern_secret_${randomUUID()}` });
+  const stranger = client({ apiKey: UNKNOWN_PLACEHOLDER });
   const call = stranger.chat.completions.create({ model: "sample", messages: HELLO });
   const error = await refusal(call, OpenAI.AuthenticationError);
   assert.equal(error.code, "unauthorized");

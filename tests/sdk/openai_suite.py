@@ -9,15 +9,17 @@ from suite import (
     BASE_URL,
     BINARY,
     GREETING,
+    HELLO,
+    LONG,
     PLACEHOLDER,
     UNKNOWN_PLACEHOLDER,
     Arrivals,
     active_streams,
+    base_of,
     becomes_idle,
 )
 
-BASE = f"{BASE_URL}/api/proxy/openai/a/agent-a/v1"
-HELLO = [{"role": "user", "content": "hello"}]
+BASE = base_of("openai") + "/v1"
 WEATHER = [{"role": "user", "content": "What is the weather in Paris?"}]
 TOOL = {
     "type": "function",
@@ -53,7 +55,7 @@ class OpenAiSdk(unittest.TestCase):
         for chunk in client().chat.completions.create(model="sample-long", messages=HELLO, stream=True):
             if chunk.choices[0].delta.content:
                 arrivals.add(chunk.choices[0].delta.content)
-        self.assertEqual(arrivals.text(), " ".join([GREETING] * 7))
+        self.assertEqual(arrivals.text(), LONG)
         self.assertTrue(arrivals.as_sent(), arrivals.times)
 
     def test_the_async_client_streams_too(self):
@@ -68,7 +70,7 @@ class OpenAiSdk(unittest.TestCase):
             return arrivals
 
         arrivals = asyncio.run(stream())
-        self.assertEqual(arrivals.text(), " ".join([GREETING] * 7))
+        self.assertEqual(arrivals.text(), LONG)
         self.assertTrue(arrivals.as_sent(), arrivals.times)
 
     def test_a_tool_call_goes_there_and_back(self):
@@ -113,6 +115,14 @@ class OpenAiSdk(unittest.TestCase):
         self.assertEqual((sent.bytes, sent.purpose), (len(BINARY), "user_data"))
         self.assertEqual(own.files.content(sent.id).read(), BINARY)
 
+    def test_files_are_listed_in_pages(self):
+        own = client()
+        sent = [own.files.create(file=(f"{number}.txt", b"text"), purpose="user_data").id for number in range(3)]
+        page = own.files.list(limit=2)
+        listed = [file.id for file in page]
+        self.assertGreater(len(listed), len(page.data))
+        self.assertEqual([file for file in listed if file in sent], sent)
+
     def test_the_providers_rate_limit_arrives_with_its_headers(self):
         with self.assertRaises(openai.RateLimitError) as raised:
             client().chat.completions.create(model="sample-429", messages=HELLO)
@@ -125,14 +135,19 @@ class OpenAiSdk(unittest.TestCase):
         self.assertEqual(error.request_id, "req_sample_429")
         self.assertNotIn("x-postern-error", headers)
 
-    def test_the_providers_error_arrives_as_it_was_written(self):
-        for streamed in (False, True):
-            with self.assertRaises(openai.BadRequestError) as raised:
-                client().chat.completions.create(model="sample-400", messages=HELLO, stream=streamed)
-            error = raised.exception
-            self.assertEqual((error.code, error.param), ("context_length_exceeded", "messages"))
-            self.assertEqual(error.body["message"], "This model's maximum context length is 8 tokens.")
-            self.assertNotIn("x-postern-error", error.response.headers)
+    def test_the_providers_errors_arrive_as_they_were_written(self):
+        for status, kind, code, message in (
+            (400, openai.BadRequestError, "context_length_exceeded", "This model's maximum context length is 8 tokens."),
+            (401, openai.AuthenticationError, "organization_unverified", "Your organization must be verified."),
+            (500, openai.InternalServerError, None, "The server had an error."),
+        ):
+            for streamed in (False, True):
+                with self.assertRaises(kind) as raised:
+                    client().chat.completions.create(model=f"sample-{status}", messages=HELLO, stream=streamed)
+                error = raised.exception
+                self.assertEqual((error.code, error.body["message"]), (code, message))
+                self.assertEqual(error.request_id, f"req_sample_{status}")
+                self.assertNotIn("x-postern-error", error.response.headers)
 
     def test_the_provider_is_let_go_when_the_client_hangs_up(self):
         self.assertTrue(becomes_idle(), "an earlier stream goes on")

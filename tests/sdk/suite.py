@@ -12,11 +12,24 @@ PLACEHOLDER = os.environ["POSTERN_PLACEHOLDER"]
 SAMPLE_URL = os.environ["SAMPLE_URL"]
 UNKNOWN_PLACEHOLDER = f"postern_secret_{uuid.uuid4()}"
 
+
+def address(slug):
+    """The address that takes the place of the provider's own."""
+    return f"{BASE_URL}/api/proxy/{slug}/a/agent-a"
+
+
 BETWEEN_PIECES = 0.060
 GREETING = "Hello from the sample provider."
+LONG = " ".join([GREETING] * 4)
+HELLO = [{"role": "user", "content": "hello"}]
 
 # Every byte there is, then noise, then what would end a line or a part.
 BINARY = bytes(range(256)) + random.Random(7).randbytes(300_000) + b"\r\n--\r\n\x00"
+
+
+def base_of(slug):
+    """Where the agent reaches this provider."""
+    return f"{BASE_URL}/api/proxy/{slug}/a/agent-a"
 
 
 def active_streams():

@@ -5,7 +5,7 @@ mod records;
 
 pub(crate) use fields::{
     Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection, PutOrganization, PutPolicy,
-    PutProfile, PutSecret, Reseal, RevokeDeployment, RevokeWorkerToken,
+    PutProfile, PutProvider, PutSecret, Reseal, RevokeDeployment, RevokeWorkerToken,
 };
 pub(crate) use records::List;
 
@@ -45,6 +45,8 @@ pub enum Command {
     PutSecret(PutSecret),
     /// Seals secrets again that are not under the keyring's current key.
     Reseal(Reseal),
+    /// Creates or replaces a provider of an organization's own.
+    PutProvider(PutProvider),
     /// Creates a placeholder.
     MintPlaceholder(MintPlaceholder),
     /// Deletes a deployment's placeholders and revokes its worker tokens.
@@ -111,6 +113,7 @@ impl Command {
             | Self::PutConnection(_)
             | Self::PutProfile(_)
             | Self::PutSecret(_)
+            | Self::PutProvider(_)
             | Self::RevokeDeployment(_)
             | Self::RevokeWorkerToken(_)
             | Self::Explain(_)

@@ -45,9 +45,9 @@ pub(crate) fn explain(
         | DecidedBy::Ambiguous
         | DecidedBy::Unreadable(_) => None,
     };
+    let of_provider = providers.are_at(target) || facts.has_own_provider_at(target);
     let rows = facts.policies.clone();
     let policies = Policies::resolve(facts.policies, &[]);
-    let of_provider = providers.all().any(|provider| provider.is_at(target));
     let explained = |mode| {
         let judgement = policies.judge(target, facts.grant, of_provider, mode);
         let mut explained =

@@ -112,9 +112,13 @@ impl Sealing<'_> {
         let written = self.store.sealed_secret_put(&id, Some(&former), &row);
         Ok(match written.await? {
             Some(Written::Done) => Renewed::Done,
-            Some(Written::UnknownOrganization | Written::UnknownAgent | Written::Taken) | None => {
-                Renewed::ByAnother
-            }
+            Some(
+                Written::UnknownOrganization
+                | Written::UnknownAgent
+                | Written::Taken
+                | Written::TooMany,
+            )
+            | None => Renewed::ByAnother,
         })
     }
 

@@ -36,6 +36,7 @@ pub struct App {
     pub(crate) client: Arc<GuardedClient<Full<Bytes>>>,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) total_timeout: Option<Duration>,
 }
 
 impl App {
@@ -74,6 +75,7 @@ impl App {
             client,
             header_timeout: env.bound("UPSTREAM_HEADER_TIMEOUT_MS", 840_000)?,
             idle_timeout: env.bound("UPSTREAM_IDLE_TIMEOUT_MS", 300_000)?,
+            total_timeout: env.bound_if_set("UPSTREAM_TOTAL_TIMEOUT_MS")?,
             store: base.store,
             secrets: base.secrets,
         })

@@ -1,12 +1,14 @@
 //! A call to a provider: what came in, and where it goes. A policy decides on exactly what is sent.
 
-use crate::credential::is_parameter;
+use crate::credential::without_form_credential;
+use bytes::Bytes;
 use http::Uri;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use postern::policy::Target;
 use postern::provider::Provider;
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
+use std::borrow::Cow;
 
 /// Characters that no path may hold. A REST API's event carries a decoded path; other events never hold these.
 const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
@@ -37,10 +39,12 @@ const PATH_OVERRIDES: [&str; 4] = [
 pub(crate) struct Call<'a> {
     /// The request as it came.
     pub incoming: &'a Incoming,
-    /// The path below the provider's base URL, byte for byte.
-    pub rest: &'a str,
+    /// The path below the provider's base URL, byte for byte, without the segment that holds the credential.
+    rest: Cow<'a, str>,
     /// The provider that the path names.
     pub provider: &'a Provider,
+    /// The body as it is sent.
+    pub body: Bytes,
     /// The target that a policy decides on: what will be sent, with the methods and paths that headers name.
     pub target: Target,
 }
@@ -55,28 +59,33 @@ impl<'a> Call<'a> {
         rest: &'a str,
         provider: &'a Provider,
     ) -> Result<Self, Error> {
+        let rest = match provider.key_segment() {
+            Some(_) => Cow::Borrowed(rest.split_once('/').map_or("", |(_, after)| after)),
+            None => Cow::Borrowed(rest),
+        };
         Ok(Self {
+            body: without_form_credential(incoming, provider),
+            target: target(incoming, &rest, provider)?,
             incoming,
             rest,
             provider,
-            target: target(incoming, rest, provider)?,
         })
     }
 
-    /// The address to send to: `base_url`, `/`, `rest`, and the query with the credential's pair, if it has
-    /// one, in place of the placeholder's.
+    /// The address to send to: `base_url`, `/`, `rest`, and the query, with the credential's segment or pair, if it
+    /// has one, in place of the placeholder's.
     ///
     /// # Errors
     /// `invalid_path` where the parts do not make a valid address.
-    pub(crate) fn address(&self, credential: Option<&str>) -> Result<Uri, Error> {
-        let mut address = without_query(self.rest, self.provider);
+    pub(crate) fn address(&self, segment: Option<&str>, pair: Option<&str>) -> Result<Uri, Error> {
+        let mut address = without_query(&self.rest, self.provider, segment);
         let mut mark = '?';
         for pair in query(self.incoming, self.provider) {
             address.push(mark);
             address.push_str(&pair);
             mark = '&';
         }
-        if let Some(pair) = credential {
+        if let Some(pair) = pair {
             address.push(mark);
             address += pair;
         }
@@ -84,14 +93,20 @@ impl<'a> Call<'a> {
     }
 }
 
-/// `base_url`, `/` and `rest`.
-fn without_query(rest: &str, provider: &Provider) -> String {
+/// `base_url`, `/` and `rest`, behind the credential's segment if there is one.
+fn without_query(rest: &str, provider: &Provider, segment: Option<&str>) -> String {
     let rest = utf8_percent_encode(rest, ILLEGAL_IN_PATH);
-    format!("{}/{rest}", provider.base_url())
+    let base = provider.base_url();
+    match segment {
+        Some(segment) => format!("{base}/{segment}/{rest}"),
+        None => format!("{base}/{rest}"),
+    }
 }
 
 fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Target, Error> {
-    let address: Uri = without_query(rest, provider)
+    // A policy sees the segment that holds the credential without it, as in `/bot/sendMessage`.
+    let segment = provider.key_segment().map(|segment| segment.with(""));
+    let address: Uri = without_query(rest, provider, segment.as_deref())
         .parse()
         .map_err(|_| Code::InvalidPath)?;
     let target = Target::from_uri(&address, incoming.method.as_str()).ok_or(Code::InvalidPath)?;
@@ -117,15 +132,17 @@ fn query<'a>(incoming: &'a Incoming, provider: &'a Provider) -> impl Iterator<It
         .query
         .split('&')
         .filter(|_| !incoming.query.is_empty());
-    let kept =
-        pairs.filter(|pair| !is_parameter(pair.split('=').next().unwrap_or_default(), provider));
+    let name = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_decode_str(name).decode_utf8_lossy().into_owned()
+    };
+    let kept = pairs.filter(move |pair| !provider.takes_key_in_query(&name(pair)));
     kept.map(|pair| utf8_percent_encode(pair, ILLEGAL_IN_QUERY).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use http::HeaderMap;
     use postern::config::Env;
     use postern::policy::Scheme;
@@ -144,9 +161,10 @@ mod tests {
                 headers: HeaderMap::new(),
                 body: Bytes::new(),
                 source: None,
+                front: None,
             };
             let call = Call::new(&incoming, rest, provider).unwrap();
-            let (target, sent) = (&call.target, call.address(None).unwrap());
+            let (target, sent) = (&call.target, call.address(None, None).unwrap());
             assert_eq!(target.path(), Some(sent.path()), "{rest}");
             assert_eq!(target.query(), sent.query(), "{rest}");
             assert_eq!(

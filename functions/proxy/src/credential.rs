@@ -1,14 +1,23 @@
-//! The credentials that a request presents. All of them are looked at, so that junk in one header never hides a
-//! foreign placeholder in another.
+//! The credentials that a request presents. All of them are looked at, so that nothing in one header hides a foreign
+//! placeholder in another. Where they stood is compared with the provider's places once the provider is known.
 
+mod authorization;
+mod place;
+
+use authorization::Authorization;
 use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
+use place::{Form, Place};
 use postern::authority::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
 use postern::authority::token;
-use postern::provider::Provider;
+use postern::provider::{AwsScope, OfClient, Provider};
 use postern::wire::event::Incoming;
 use postern::{Code, Error};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded;
+
+/// The media type whose fields may hold a placeholder.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The credentials of one request.
 #[derive(Debug, Default)]
@@ -17,47 +26,174 @@ pub(crate) struct Credentials {
     pub worker_token: Option<SecretString>,
     /// The hashes of the placeholders, each once.
     pub placeholders: Vec<PlaceholderHash>,
-}
-
-/// What one credential place holds.
-enum Found {
-    Placeholder(PlaceholderHash),
-    WorkerToken(String),
-    Junk,
+    /// Where each placeholder stood.
+    places: Vec<Place>,
+    /// The user name of HTTP Basic whose password is a placeholder.
+    username: Option<String>,
+    /// The scope of an AWS signature whose key is a placeholder.
+    scope: Option<AwsScope>,
 }
 
 impl Credentials {
-    /// Reads every place where a credential may stand.
+    /// Reads every place where a credential may stand. `known` is the provider, if it is an operator's; a tenant's own
+    /// is known only after the database has spoken.
     ///
     /// # Errors
-    /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials`.
-    pub(crate) fn collect(incoming: &Incoming, provider: &Provider) -> Result<Self, Error> {
+    /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials`, `invalid_worker_token`,
+    /// `invalid_request`.
+    pub(crate) fn collect(
+        incoming: &Incoming,
+        rest: &str,
+        known: Option<&Provider>,
+    ) -> Result<Self, Error> {
         let mut credentials = Self::default();
-        let mut junk = false;
-        for found in headers(incoming, provider)?
-            .into_iter()
-            .chain(query(incoming, provider)?)
+        credentials.headers(incoming)?;
+        credentials.path(incoming, rest)?;
+        credentials.query(incoming)?;
+        credentials.form(incoming, known)?;
+        if let Some(provider) = known {
+            credentials.check_places(provider)?;
+        }
+        if credentials.worker_token.is_none() && credentials.placeholders.is_empty() {
+            return Err(Code::MissingCredentials.into());
+        }
+        Ok(credentials)
+    }
+
+    /// Checks that every placeholder stood where this provider takes one.
+    ///
+    /// # Errors
+    /// `placeholder_misplaced`; `missing_credentials` where the provider's path must hold one and does not.
+    pub(crate) fn check_places(&self, provider: &Provider) -> Result<(), Error> {
+        if let Some(place) = self.places.iter().find(|place| !place.is_of(provider)) {
+            return Err(misplaced(place, &provider.places()));
+        }
+        let in_path = |place: &Place| matches!(place, Place::Segment(_));
+        if let Some(segment) = provider.key_segment()
+            && !self.places.iter().any(in_path)
         {
-            match found {
-                Found::Placeholder(hash) if credentials.placeholders.contains(&hash) => {}
-                Found::Placeholder(hash) => credentials.placeholders.push(hash),
-                Found::WorkerToken(token) => credentials.token(&token)?,
-                Found::Junk => junk = true,
+            let message = format!(
+                "this provider's path must begin with the placeholder, as {}",
+                segment.with("<placeholder>")
+            );
+            return Err(Error::new(Code::MissingCredentials, message));
+        }
+        Ok(())
+    }
+
+    /// What the client said beside its placeholder.
+    pub(crate) fn of_client(&self) -> OfClient<'_> {
+        OfClient {
+            username: self.username.as_deref(),
+            scope: self.scope.as_ref(),
+        }
+    }
+
+    fn headers(&mut self, incoming: &Incoming) -> Result<(), Error> {
+        for (name, value) in &incoming.headers {
+            let value = value.as_bytes();
+            let broken = || broken(format_args!("the header `{name}`"));
+            if *name == AUTHORIZATION {
+                match Authorization::read(value).map_err(|error| error.unwrap_or_else(broken))? {
+                    Authorization::Key { placeholder, form } => {
+                        self.found(&placeholder, Place::Header(name.clone(), form));
+                    }
+                    Authorization::Basic { username, keys } => {
+                        for placeholder in &keys {
+                            self.found(placeholder, Place::Header(name.clone(), Form::Basic));
+                        }
+                        self.username = username.or(self.username.take());
+                    }
+                    Authorization::Signature { placeholder, scope } => {
+                        self.found(&placeholder, Place::Header(name.clone(), Form::Signature));
+                        self.scope = Some(scope);
+                    }
+                    Authorization::WorkerToken(token) => self.token(&token)?,
+                    Authorization::Nothing => {}
+                }
+            } else if name == token::HEADER {
+                let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
+                self.token(token.trim())?;
+            } else if mentions(value) {
+                let (placeholder, form) = Form::of(value).ok_or_else(broken)?;
+                self.found(&placeholder, Place::Header(name.clone(), form));
             }
         }
-        match (
-            credentials.worker_token.is_some() || !credentials.placeholders.is_empty(),
-            junk,
-        ) {
-            (true, false) => Ok(credentials),
-            (true, true) => Err(Code::UnexpectedCredential.into()),
-            (false, _) => Err(Code::MissingCredentials.into()),
+        Ok(())
+    }
+
+    /// A path holds a placeholder only in its first segment after the proxy's own.
+    fn path(&mut self, incoming: &Incoming, rest: &str) -> Result<(), Error> {
+        if !mentions(incoming.path.as_bytes()) {
+            return Ok(());
         }
+        let broken = || broken(format_args!("the path"));
+        let (first, after) = rest.split_once('/').unwrap_or((rest, ""));
+        let before = incoming.path.strip_suffix(rest).unwrap_or_default();
+        if [before, after].iter().any(|part| mentions(part.as_bytes())) {
+            return Err(broken());
+        }
+        let segment = percent_decode_str(first)
+            .decode_utf8()
+            .map_err(|_| broken())?;
+        let placeholder = Placeholder::within(&segment).ok_or_else(broken)?;
+        self.found(&placeholder, Place::Segment(segment.into_owned()));
+        Ok(())
+    }
+
+    fn query(&mut self, incoming: &Incoming) -> Result<(), Error> {
+        for pair in incoming.query.split('&') {
+            if !mentions(pair.as_bytes()) {
+                continue;
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            let value: Vec<u8> = percent_decode_str(value).collect();
+            match Placeholder::read(&value) {
+                Presented::Placeholder(placeholder) if !mentions(name.as_bytes()) => {
+                    self.found(&placeholder, Place::Query(name.into_owned()));
+                }
+                _ => return Err(broken(format_args!("the query"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// A form's field may hold a placeholder where the provider has such a field. Of a provider that is not known yet
+    /// it is any field that is a placeholder and nothing else.
+    fn form(&mut self, incoming: &Incoming, known: Option<&Provider>) -> Result<(), Error> {
+        let own = known.map(|provider| provider.form_field());
+        if own == Some(None) || !incoming.is(FORM) || !mentions(&incoming.body) {
+            return Ok(());
+        }
+        let own = own.flatten();
+        for (name, value) in form_urlencoded::parse(&incoming.body) {
+            if own.is_some_and(|own| own != name) {
+                continue;
+            }
+            match Placeholder::read(value.as_bytes()) {
+                Presented::Placeholder(placeholder) => {
+                    self.found(&placeholder, Place::FormField(name.into_owned()));
+                }
+                Presented::Misplaced if own.is_some() => {
+                    return Err(broken(format_args!("the form field `{name}`")));
+                }
+                Presented::Misplaced | Presented::Other => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, placeholder: &Placeholder, place: Place) {
+        let hash = placeholder.hash();
+        if !self.placeholders.contains(&hash) {
+            self.placeholders.push(hash);
+        }
+        self.places.push(place);
     }
 
     /// Keeps a token. A second one must be the same, so that none goes unverified.
     fn token(&mut self, token: &str) -> Result<(), Error> {
-        use secrecy::ExposeSecret;
         match &self.worker_token {
             Some(first) if first.expose_secret() != token => Err(Error::new(
                 Code::UnexpectedCredential,
@@ -72,236 +208,34 @@ impl Credentials {
     }
 }
 
-fn headers(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error> {
-    let mut found = Vec::new();
-    for (name, value) in &incoming.headers {
-        let value = value.as_bytes();
-        if *name == AUTHORIZATION {
-            found.push(authorization(value)?);
-        } else if provider.takes_key_in(name) {
-            found.push(credential(without_scheme(
-                value,
-                provider.schemes_in(name),
-            ))?);
-        } else if name == token::HEADER {
-            let token = std::str::from_utf8(value).map_err(|_| Code::InvalidWorkerToken)?;
-            found.push(Found::WorkerToken(token.trim().to_owned()));
-        } else if mentions(value) {
-            return Err(Code::PlaceholderMisplaced.into());
-        }
-    }
-    Ok(found)
-}
-
-/// The value after its scheme, if it begins with one of these. Schemes are compared without regard to case
-/// (RFC 9110 section 11.1).
-fn without_scheme<'a>(value: &'a [u8], schemes: impl IntoIterator<Item = &'a str>) -> &'a [u8] {
-    let after = |scheme: &str| {
-        let (start, rest) = value.split_at_checked(scheme.len())?;
-        let rest = rest.strip_prefix(b" ")?;
-        start
-            .eq_ignore_ascii_case(scheme.as_bytes())
-            .then_some(rest)
+/// A body of form fields without the one that holds the client's credential, if the provider has such a field.
+pub(crate) fn without_form_credential(incoming: &Incoming, provider: &Provider) -> bytes::Bytes {
+    let Some(own) = provider.form_field().filter(|_| incoming.is(FORM)) else {
+        return incoming.body.clone();
     };
-    schemes.into_iter().find_map(after).unwrap_or(value)
+    let is_own = |pair: &&[u8]| form_urlencoded::parse(pair).any(|(name, _)| name == own);
+    let pairs = || incoming.body.split(|byte| *byte == b'&');
+    if !pairs().any(|pair| is_own(&pair)) {
+        return incoming.body.clone();
+    }
+    let kept: Vec<&[u8]> = pairs().filter(|pair| !is_own(pair)).collect();
+    kept.join(b"&".as_slice()).into()
 }
 
-fn authorization(value: &[u8]) -> Result<Found, Error> {
-    let text = std::str::from_utf8(value).unwrap_or_default().trim();
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return if mentions(value) {
-            Err(Code::PlaceholderMisplaced.into())
-        } else {
-            Ok(Found::Junk)
-        };
-    }
-    let rest = rest.trim();
-    match credential(rest.as_bytes())? {
-        Found::Junk if token::looks_like_jwt(rest) => Ok(Found::WorkerToken(rest.to_owned())),
-        found @ (Found::Placeholder(_) | Found::WorkerToken(_) | Found::Junk) => Ok(found),
-    }
+fn misplaced(place: &Place, places: &str) -> Error {
+    let message = format!(
+        "a placeholder stands in {place}, where this provider takes none; it takes one in {places}"
+    );
+    Error::new(Code::PlaceholderMisplaced, message)
 }
 
-fn credential(value: &[u8]) -> Result<Found, Error> {
-    match Placeholder::read(value) {
-        Presented::Placeholder(placeholder) => Ok(Found::Placeholder(placeholder.hash())),
-        Presented::Misplaced => Err(Code::PlaceholderMisplaced.into()),
-        Presented::Other => Ok(Found::Junk),
-    }
-}
-
-/// Reads the provider's own query parameter. A placeholder anywhere else in the URL is misplaced.
-fn query(incoming: &Incoming, provider: &Provider) -> Result<Vec<Found>, Error> {
-    if mentions(incoming.path.as_bytes()) {
-        return Err(Code::PlaceholderMisplaced.into());
-    }
-    let mut found = Vec::new();
-    for pair in incoming.query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if is_parameter(name, provider) {
-            let value: Vec<u8> = percent_decode_str(value).collect();
-            found.push(credential(&value)?);
-        } else if mentions(pair.as_bytes()) {
-            return Err(Code::PlaceholderMisplaced.into());
-        }
-    }
-    Ok(found)
-}
-
-/// Whether this is the query parameter that carries the provider's key.
-pub(crate) fn is_parameter(raw_name: &str, provider: &Provider) -> bool {
-    provider
-        .query_parameter()
-        .is_some_and(|own| percent_decode_str(raw_name).eq(own.bytes()))
+fn broken(place: std::fmt::Arguments<'_>) -> Error {
+    let message = format!(
+        "{place} mentions a placeholder that is not whole, or not alone; send it as the client sends its key, such as \
+         `authorization: Bearer <placeholder>`"
+    );
+    Error::new(Code::PlaceholderMisplaced, message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::{HeaderMap, HeaderName};
-    use postern::config::Env;
-    use postern::provider::Providers;
-
-    const ONE: &str = "postern_secret_1b4e28ba-2fa1-41d2-883f-0016d3cca427";
-    const TWO: &str = "postern_secret_2b4e28ba-2fa1-41d2-883f-0016d3cca427";
-
-    fn collect(headers: &[(&str, &str)], path: &str, query: &str) -> Result<Credentials, Code> {
-        let own =
-            r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"query":"key"}}]"#;
-        collect_with(own, headers, path, query)
-    }
-
-    fn collect_with(
-        own: &str,
-        headers: &[(&str, &str)],
-        path: &str,
-        query: &str,
-    ) -> Result<Credentials, Code> {
-        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
-        }
-        let incoming = Incoming {
-            method: http::Method::GET,
-            path: path.into(),
-            query: query.into(),
-            headers: map,
-            body: bytes::Bytes::new(),
-            source: None,
-        };
-        Credentials::collect(&incoming, providers.get("q").unwrap()).map_err(|error| error.code)
-    }
-
-    fn refused(headers: &[(&str, &str)]) -> Code {
-        collect(headers, "/x", "").unwrap_err()
-    }
-
-    #[test]
-    fn a_placeholder_is_found_in_each_of_its_places() {
-        let bearer = format!("bEARER sk-ant-oat01-{ONE}");
-        for headers in [
-            vec![("authorization", bearer.as_str())],
-            vec![("x-api-key", ONE)],
-            vec![("x-goog-api-key", ONE)],
-        ] {
-            assert_eq!(
-                collect(&headers, "/x", "").unwrap().placeholders.len(),
-                1,
-                "{headers:?}"
-            );
-        }
-        assert_eq!(
-            collect(&[], "/x", &format!("a=1&%6bey={ONE}"))
-                .unwrap()
-                .placeholders
-                .len(),
-            1
-        );
-    }
-
-    #[test]
-    fn a_placeholder_is_found_in_the_header_of_the_provider_itself_and_of_no_other() {
-        let own = r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"header":"private-token"}}]"#;
-        let of_gitlab = collect_with(own, &[("private-token", ONE)], "/x", "").unwrap();
-        assert_eq!(of_gitlab.placeholders.len(), 1);
-        assert_eq!(
-            refused(&[("private-token", ONE)]),
-            Code::PlaceholderMisplaced
-        );
-    }
-
-    #[test]
-    fn a_placeholder_may_stand_behind_the_scheme_of_the_providers_header() {
-        let own = r#"[{"slug":"q","provider_id":"q","base_url":"https://q","auth":{"header":"x-auth","scheme":"Token"}}]"#;
-        let collect = |value: String| collect_with(own, &[("x-auth", &value)], "/x", "");
-        for value in [format!("Token {ONE}"), format!("token {ONE}"), ONE.into()] {
-            assert_eq!(collect(value).unwrap().placeholders.len(), 1);
-        }
-        for value in [format!("Other {ONE}"), format!("Token {ONE} x")] {
-            assert_eq!(collect(value).unwrap_err(), Code::PlaceholderMisplaced);
-        }
-    }
-
-    #[test]
-    fn every_presented_placeholder_counts_and_the_same_one_counts_once() {
-        let bearer = format!("Bearer {ONE}");
-        let both = collect(&[("authorization", &bearer), ("x-api-key", TWO)], "/x", "").unwrap();
-        assert_eq!(both.placeholders.len(), 2);
-        let same = collect(&[("authorization", &bearer), ("x-api-key", ONE)], "/x", "").unwrap();
-        assert_eq!(same.placeholders.len(), 1);
-    }
-
-    #[test]
-    fn junk_alone_is_missing_and_junk_beside_a_credential_is_unexpected() {
-        assert_eq!(refused(&[]), Code::MissingCredentials);
-        assert_eq!(
-            refused(&[("authorization", "Bearer sk-live")]),
-            Code::MissingCredentials
-        );
-        assert_eq!(
-            refused(&[
-                ("x-api-key", "junk"),
-                ("authorization", &format!("Bearer {ONE}"))
-            ]),
-            Code::UnexpectedCredential
-        );
-        assert_eq!(
-            refused(&[("authorization", "Basic eA=="), ("x-api-key", ONE)]),
-            Code::UnexpectedCredential
-        );
-        assert_eq!(
-            refused(&[
-                ("x-postern-worker-token", "a"),
-                ("authorization", "Bearer eyJh.b.c")
-            ]),
-            Code::UnexpectedCredential
-        );
-    }
-
-    #[test]
-    fn the_mark_anywhere_else_is_misplaced() {
-        assert_eq!(refused(&[("x-other", ONE)]), Code::PlaceholderMisplaced);
-        assert_eq!(
-            refused(&[("authorization", &format!("Basic {ONE}"))]),
-            Code::PlaceholderMisplaced
-        );
-        assert_eq!(
-            refused(&[("authorization", ONE)]),
-            Code::PlaceholderMisplaced
-        );
-        assert_eq!(
-            refused(&[("x-api-key", &format!("{ONE}x"))]),
-            Code::PlaceholderMisplaced
-        );
-        assert_eq!(
-            collect(&[("x-api-key", ONE)], &format!("/x/{ONE}"), "").unwrap_err(),
-            Code::PlaceholderMisplaced
-        );
-        assert_eq!(
-            collect(&[("x-api-key", ONE)], "/x", &format!("other={ONE}")).unwrap_err(),
-            Code::PlaceholderMisplaced
-        );
-    }
-}
+mod tests;

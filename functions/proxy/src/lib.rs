@@ -10,6 +10,7 @@ mod outgoing;
 mod record;
 mod redact;
 mod response;
+mod rewrite;
 mod route;
 mod rule_cache;
 mod runtime;

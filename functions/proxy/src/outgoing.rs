@@ -3,30 +3,13 @@
 use crate::call::Call;
 use crate::redact::{Injected, RangeRequest};
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
-    IF_RANGE, RANGE, VIA,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postern::Error;
-use postern::provider::{Auth, AuthType, Provider, header_value};
-use secrecy::{ExposeSecret, SecretString};
-
-/// RFC 9110 section 7.6.1, and what proxies in the field add to it.
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-const INTERNAL: [&str; 3] = ["x-postern-", "x-amzn-", "x-forwarded-"];
+use postern::provider::{AuthType, OfClient, Provider};
+use postern::wire::headers::{HOP_BY_HOP, stays_here};
+use secrecy::SecretString;
 
 /// The first name of `range`, which some servers still accept.
 const REQUEST_RANGE: HeaderName = HeaderName::from_static("request-range");
@@ -54,13 +37,9 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// Whether a header is not forwarded.
-fn stays(name: &HeaderName, provider: &Provider) -> bool {
+fn is_dropped(name: &HeaderName, provider: &Provider) -> bool {
     [
-        HOST,
-        AUTHORIZATION,
         COOKIE,
-        FORWARDED,
-        VIA,
         CONTENT_LENGTH,
         EXPECT,
         ACCEPT_ENCODING,
@@ -68,9 +47,7 @@ fn stays(name: &HeaderName, provider: &Provider) -> bool {
     ]
     .contains(name)
         || provider.takes_key_in(name)
-        || INTERNAL
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix))
+        || stays_here(name)
 }
 
 /// What the response needs to know about the request.
@@ -85,42 +62,39 @@ pub(crate) struct Sent {
 /// The request as the provider gets it, with the real credential.
 ///
 /// # Errors
-/// `invalid_path` where the address is invalid; `secret_unavailable` where a header cannot hold the secret.
+/// `invalid_path` where the address is invalid; `secret_unavailable` where the secret does not have the form that the
+/// provider needs; `invalid_request` where the client's signature cannot be replaced.
 pub(crate) fn build(
     call: &Call<'_>,
+    client: &OfClient<'_>,
     secret: &SecretString,
     auth_type: AuthType,
 ) -> Result<(Request<Full<Bytes>>, Sent), Error> {
     let mut headers = call.incoming.headers.clone();
     without_hop_by_hop(&mut headers);
-    let internal: Vec<HeaderName> = headers
+    let dropped: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| stays(name, call.provider))
+        .filter(|name| is_dropped(name, call.provider))
         .cloned()
         .collect();
-    for name in internal {
+    for name in dropped {
         headers.remove(name);
     }
     // The secret could not be found in an encoded body.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let mut injected = Injected::new(secret);
-    let mut pair = None;
-    match call.provider.auth(auth_type) {
-        Auth::Header { header, scheme } => {
-            headers.insert(header, header_value(scheme.as_deref(), secret)?);
-        }
-        Auth::Query { query } => {
-            let name = utf8_percent_encode(query, NON_ALPHANUMERIC);
-            let written = utf8_percent_encode(secret.expose_secret(), NON_ALPHANUMERIC).to_string();
-            pair = Some(format!("{name}={written}"));
-            injected.written(written);
-        }
-    }
+    let auth = call.provider.auth(auth_type);
+    auth.add_constants(&mut headers);
+    let injection = auth.inject(secret, client)?;
+    headers.extend(injection.headers);
+    let injected = Injected::new(injection.texts);
     let asked = ask_for_part(&mut headers, &injected);
-    let mut request = Request::new(Full::new(call.incoming.body.clone()));
+    let mut request = Request::new(Full::new(call.body.clone()));
     *request.method_mut() = call.incoming.method.clone();
-    *request.uri_mut() = call.address(pair.as_deref())?;
+    *request.uri_mut() = call.address(injection.segment.as_deref(), injection.pair.as_deref())?;
     *request.headers_mut() = headers;
+    if let Some(signer) = injection.signer {
+        signer.sign(&mut request, &call.body)?;
+    }
     Ok((request, Sent { injected, asked }))
 }
 
@@ -181,9 +155,12 @@ mod tests {
             headers: map,
             body: Bytes::from_static(b"\0\xff"),
             source: None,
+            front: None,
         };
         let call = Call::new(&incoming, rest, providers.get(slug).unwrap()).unwrap();
-        build(&call, &"real/key".into(), auth_type).unwrap().0
+        let (request, _) =
+            build(&call, &OfClient::default(), &"real/key".into(), auth_type).unwrap();
+        request
     }
 
     #[test]

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The label of a request that names no known provider.
 const NO_PROVIDER: &str = "none";
+/// The label of a request to a provider that is a tenant's own, or to none.
+pub(crate) const NOT_THE_OPERATORS: &str = "tenant";
 
 /// The invocation that brought a request.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +65,7 @@ impl ProxyMetrics {
             record(line, Some(organization));
         }
         if let Some(code) = line.broken() {
-            failed(&line.provider, code);
+            failed(&line.label, code);
         }
         self.sink.flush();
     }
@@ -76,7 +78,7 @@ fn failed(provider: &str, code: &'static str) {
 }
 
 fn record(line: &Proxied, organization: Option<&OrganizationId>) {
-    let mut labels = vec![metrics::Label::new("provider", line.provider.clone())];
+    let mut labels = vec![metrics::Label::new("provider", line.label.clone())];
     labels.extend(organization.map(|id| metrics::Label::new("organization_id", id.to_string())));
     counter!(REQUESTS, labels.clone()).increment(1);
     histogram!(UPSTREAM_LATENCY, labels.clone()).record(millis(line.sent_at.elapsed()));
@@ -92,7 +94,10 @@ pub(crate) struct Proxied {
     request_id: String,
     organization: Option<OrganizationId>,
     agent: AgentId,
+    /// The slug.
     provider: String,
+    /// The slug of an operator's provider. Metrics name no tenant, and so none of a tenant's slugs.
+    label: String,
     host: String,
     method: String,
     /// The upstream's status; 0 before it responds.
@@ -122,6 +127,8 @@ pub(crate) enum Ended {
     UpstreamBroke,
     /// The upstream sent nothing for too long.
     UpstreamIdle,
+    /// The whole answer took too long.
+    OutOfTime,
     /// It was passed on to the end.
     Complete,
 }
@@ -133,6 +140,7 @@ impl Ended {
             Self::ClientGone => "client_gone",
             Self::UpstreamBroke => "upstream_broke",
             Self::UpstreamIdle => "upstream_idle",
+            Self::OutOfTime => "out_of_time",
             Self::Complete => "complete",
         }
     }
@@ -144,6 +152,7 @@ impl Proxied {
         metrics: ProxyMetrics,
         invocation: Invocation<'_>,
         call: &Call<'_>,
+        label: &str,
         access: &Access,
         database: Duration,
     ) -> Self {
@@ -152,7 +161,8 @@ impl Proxied {
             request_id: invocation.request_id.to_owned(),
             organization: access.organization.clone(),
             agent: access.agent.clone(),
-            provider: call.provider.slug.clone(),
+            provider: call.provider.slug.to_string(),
+            label: label.to_owned(),
             host: call.provider.host().to_string(),
             method: call.incoming.method.to_string(),
             status: 0,
@@ -178,7 +188,9 @@ impl Proxied {
     /// The code of a body that the upstream did not finish.
     fn broken(&self) -> Option<&'static str> {
         match self.ended {
-            Ended::UpstreamBroke | Ended::UpstreamIdle => Some(self.ended.as_str()),
+            Ended::UpstreamBroke | Ended::UpstreamIdle | Ended::OutOfTime => {
+                Some(self.ended.as_str())
+            }
             Ended::NoAnswer | Ended::ClientGone | Ended::Complete => None,
         }
     }

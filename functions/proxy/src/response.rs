@@ -3,16 +3,20 @@
 use crate::outgoing::{Sent, without_hop_by_hop};
 use crate::record::{Ended, Proxied};
 use crate::redact::{Cut, Redactor};
+use crate::rewrite::Rewriter;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::{CONTENT_LENGTH, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use lambda_runtime::{MetadataPrelude, StreamResponse};
 use postern::Error;
 use postern::wire::answer::{ERROR_HEADER, error_response};
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 /// Why a stream did not end cleanly.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -39,9 +43,41 @@ pub(crate) fn whole(whole: http::Response<String>) -> Response {
     answer(parts.status, parts.headers, Box::pin(body))
 }
 
-/// The answer that an error is.
-pub(crate) fn error(error: &Error, request_id: &str) -> Response {
-    whole(error_response(error, request_id))
+/// The answer that an error is. A 401 says by which challenges a client may send its credential: some wait for one.
+pub(crate) fn error(error: &Error, challenges: &[HeaderValue], request_id: &str) -> Response {
+    let mut answer = error_response(error, request_id);
+    let headers = answer.headers_mut();
+    if error.code.status() == StatusCode::UNAUTHORIZED {
+        for challenge in challenges {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
+    }
+    if error.code.status() == StatusCode::UPGRADE_REQUIRED {
+        headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    }
+    whole(answer)
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Between two pieces of its body.
+    pub idle: Duration,
+    /// When the whole must have ended.
+    pub deadline: Option<Instant>,
+}
+
+impl Limits {
+    /// How long the next piece may take, and how the answer ends if it takes longer.
+    fn next(&self) -> (Duration, Ended) {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match left {
+            Some(left) if left < self.idle => (left, Ended::OutOfTime),
+            Some(_) | None => (self.idle, Ended::UpstreamIdle),
+        }
+    }
 }
 
 /// The upstream's response: its status, the headers that are for the client, and its body as it arrives.
@@ -51,7 +87,8 @@ pub(crate) fn error(error: &Error, request_id: &str) -> Response {
 pub(crate) fn forward(
     upstream: http::Response<hyper::body::Incoming>,
     sent: Sent,
-    idle: Duration,
+    rewriter: Option<&Rewriter<'_>>,
+    limits: Limits,
     line: Proxied,
 ) -> Result<Response, Error> {
     let (mut parts, body) = upstream.into_parts();
@@ -63,6 +100,9 @@ pub(crate) fn forward(
     if let Some(redactor) = &redactor {
         redact_headers(&mut parts.headers, redactor);
     }
+    if let Some(rewriter) = rewriter {
+        rewriter.headers(&mut parts.headers);
+    }
     if !body.is_end_stream() {
         // Redaction may change the length. The end of the stream ends the body.
         parts.headers.remove(CONTENT_LENGTH);
@@ -73,7 +113,7 @@ pub(crate) fn forward(
         cut = Some(asked.cut(&mut parts)?);
         redactor = redactor.map(Redactor::keeping_length);
     }
-    let pieces = pieces(body, redactor, cut, idle, line);
+    let pieces = pieces(body, redactor, cut, limits, line);
     Ok(answer(parts.status, parts.headers, Box::pin(pieces)))
 }
 
@@ -90,7 +130,7 @@ struct Flow {
     body: hyper::body::Incoming,
     redactor: Option<Redactor>,
     cut: Option<Cut>,
-    idle: Duration,
+    limits: Limits,
     line: Proxied,
     ended: bool,
 }
@@ -99,7 +139,7 @@ fn pieces(
     body: hyper::body::Incoming,
     redactor: Option<Redactor>,
     cut: Option<Cut>,
-    idle: Duration,
+    limits: Limits,
     mut line: Proxied,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     line.ended = Ended::ClientGone;
@@ -107,7 +147,7 @@ fn pieces(
         body,
         redactor,
         cut,
-        idle,
+        limits,
         line,
         ended: false,
     };
@@ -123,7 +163,8 @@ impl Flow {
         if self.ended {
             return None;
         }
-        let mut piece = match tokio::time::timeout(self.idle, self.body.frame()).await {
+        let (within, too_late) = self.limits.next();
+        let mut piece = match tokio::time::timeout(within, self.body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let data = frame.into_data().unwrap_or_default();
                 match &mut self.redactor {
@@ -135,10 +176,11 @@ impl Flow {
                 return Some(Err(self.broken(Ended::UpstreamBroke, error.into())));
             }
             Err(_) => {
-                return Some(Err(self.broken(
-                    Ended::UpstreamIdle,
-                    "the upstream sent nothing for too long".into(),
-                )));
+                let said = match too_late {
+                    Ended::OutOfTime => "the answer took too long",
+                    _ => "the upstream sent nothing for too long",
+                };
+                return Some(Err(self.broken(too_late, said.into())));
             }
             Ok(None) => {
                 self.ended = true;

@@ -1,6 +1,7 @@
 //! The proxy's paths. Only slug and ids are decoded; `rest` is passed on byte for byte.
 
 use percent_encoding::percent_decode_str;
+use postern::id::Slug;
 use postern::{AgentId, Code, Error, UserId};
 
 /// The path of a tunnel's decision.
@@ -21,7 +22,7 @@ pub(crate) enum Route<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ProxyPath<'a> {
     /// The provider's.
-    pub slug: &'a str,
+    pub slug: Slug,
     /// The agent that the path names.
     pub agent: Option<AgentId>,
     /// The user that the path names.
@@ -34,7 +35,8 @@ impl<'a> Route<'a> {
     /// Reads a path.
     ///
     /// # Errors
-    /// `not_found` when it is no path of the proxy's; `invalid_path` when its ids are not valid.
+    /// `not_found` when it is no path of the proxy's; `unknown_provider` when no provider can have the slug;
+    /// `invalid_path` when its ids are not valid.
     pub(crate) fn parse(path: &'a str) -> Result<Self, Error> {
         if path == "/health" {
             return Ok(Self::Health);
@@ -47,6 +49,7 @@ impl<'a> Route<'a> {
         if slug == "health" && tail.is_empty() {
             return Ok(Self::Health);
         }
+        let slug = Slug::parse(slug).map_err(|_| Code::UnknownProvider)?;
         let (agent, tail) = named(tail, "a")?;
         let agent = agent
             .map(|id| AgentId::parse(id).map_err(|rule| invalid("agent_id", rule)))
@@ -110,7 +113,7 @@ mod tests {
     fn proxy(path: &str) -> (String, Option<String>, Option<String>, String) {
         match Route::parse(path).unwrap() {
             Route::Proxy(p) => (
-                p.slug.into(),
+                p.slug.to_string(),
                 p.agent.map(|id| id.to_string()),
                 p.user.map(|id| id.to_string()),
                 p.rest.into(),
@@ -164,6 +167,15 @@ mod tests {
             "api/proxy/x",
         ] {
             assert_eq!(refused(path), Code::NotFound, "{path}");
+        }
+        for path in [
+            "/api/proxy/",
+            "/api/proxy//x",
+            "/api/proxy/a%20b/x",
+            "/api/proxy/../x",
+            "/api/proxy/health/x",
+        ] {
+            assert_eq!(refused(path), Code::UnknownProvider, "{path}");
         }
     }
 

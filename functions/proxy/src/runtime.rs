@@ -138,12 +138,12 @@ impl Streaming {
                 Code::InvalidRequest,
                 "the event is not an API Gateway or Function URL event",
             );
-            return response::error(&error, request_id);
+            return response::error(&error, &[], request_id);
         };
         let served = AssertUnwindSafe(self.app.serve(event, request_id)).catch_unwind();
         served.await.unwrap_or_else(|_| {
             tracing::error!(event = "panic", request_id);
-            response::error(&Code::Internal.into(), request_id)
+            response::error(&Code::Internal.into(), &[], request_id)
         })
     }
 

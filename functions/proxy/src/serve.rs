@@ -4,17 +4,17 @@ use crate::app::App;
 use crate::call::Call;
 use crate::credential::Credentials;
 use crate::outgoing::{self, Sent};
-use crate::record::{Invocation, Proxied};
-use crate::response::{self, Response};
+use crate::record::{Invocation, NOT_THE_OPERATORS, Proxied};
+use crate::response::{self, Limits, Response};
+use crate::rewrite::{ClientAddress, Rewriter};
 use crate::route::{ProxyPath, Route};
 use crate::rule_cache::Key;
 use crate::tunnel;
-use http::{Method, StatusCode, header};
-use postern::authority::access::{self, Access, Admitted, Caller, EgressAllowed};
+use http::{HeaderValue, Method, StatusCode, header};
+use postern::authority::access::{self, Access, Admitted, Caller, EgressAllowed, ProviderOf};
 use postern::gate::{Body, EgressRequest};
 use postern::policy::{Grant, Policies};
-use postern::provider::Provider;
-use postern::question::GrantPattern;
+use postern::provider::{OfClient, Provider, ProviderRow};
 use postern::secret::{AFTER_A_REFUSAL, Freshness};
 use postern::wire::answer;
 use postern::wire::client::SendError;
@@ -27,15 +27,19 @@ use std::time::{Duration, Instant};
 /// A request whose caller is known, with what decides whether it may be sent.
 struct Authorized {
     admitted: Admitted,
+    /// The organization's own provider, if the path names one.
+    own: Option<Provider>,
     policies: Policies,
     grant: Grant,
     /// How long the database took.
     database: Duration,
 }
 
-/// An error of Postern's own, and the provider's slug where the path named one.
+/// An error of Postern's own, and what the answer and the metrics need to know of the provider.
 struct Refused<'a> {
+    /// The slug, where it is an operator's.
     provider: Option<&'a str>,
+    challenges: Vec<HeaderValue>,
     error: Error,
 }
 
@@ -43,6 +47,7 @@ impl<E: Into<Error>> From<E> for Refused<'_> {
     fn from(error: E) -> Self {
         Self {
             provider: None,
+            challenges: Vec::new(),
             error: error.into(),
         }
     }
@@ -59,10 +64,15 @@ impl App {
             Ok(incoming) => Box::pin(self.handle(&incoming, invocation)).await,
             Err(error) => Err(error.into()),
         };
-        answered.unwrap_or_else(|Refused { provider, error }| {
+        answered.unwrap_or_else(|refused| {
+            let Refused {
+                provider,
+                challenges,
+                error,
+            } = refused;
             answer::log_error(&error, request_id);
             self.metrics.refused(provider, &error);
-            response::error(&error, request_id)
+            response::error(&error, &challenges, request_id)
         })
     }
 
@@ -79,10 +89,11 @@ impl App {
             Route::Decide => return Ok(tunnel::decide(self, incoming).await?),
             Route::Proxy(path) => path,
         };
-        let provider = self.providers.get(path.slug).ok_or(Code::UnknownProvider)?;
-        let answered = self.proxy(incoming, &path, provider, invocation).await;
+        let operators = self.providers.get(path.slug.as_str());
+        let answered = self.proxy(incoming, &path, operators, invocation).await;
         answered.map_err(|error| Refused {
-            provider: Some(&provider.slug),
+            provider: (error.code != Code::UnknownProvider).then(|| label(operators)),
+            challenges: challenges(operators),
             error,
         })
     }
@@ -91,14 +102,19 @@ impl App {
         &self,
         incoming: &Incoming,
         path: &ProxyPath<'_>,
-        provider: &Provider,
+        operators: Option<&Provider>,
         invocation: Invocation<'_>,
     ) -> Result<Response, Error> {
         if incoming.headers.contains_key(header::UPGRADE) && wants_websocket(incoming) {
             return Err(Code::UpgradeUnsupported.into());
         }
+        let mut credentials = Credentials::collect(incoming, path.rest, operators)?;
+        let authorized = self
+            .authorize(incoming, path, operators, &mut credentials)
+            .await?;
+        let provider = operators.or(authorized.own.as_ref());
+        let provider = provider.ok_or(Code::UnknownProvider)?;
         let call = Call::new(incoming, path.rest, provider)?;
-        let authorized = self.authorize(&call, path).await?;
         let decided = self.decide(&call, &authorized).await?;
         let access = authorized.admitted.spend(decided)?;
         if access.legacy {
@@ -106,20 +122,39 @@ impl App {
                 event = "legacy_placeholder",
                 request_id = invocation.request_id,
                 agent_id = access.agent.as_str(),
-                provider = provider.slug,
+                provider = provider.slug.as_str(),
                 "a placeholder without organization or allowed hosts was used; mint a new one"
             );
         }
         let secret = self.secrets.read(&access.permit, Freshness::Cached).await?;
         let database = authorized.database;
-        let line = Proxied::begin(self.metrics, invocation, &call, &access, database);
-        self.forward(&call, &access, secret, line).await
+        let label = label(operators);
+        let line = Proxied::begin(self.metrics, invocation, &call, label, &access, database);
+        let mount = incoming.path.strip_suffix(path.rest).unwrap_or_default();
+        let front = incoming.front.as_deref();
+        let client = ClientAddress {
+            rest: path.rest,
+            query: &incoming.query,
+        };
+        let rewriter = front.map(|front| Rewriter::new(provider, front, mount, client));
+        let sending = Sending {
+            call: &call,
+            client: credentials.of_client(),
+            access: &access,
+            deadline: self.total_timeout.map(|total| invocation.started + total),
+        };
+        self.forward(&sending, secret, rewriter.as_ref(), line)
+            .await
     }
 
-    /// Proves the organization, or refuses.
-    async fn authorize(&self, call: &Call<'_>, path: &ProxyPath<'_>) -> Result<Authorized, Error> {
-        let (incoming, provider) = (call.incoming, call.provider);
-        let credentials = Credentials::collect(incoming, provider)?;
+    /// Proves the organization, or refuses. The slug, where it is no operator's, names a provider of that organization.
+    async fn authorize(
+        &self,
+        incoming: &Incoming,
+        path: &ProxyPath<'_>,
+        operators: Option<&Provider>,
+        credentials: &mut Credentials,
+    ) -> Result<Authorized, Error> {
         let worker = match &credentials.worker_token {
             Some(token) => Some(self.workers.verify(token.expose_secret()).await?),
             None => None,
@@ -128,15 +163,18 @@ impl App {
             worker,
             agent: path.agent.clone(),
             user: path.user.clone(),
-            placeholders: credentials.placeholders,
-            provider: provider.provider_id.clone(),
+            placeholders: std::mem::take(&mut credentials.placeholders),
+            provider: match operators {
+                Some(provider) => ProviderOf::Operator(provider.provider_id.clone()),
+                None => ProviderOf::Organization(path.slug.clone()),
+            },
         };
         let recalled = self.rule_cache.recall(Key::from_request(&request));
         let asked = Instant::now();
-        let pattern = GrantPattern::Host(call.target.host.clone());
+        let host = operators.map(Provider::host);
         let facts = self
             .store
-            .access_facts(&request, &pattern, &recalled.hashes())
+            .access_facts(&request, host, &recalled.hashes())
             .await;
         let mut facts = facts.map_err(|error| {
             // Unless the token names the organization, that is the first thing that could not be found out.
@@ -149,7 +187,15 @@ impl App {
             Error::from(code).because(error)
         })?;
         let database = asked.elapsed();
-        let admitted = access::admit(&self.rules, &request, &facts, provider.host());
+        let own = facts.own_provider.take().map(ProviderRow::read);
+        let own = own.transpose().map_err(faulty);
+        let provider = match (operators, &own) {
+            (Some(provider), _) | (None, Ok(Some(provider))) => Ok(provider),
+            (None, Ok(None)) => Err(Code::UnknownProvider.into()),
+            (None, Err(error)) => Err(Error::new(error.code, error.message().to_owned())),
+        };
+        let host = provider.map(Provider::host);
+        let admitted = access::admit(&self.rules, &request, &facts, host);
         let admitted = admitted.map_err(|error| {
             if error.code == Code::Unauthorized {
                 let address = incoming.source.as_deref();
@@ -158,8 +204,13 @@ impl App {
                 error
             }
         })?;
+        let own = own?;
+        if let Some(own) = &own {
+            credentials.check_places(own)?;
+        }
         Ok(Authorized {
             admitted,
+            own,
             policies: recalled.resolve(std::mem::take(&mut facts.policies)),
             grant: facts.grant,
             database,
@@ -181,7 +232,7 @@ impl App {
             policies: &authorized.policies,
             grant: authorized.grant,
             target: &call.target,
-            body: Body::Known(&call.incoming.body),
+            body: Body::Known(&call.body),
             of_provider: true,
         };
         Box::pin(self.gate.decide(request)).await.pass()
@@ -190,37 +241,81 @@ impl App {
     /// Sends the request. If the provider refuses the key and the secret was rotated, sends it once more.
     async fn forward(
         &self,
-        call: &Call<'_>,
-        access: &Access,
+        sending: &Sending<'_>,
         secret: SecretString,
+        rewriter: Option<&Rewriter<'_>>,
         mut line: Proxied,
     ) -> Result<Response, Error> {
-        let (mut upstream, mut sent) = self.send(call, access, &secret).await?;
-        if upstream.status() == StatusCode::UNAUTHORIZED
-            && let Ok(fresh) = self.secrets.read(&access.permit, AFTER_A_REFUSAL).await
+        let permit = &sending.access.permit;
+        let (mut upstream, mut sent) = self.send(sending, &secret).await?;
+        if sending.call.provider.says_bad_key(upstream.status())
+            && let Ok(fresh) = self.secrets.read(permit, AFTER_A_REFUSAL).await
             && fresh.expose_secret() != secret.expose_secret()
         {
             let first = sent.injected;
-            (upstream, sent) = self.send(call, access, &fresh).await?;
+            (upstream, sent) = self.send(sending, &fresh).await?;
             sent.injected.extend(first);
         }
         line.status = upstream.status().as_u16();
-        response::forward(upstream, sent, self.idle_timeout, line)
+        let limits = Limits {
+            idle: self.idle_timeout,
+            deadline: sending.deadline,
+        };
+        response::forward(upstream, sent, rewriter, limits, line)
     }
 
     async fn send(
         &self,
-        call: &Call<'_>,
-        access: &Access,
+        sending: &Sending<'_>,
         secret: &SecretString,
     ) -> Result<(http::Response<hyper::body::Incoming>, Sent), Error> {
-        let (request, sent) = outgoing::build(call, secret, access.auth_type)?;
-        let upstream = tokio::time::timeout(self.header_timeout, self.client.send(request))
+        let Sending {
+            call,
+            client,
+            access,
+            deadline,
+        } = sending;
+        let (request, sent) = outgoing::build(call, client, secret, access.auth_type)?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let within = self.header_timeout.min(left.unwrap_or(Duration::MAX));
+        let upstream = tokio::time::timeout(within, self.client.send(request))
             .await
             .map_err(|_| Error::from(Code::UpstreamTimeout))?
             .map_err(SendError::into_error)?;
         Ok((upstream, sent))
     }
+}
+
+/// A request that may be sent.
+struct Sending<'a> {
+    call: &'a Call<'a>,
+    client: OfClient<'a>,
+    access: &'a Access,
+    deadline: Option<Instant>,
+}
+
+/// The provider's name in metrics.
+fn label(operators: Option<&Provider>) -> &str {
+    operators.map_or(NOT_THE_OPERATORS, |provider| provider.slug.as_str())
+}
+
+/// How a client may send its credential. A provider that is not known yet may take either.
+fn challenges(operators: Option<&Provider>) -> Vec<HeaderValue> {
+    const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"postern\"");
+    const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"postern\"");
+    match operators {
+        Some(provider) if provider.takes_basic() => vec![BASIC],
+        Some(_) => vec![BEARER],
+        None => vec![BASIC, BEARER],
+    }
+}
+
+/// `put_provider` writes no such row.
+fn faulty(rule: String) -> Error {
+    let message = format!(
+        "the organization's provider of this slug is not valid, so nothing is sent; write it again with put_provider: {rule}"
+    );
+    Error::new(Code::UpstreamForbidden, message)
 }
 
 fn wants_websocket(incoming: &Incoming) -> bool {

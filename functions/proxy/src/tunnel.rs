@@ -55,13 +55,14 @@ pub(crate) async fn decide(app: &App, incoming: &Incoming) -> Result<Response, E
         .policy_facts(&worker, Some(&pattern), &recalled.hashes())
         .await?;
     facts.token.check()?;
+    let of_provider = app.providers.are_at(&target) || facts.has_own_provider_at(&target);
     let request = EgressRequest {
         agent: worker.agent(),
         policies: &recalled.resolve(facts.policies),
         grant: facts.grant,
         target: &target,
         body: Body::Hidden,
-        of_provider: app.providers.all().any(|provider| provider.is_at(&target)),
+        of_provider,
     };
     let decision = Box::pin(app.gate.decide(request)).await;
     app.metrics.answered();

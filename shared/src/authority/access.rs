@@ -8,9 +8,9 @@ use crate::authority::scope::{Admission, AgentScope, ExpectedOrganization, Verif
 use crate::authority::token::HEADER;
 use crate::error::{Code, Error};
 use crate::host::HostName;
-use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, UserId};
+use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, Slug, UserId};
 use crate::policy::{Grant, PolicyRow};
-use crate::provider::AuthType;
+use crate::provider::{AuthType, ProviderRow};
 use crate::secret::{KeyPermit, SealedRows, SecretNames};
 use credential::{Credential, credential, host_allowed};
 use serde::Deserialize;
@@ -27,7 +27,16 @@ pub struct Request {
     /// The hashes of all placeholders that were presented, each once.
     pub placeholders: Vec<PlaceholderHash>,
     /// The provider whose credential the request would use.
-    pub provider: ProviderId,
+    pub provider: ProviderOf,
+}
+
+/// Whose provider the URL names.
+#[derive(Debug, Clone)]
+pub enum ProviderOf {
+    /// The operator's. Its system key may be spent.
+    Operator(ProviderId),
+    /// The organization's own, if it has one of this slug.
+    Organization(Slug),
 }
 
 /// What the database knows about a request, in one answer. Where a token names the organization, it never
@@ -50,6 +59,8 @@ pub struct Facts {
     pub grant: Grant,
     /// The rows of the sealed secrets that placeholders and profiles name.
     pub sealed: SealedRows,
+    /// The organization's own provider, if the URL names one.
+    pub own_provider: Option<ProviderRow>,
 }
 
 /// Whether a verified worker token still counts, according to the database.
@@ -214,7 +225,8 @@ pub struct Access {
     pub legacy: bool,
 }
 
-/// Decides who is asking. The checks run in the order of `docs/agents.md`, and the first that fails answers.
+/// Decides who is asking. The checks run in the order of `docs/agents.md`, and the first that fails answers. `host` is
+/// the provider's, or why there is none.
 ///
 /// An admitted request cannot use its credential before its egress is allowed:
 /// ```compile_fail
@@ -226,7 +238,7 @@ pub fn admit(
     rules: &Rules,
     request: &Request,
     facts: &Facts,
-    host: &HostName,
+    host: Result<&HostName, Error>,
 ) -> Result<Admitted, Error> {
     if facts.token != TokenStanding::NoAgent {
         facts.token.check()?;
@@ -243,6 +255,7 @@ pub fn admit(
     let agent = same_agent(request, facts, organization.is_some())?;
     same_deployment(rules, request, facts)?;
     same_user(request, facts)?;
+    let host = host?;
     let credential = credential(rules, request, facts, organization.as_ref())?;
     if let Ok(Credential::Own { row, .. }) = &credential {
         legacy |= host_allowed(rules, row, host)?;

@@ -37,16 +37,24 @@ impl Placeholder {
         let Some(at) = find(value, MARK.as_bytes()) else {
             return Presented::Other;
         };
-        // A list of credentials in one header line is not one credential with a long prefix.
+        // A list of credentials in one header line is not one credential with a long prefix. Some clients insist on
+        // a token that has a colon.
         let prefix_is_plain = value[..at]
             .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b));
         match std::str::from_utf8(&value[at..]) {
             Ok(text) if prefix_is_plain && is_uuid(&text.as_bytes()[MARK.len()..]) => {
                 Presented::Placeholder(Self(text.to_owned()))
             }
             Ok(_) | Err(_) => Presented::Misplaced,
         }
+    }
+
+    /// The placeholder in a text that holds one whole, whatever stands around it.
+    pub fn within(text: &str) -> Option<Self> {
+        let after = &text[text.find(MARK)? + MARK.len()..];
+        let uuid = after.get(..UUID_LEN)?;
+        is_uuid(uuid.as_bytes()).then(|| Self(format!("{MARK}{uuid}")))
     }
 
     /// The key of its row.

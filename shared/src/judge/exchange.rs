@@ -3,13 +3,12 @@
 use super::dialect::Dialect;
 use super::{JudgeError, Opinion, Question, unavailable};
 use crate::config::{ConfigError, Env, malformed};
-use crate::provider::{Auth, AuthType, Provider, Providers, header_value};
+use crate::provider::{AuthType, OfClient, Provider, Providers, Shape};
 use crate::secret::{AFTER_A_REFUSAL, Freshness, KeyPermit, SecretNames, Secrets};
 use crate::wire::client::GuardedClient;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +36,13 @@ impl JudgeConfig {
             .get(slug)
             .ok_or_else(|| malformed("JUDGE_PROVIDER", "no provider has this slug"))?
             .clone();
+        if matches!(
+            provider.auth(AuthType::ApiKey).shape,
+            Shape::Path(_) | Shape::AwsSigV4(_)
+        ) {
+            let rule = "the judge's provider must take its key in a header or a query parameter";
+            return Err(malformed("JUDGE_PROVIDER", rule));
+        }
         let dialect = Dialect::from_provider(&provider.provider_id);
         let model = env.get("JUDGE_MODEL")?.unwrap_or(dialect.default_model());
         Ok(Self {
@@ -94,7 +100,7 @@ impl Exchange {
         let secret = read(Freshness::Cached).await.map_err(cause)?;
         let mut response = send(&secret).await?;
         // As for agents' requests: a key that was rotated is read again.
-        if response.status() == StatusCode::UNAUTHORIZED
+        if self.config.provider.says_bad_key(response.status())
             && let Ok(fresh) = read(AFTER_A_REFUSAL).await
             && fresh.expose_secret() != secret.expose_secret()
         {
@@ -121,18 +127,16 @@ impl Exchange {
             model,
             ..
         } = &self.config;
+        let auth = provider.auth(AuthType::ApiKey);
+        let injection = auth.inject(secret, &OfClient::default());
+        let injection = injection.map_err(|_| unusable())?;
         let mut url = dialect.url(provider);
+        if let Some(pair) = injection.pair {
+            url = format!("{url}?{pair}");
+        }
         let mut request = Request::builder().method(Method::POST);
-        match provider.auth(AuthType::ApiKey) {
-            Auth::Header { header, scheme } => {
-                let value = header_value(scheme.as_deref(), secret);
-                request = request.header(header, value.map_err(|_| unusable())?);
-            }
-            Auth::Query { query } => {
-                let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-                let (name, key) = (encoded(query), encoded(secret.expose_secret()));
-                url = format!("{url}?{name}={key}");
-            }
+        for (name, value) in injection.headers.iter().chain(&auth.constants) {
+            request = request.header(name, value);
         }
         for (name, value) in dialect.headers() {
             request = request.header(*name, *value);
@@ -159,7 +163,7 @@ mod tests {
         let config = |pairs: [(&str, &str); 2]| {
             let env = Env::from_pairs(pairs);
             JudgeConfig::from_env(&env, &Providers::from_env(&env).unwrap())
-                .map(|config| (config.model, config.provider.slug))
+                .map(|config| (config.model, config.provider.slug.to_string()))
         };
         let none = ("X", "");
         assert_eq!(

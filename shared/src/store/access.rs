@@ -5,9 +5,11 @@ use super::policy::{hashes, policies};
 use super::row::{Columns, one};
 use super::token::token_standing;
 use super::{Store, StoreError};
-use crate::authority::access::{Facts, ProfileRow, Request};
+use crate::authority::access::{Facts, ProfileRow, ProviderOf, Request};
 use crate::authority::scope::VerifiedWorker;
+use crate::host::HostName;
 use crate::policy::RulesHash;
+use crate::provider::ProviderRow;
 use crate::question::GrantPattern;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -18,11 +20,12 @@ use tokio_postgres::{
 
 impl Store {
     /// Reads what the database knows about a request that has no scope yet; `access::admit` scopes it.
-    /// Policies whose hash is in `known` come without their rules. The grant is that of `pattern`.
+    /// Policies whose hash is in `known` come without their rules. The grant is that of the provider's host, which
+    /// `host` is for an operator's provider.
     pub async fn access_facts(
         &self,
         request: &Request,
-        pattern: &GrantPattern,
+        host: Option<&HostName>,
         known: &[&RulesHash],
     ) -> Result<Facts, StoreError> {
         let worker = request.worker.as_ref();
@@ -38,6 +41,11 @@ impl Store {
         let issued_at = worker.map(VerifiedWorker::issued_at);
         let deployment = worker.map(|worker| worker.deployment().as_str());
         let user = request.user.as_ref().map(|user| user.as_str());
+        let (slug, provider) = match &request.provider {
+            ProviderOf::Operator(id) => (None, Some(id.as_str())),
+            ProviderOf::Organization(slug) => (Some(slug.as_str()), None),
+        };
+        let pattern = host.map(|host| GrantPattern::Host(host.clone()).to_string());
         let rows = self
             .call(
                 "access_facts_1",
@@ -49,15 +57,17 @@ impl Store {
                     (&token, Type::TEXT),
                     (&issued_at, Type::FLOAT8),
                     (&deployment, Type::TEXT),
-                    (&request.provider.as_str(), Type::TEXT),
+                    (&slug, Type::TEXT),
+                    (&provider, Type::TEXT),
                     (&user, Type::TEXT),
                     (&hashes(known), Type::BYTEA_ARRAY),
-                    (&pattern.to_string(), Type::TEXT),
+                    (&pattern, Type::TEXT),
                 ],
             )
             .await?;
         let row = one(&rows)?;
         let Json(placeholders) = row.column("placeholders")?;
+        let own_provider: Option<Json<ProviderRow>> = row.column("provider")?;
         Ok(Facts {
             agent_exists: row.column("agent_exists")?,
             token: token_standing(row)?,
@@ -67,6 +77,7 @@ impl Store {
             policies: policies(row)?,
             grant: standing(row)?,
             sealed: row.json("sealed")?.unwrap_or_default(),
+            own_provider: own_provider.map(|Json(row)| row),
         })
     }
 }

@@ -19,6 +19,8 @@ pub enum Written {
     UnknownOrganization,
     /// The id belongs to another organization. Nothing changed.
     Taken,
+    /// The organization has as many as it may. Nothing changed.
+    TooMany,
 }
 
 /// A credential profile to write.

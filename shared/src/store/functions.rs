@@ -58,7 +58,7 @@ const FUNCTIONS_1: [Owned; 8] = [
         owner: Some("postern_control_owner"),
         files: files!("control": "organization_put_1" "agent_put_1" "connection_put_1" "profile_put_1"
             "placeholder_mint_1" "token_issue_time_1" "deployment_revoke_1" "token_revoke_1" "policy_put_1"
-            "policy_delete_1" "policy_explain_1" "grant_delete_1"
+            "policy_delete_1" "policy_explain_1" "grant_delete_1" "provider_put_1"
             "organization_get_1" "organization_empty_1" "organization_delete_1"
             "agent_list_1" "agent_get_1" "agent_empty_1" "agent_delete_1"
             "connection_list_1" "connection_get_1" "connection_empty_1" "connection_delete_1"

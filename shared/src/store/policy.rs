@@ -8,7 +8,8 @@ use super::{Parameter, Store, StoreError, malformed};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
 use crate::id::{AgentId, OrganizationId};
-use crate::policy::{Grant, Owner, PolicyRow, RulesHash};
+use crate::policy::{Grant, Owner, PolicyRow, RulesHash, Target};
+use crate::provider;
 use crate::question::GrantPattern;
 use serde_json::Value;
 use tokio_postgres::{
@@ -26,8 +27,19 @@ pub struct PolicyFacts {
     pub grant: Grant,
     /// Whether the organization has the agent.
     pub agent_exists: bool,
+    /// The addresses of the organization's own providers at the host that was asked about.
+    own_addresses: Vec<String>,
     /// Whether the worker token is still valid; `Good` if there is no token.
     pub token: TokenStanding,
+}
+
+impl PolicyFacts {
+    /// Whether one of the organization's own providers is at this host and port.
+    pub fn has_own_provider_at(&self, target: &Target) -> bool {
+        self.own_addresses
+            .iter()
+            .any(|address| provider::is_at(address, target))
+    }
 }
 
 impl Store {
@@ -102,12 +114,13 @@ impl Store {
     }
 }
 
-/// Reads the columns `policies`, `standing` and `agent_exists`.
+/// Reads the columns `policies`, `standing`, `agent_exists` and `own_addresses`.
 fn facts(row: &Row, token: TokenStanding) -> Result<PolicyFacts, StoreError> {
     Ok(PolicyFacts {
         policies: policies(row)?,
         grant: standing(row)?,
         agent_exists: row.column("agent_exists")?,
+        own_addresses: row.column("own_addresses")?,
         token,
     })
 }

@@ -41,6 +41,9 @@ pub struct HttpEvent {
 #[serde(rename_all = "camelCase", default)]
 struct RequestContext {
     stage: Option<String>,
+    /// The path as the client sent it, with the stage or the domain's base path. Payload 1.0 alone has it.
+    path: Option<String>,
+    domain_name: Option<String>,
     http: Option<Http>,
     identity: Option<Identity>,
 }
@@ -72,6 +75,8 @@ pub struct Incoming {
     pub body: Bytes,
     /// The client's IP address, as the gateway saw it.
     pub source: Option<String>,
+    /// What stands before `path` in the address that the client used: scheme, host, and the gateway's stage.
+    pub front: Option<String>,
 }
 
 impl Incoming {
@@ -94,7 +99,7 @@ impl TryFrom<HttpEvent> for Incoming {
     type Error = Error;
 
     fn try_from(event: HttpEvent) -> Result<Self, Error> {
-        let context = event.request_context.unwrap_or_default();
+        let mut context = event.request_context.unwrap_or_default();
         let (method, source) = match (context.http, context.identity) {
             (Some(http), _) => (http.method.or(event.http_method), http.source_ip),
             (None, Some(identity)) => (event.http_method, identity.source_ip),
@@ -106,9 +111,13 @@ impl TryFrom<HttpEvent> for Incoming {
             .parse()
             .map_err(|_| Error::from(Code::MethodNotAllowed))?;
         // Only payload 2.0 puts the stage before the path. A REST API's stage may be named `v1`.
-        let path = match event.raw_path {
+        let (path, mount) = match event.raw_path {
             Some(raw) => without_stage(raw, context.stage.as_deref()),
-            None => event.path.unwrap_or_default(),
+            None => {
+                let path = event.path.unwrap_or_default();
+                let mount = mount(&path, context.path.as_deref(), context.stage.as_deref());
+                (path, mount)
+            }
         };
         let query = match event.raw_query_string {
             Some(raw) => raw,
@@ -121,6 +130,7 @@ impl TryFrom<HttpEvent> for Incoming {
         if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
             headers.insert(http::header::COOKIE, value(&cookies.join("; "))?);
         }
+        let front = front(context.domain_name.take(), &headers, &mount);
         Ok(Self {
             method,
             path,
@@ -128,21 +138,49 @@ impl TryFrom<HttpEvent> for Incoming {
             headers,
             body: body(event.body, event.is_base64_encoded.unwrap_or(false))?,
             source,
+            front,
         })
     }
 }
 
-fn without_stage(path: String, stage: Option<&str>) -> String {
-    let Some(stage) = stage.filter(|stage| *stage != "$default" && !stage.is_empty()) else {
-        return path;
-    };
-    match path
-        .strip_prefix('/')
-        .and_then(|rest| rest.strip_prefix(stage))
-    {
-        Some(rest) if rest.starts_with('/') => rest.to_owned(),
-        Some(_) | None => path,
+/// The path after the stage, and the stage's segment where the path began with it.
+fn without_stage(path: String, stage: Option<&str>) -> (String, String) {
+    let mount = stage_segment(stage);
+    match path.strip_prefix(&mount) {
+        Some(rest) if rest.starts_with('/') => (rest.to_owned(), mount),
+        Some(_) | None => (path, String::new()),
     }
+}
+
+fn stage_segment(stage: Option<&str>) -> String {
+    let named = stage.filter(|stage| *stage != "$default" && !stage.is_empty());
+    named.map(|stage| format!("/{stage}")).unwrap_or_default()
+}
+
+/// What a REST API's client sent before the path: the stage, unless a domain of the operator's stands for it. The path
+/// itself holds that domain's base path.
+fn mount(path: &str, whole: Option<&str>, stage: Option<&str>) -> String {
+    let stage = stage_segment(stage);
+    let Some(whole) = whole else { return stage };
+    match whole.strip_suffix(path) {
+        Some(before) => before.to_owned(),
+        // One of them is decoded.
+        None if whole.starts_with(&format!("{stage}/")) => stage,
+        None => String::new(),
+    }
+}
+
+/// The address that the client used, up to the path. A client can forge its `host` header, but not the gateway's
+/// domain.
+fn front(domain: Option<String>, headers: &HeaderMap, mount: &str) -> Option<String> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let scheme = text("x-forwarded-proto").filter(|scheme| *scheme == "http");
+    let host = domain.filter(|domain| !domain.is_empty());
+    let host = host.or_else(|| text("host").map(ToOwned::to_owned))?;
+    // What is not a plain authority could not be told from the rest of an address.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    let whole = !host.is_empty() && host.bytes().all(plain);
+    whole.then(|| format!("{}://{host}{mount}", scheme.unwrap_or("https")))
 }
 
 fn body(text: Option<String>, is_base64: bool) -> Result<Bytes, Error> {
@@ -221,7 +259,7 @@ fn value(text: &str) -> Result<HeaderValue, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(event: serde_json::Value) -> Result<Incoming, Error> {
         serde_json::from_value::<HttpEvent>(event)
@@ -268,6 +306,59 @@ mod tests {
         assert_eq!(http_api.unwrap().path, "/v1/interactions");
         let rest_api = read(json!({"path": "/v1/interactions", "requestContext": {"stage": "v1"}}));
         assert_eq!(rest_api.unwrap().path, "/v1/interactions");
+    }
+
+    #[test]
+    fn the_front_is_the_gateways_domain_and_stage() {
+        let front = |event| read(event).unwrap().front;
+        let own = |text: &str| Some(text.to_owned());
+        let v2 = |path: &str, stage: &str| {
+            json!({"rawPath": path, "headers": {"host": "forged.example"},
+                "requestContext": {"stage": stage, "domainName": "a.example"}})
+        };
+        assert_eq!(front(v2("/x", "$default")), own("https://a.example"));
+        assert_eq!(front(v2("/prod/x", "prod")), own("https://a.example/prod"));
+        assert_eq!(front(v2("/x", "prod")), own("https://a.example"));
+        let v1 = |path: &str, context: Value| {
+            front(
+                json!({"path": path, "headers": {"Host": "forged.example"}, "requestContext": context}),
+            )
+        };
+        let default = json!({"stage": "prod", "path": "/prod/x", "domainName": "id.execute-api.eu-central-1.amazonaws.com"});
+        assert_eq!(
+            v1("/x", default),
+            own("https://id.execute-api.eu-central-1.amazonaws.com/prod")
+        );
+        // A domain of the operator's, with a base path that both hold.
+        assert_eq!(
+            v1(
+                "/base/x",
+                json!({"stage": "prod", "path": "/base/x", "domainName": "a.example"})
+            ),
+            own("https://a.example")
+        );
+        assert_eq!(
+            v1(
+                "/a b",
+                json!({"stage": "prod", "path": "/prod/a%20b", "domainName": "a.example"})
+            ),
+            own("https://a.example/prod")
+        );
+        assert_eq!(
+            v1("/x", json!({"stage": "prod", "domainName": "a.example"})),
+            own("https://a.example/prod")
+        );
+        let headers = |headers: Value| front(json!({"rawPath": "/x", "headers": headers}));
+        assert_eq!(
+            headers(json!({"host": "h:81", "x-forwarded-proto": "http"})),
+            own("http://h:81")
+        );
+        assert_eq!(
+            headers(json!({"host": "h", "x-forwarded-proto": "ftp"})),
+            own("https://h")
+        );
+        assert_eq!(headers(json!({"host": "evil.example/x"})), None);
+        assert_eq!(headers(json!({})), None);
     }
 
     #[test]

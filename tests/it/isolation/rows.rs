@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 /// A row of each table that names an organization. `@` stands for the organization. What would betray it is marked
 /// `mark-@`.
-pub const ROWS: [(&str, &str); 14] = [
+pub const ROWS: [(&str, &str); 15] = [
     (
         "organizations",
         "(id, system_providers, created_at) values ('@', '{openai,only-@}', '2030-01-01T00:00Z')",
@@ -28,6 +28,11 @@ pub const ROWS: [(&str, &str); 14] = [
     (
         "sealed_secrets",
         "(organization_id, name, version, key_id, sealed) values ('@', 'keys/x', 1, 'mark-@', 'mark-@')",
+    ),
+    (
+        "providers",
+        r#"(organization_id, slug, provider_id, base_url, auth)
+         values ('@', 'own', 'openai', 'https://own.example', '{"header": "mark-@"}')"#,
     ),
     (
         "revoked_tokens",
@@ -100,6 +105,8 @@ insert into postern.placeholders
         '00000000-0000-0000-0000-000000000002');
 insert into postern.sealed_secrets (organization_id, name, version, key_id, sealed)
     values ('@', 'keys/only', 1, 'mark-@', 'mark-@'), ('@', 'chat/only', 1, 'mark-@', 'mark-@');
+insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
+    values ('@', 'own-only', 'openai', 'https://mark-@', '{"header": "mark-@"}');
 insert into postern.egress_verdicts (organization_id, key, flight, expires_at)
     values ('@', sha256('only'), '00000000-0000-0000-0000-000000000002', now() + interval '1 hour');
 insert into postern.egress_policies (organization_id, agent_id, rules) values ('@', 'only', '[{"host": "mark-@"}]');

@@ -1,11 +1,10 @@
 //! The platforms' own libraries make and sign the clicks, check the cards and verify the deliveries.
 
-use crate::sdk::{RUNNING, SUITES, done, sdks};
+use crate::clients::{RUNNING, clients, done};
 use crate::world::{CALLBACK_KEY, World};
 use postern_stack::discord::public_key;
 use serde_json::json;
-use std::{net::TcpListener, path::Path};
-use tokio::process::Command;
+use std::net::TcpListener;
 
 // RFC 8032's first key.
 const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
@@ -14,7 +13,7 @@ const FORMER_SEED: [u8; 32] = [9; 32];
 
 #[tokio::test]
 async fn the_platforms_libraries_and_postern_accept_what_the_other_sends() {
-    let sdks = sdks().await;
+    let clients = clients().await;
     let world = World::new().await;
     world.tenants().await;
     let port = {
@@ -43,10 +42,8 @@ async fn the_platforms_libraries_and_postern_accept_what_the_other_sends() {
         ),
     ];
     let front = world.front().await;
-    let mut suite = Command::new(&sdks.python);
+    let mut suite = clients.suite("chat_suite.py");
     suite
-        .env_clear()
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("POSTERN_BASE_URL", front.url())
         .env("CHAT_PORT", port.to_string())
         .env("SLACK_SIGNING_SECRET", "current-signing-secret")
@@ -58,8 +55,7 @@ async fn the_platforms_libraries_and_postern_accept_what_the_other_sends() {
             "DISCORD_FORMER_SEED",
             FORMER_SEED.map(|byte| format!("{byte:02x}")).concat(),
         )
-        .env("CALLBACK_KEY", CALLBACK_KEY)
-        .arg(Path::new(SUITES).join("chat_suite.py"));
+        .env("CALLBACK_KEY", CALLBACK_KEY);
     for (name, platform, secret, mut talk) in chats {
         let secret_ref = format!("postern/org/a/chat/lib-{name}");
         world.secrets.put(&secret_ref, secret.to_string());

@@ -57,6 +57,9 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
     let mut own = HttpRequest::new(parts.method.as_str(), parts.uri.path());
     own.query = parts.uri.query().unwrap_or_default().to_owned();
     own.source_ip = "127.0.0.1".into();
+    if let Some(host) = parts.headers.get(http::header::HOST) {
+        own.domain = host.to_str()?.to_owned();
+    }
     own.headers = parts
         .headers
         .iter()
@@ -67,6 +70,9 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
             )
         })
         .collect();
+    // The gateway's own; a client's is not passed on.
+    own.headers.retain(|(name, _)| name != "x-forwarded-proto");
+    let own = own.header("x-forwarded-proto", "http");
     Ok(own.body(body.collect().await?.to_bytes().to_vec()).v2())
 }
 

@@ -41,7 +41,7 @@ pub use runtime_api::{Function, Invocation, StreamBody, StreamingInvocation};
 pub use secrets_manager::{SecretsManager, SecretsMode};
 pub use slack::Slack;
 pub use telegram::Telegram;
-pub use upstream::Upstream;
+pub use upstream::{Seen, Upstream};
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;

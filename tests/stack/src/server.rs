@@ -100,3 +100,13 @@ pub fn json(status: u16, body: &serde_json::Value) -> Result<Response<Body>> {
         .header("content-type", "application/json")
         .body(whole(body.to_string()))?)
 }
+
+/// The same answer with this header.
+pub fn with(
+    mut response: Response<Body>,
+    name: &'static str,
+    value: &str,
+) -> Result<Response<Body>> {
+    response.headers_mut().insert(name, value.parse()?);
+    Ok(response)
+}

@@ -1,22 +1,41 @@
 //! A sample provider that speaks like OpenAI, Anthropic and Gemini, and remembers its requests.
 
 mod anthropic;
+mod asked;
+mod azure;
+mod bedrock;
+mod cohere;
 mod files;
 mod gemini;
+mod git;
+mod github;
+mod gitlab;
+mod groq;
+mod mistral;
+mod notion;
 mod openai;
 mod pieces;
 mod reflect;
+mod role;
 mod script;
+mod slack_api;
+mod stripe;
+mod together;
 
+use crate::event::decode;
 use crate::server::{Body, LOOPBACK, Server, json, whole};
 use crate::{Result, lock};
+use asked::Asked;
 use bytes::Bytes;
 use files::Files;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pieces::{End, FOREVER, large, pieces};
+use role::Role;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -32,6 +51,34 @@ pub struct Seen {
     pub body: Bytes,
 }
 
+impl Seen {
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
+    /// A header's value, if it is text; empty if there is none.
+    fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// A query parameter as servers read it.
+    fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path_and_query.split_once('?')?;
+        let value = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(decode(value))
+    }
+
+    /// The body as JSON; null if it is none.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
 #[derive(Default)]
 struct State {
     seen: Mutex<Vec<Seen>>,
@@ -40,6 +87,20 @@ struct State {
     /// Whether streams stop after their first piece.
     hold_streams: watch::Sender<bool>,
     files: Files,
+    /// Gemini's unfinished uploads.
+    sessions: gemini::Sessions,
+    /// The files that clients sent, by name.
+    kept: Mutex<HashMap<String, Bytes>>,
+    /// The folder of git's repositories.
+    repositories: Mutex<Option<PathBuf>>,
+}
+
+impl State {
+    /// Whether this is the expected key, or any will do.
+    fn accepts(&self, key: &str) -> bool {
+        let expected = lock(&self.expected_key);
+        expected.as_ref().is_none_or(|expected| key == expected)
+    }
 }
 
 /// The running sample.
@@ -49,11 +110,21 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// A sample that takes a key in any place, and answers each provider's requests.
     pub async fn start() -> Result<Self> {
+        Self::start_as(Role::Any).await
+    }
+
+    /// A sample that plays the provider of this slug, and is as strict.
+    pub async fn playing(slug: &str) -> Result<Self> {
+        Self::start_as(Role::of(slug)?).await
+    }
+
+    async fn start_as(role: Role) -> Result<Self> {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let server = Server::start(LOOPBACK, move |request| {
-            answer(Arc::clone(&shared), request)
+            answer(Arc::clone(&shared), role, request)
         })
         .await?;
         Ok(Self { server, state })
@@ -80,6 +151,11 @@ impl Upstream {
         *lock(&self.state.expected_key) = key;
     }
 
+    /// From now on, git's repositories in this folder are served.
+    pub fn serve_repositories(&self, folder: PathBuf) {
+        *lock(&self.state.repositories) = Some(folder);
+    }
+
     /// Holds streams after their first piece, or releases them.
     pub fn hold_streams(&self, hold: bool) {
         self.state.hold_streams.send_replace(hold);
@@ -91,13 +167,13 @@ impl Upstream {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>> {
+async fn answer(
+    state: Arc<State>,
+    role: Role,
+    request: Request<Incoming>,
+) -> Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    // This route serves the tests, so it is not recorded as a request.
-    if parts.uri.path() == "/sample/state" {
-        return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
-    }
     let path_and_query = parts
         .uri
         .path_and_query()
@@ -109,8 +185,21 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         headers: parts.headers,
         body,
     };
+    // These routes are not the provider's, so they are not recorded.
+    match seen.path_and_query.as_str() {
+        "/sample/state" => {
+            return json(200, &json!({"active": state.active.load(Ordering::SeqCst)}));
+        }
+        "/sample/upload" => return slack_api::uploaded(&Asked::new(&state, &seen)).await,
+        _ => {}
+    }
     lock(&state.seen).push(seen.clone());
-    let Some(key) = key(&seen) else {
+    role.answer(&state, &seen).await
+}
+
+/// As no provider in particular.
+async fn any(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    let Some(key) = key(seen) else {
         return json(
             401,
             &json!({"error": {"message": "You didn't provide an API key.", "type": "invalid_request_error"}}),
@@ -125,7 +214,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             &json!({"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}),
         );
     }
-    respond(&state, &seen, &key).await
+    respond(state, seen, &key).await
 }
 
 /// The credential, in any of the providers' places.
@@ -135,9 +224,17 @@ fn key(seen: &Seen) -> Option<String> {
         .path_and_query
         .split_once('?')
         .and_then(|(_, query)| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
+    let bot = seen
+        .path_and_query
+        .split('/')
+        .find_map(|segment| segment.strip_prefix("bot"));
     header("authorization")
         .or_else(|| header("x-api-key"))
         .or_else(|| header("x-goog-api-key"))
+        .or_else(|| header("private-token"))
+        .or_else(|| header("api-key"))
+        .or_else(|| header("dd-api-key"))
+        .or_else(|| bot.map(str::to_owned))
         .or(query.map(str::to_owned))
 }
 
@@ -158,8 +255,8 @@ impl Dialect {
 }
 
 async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<Body>> {
-    let path = seen.path_and_query.split('?').next().unwrap_or_default();
-    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let path = seen.path();
+    let body = seen.json();
     let bare = key.strip_prefix("Bearer ").unwrap_or(key);
     let last = path.rsplit('/').next().unwrap_or_default();
     let dialect = if seen.headers.contains_key("anthropic-version") {
@@ -171,15 +268,12 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
         return reflected;
     }
     match last {
-        "completions" => openai::chat(state, &body),
+        "completions" => openai::chat(state, &body, openai::failed),
         "messages" => anthropic::messages(state, &body),
         call if call.ends_with(":generateContent") => gemini::generate(call),
         "files" if seen.method == "POST" => files::upload(&state.files, seen, dialect).await,
         "content" if path.contains("/files/") => files::content(&state.files, path, dialect),
-        "models" => json(
-            200,
-            &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
-        ),
+        "models" => openai::models(),
         "echo" => {
             let headers: Vec<Value> = seen
                 .headers
@@ -195,6 +289,15 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             response
                 .headers_mut()
                 .insert("x-echo", format!("key {bare}").parse()?);
+            Ok(response)
+        }
+        "answer-with" => {
+            let mut response = json(200, &json!({}))?;
+            for (name, value) in body.as_object().into_iter().flatten() {
+                let name: http::HeaderName = name.parse()?;
+                let value = value.as_str().unwrap_or_default().parse()?;
+                response.headers_mut().insert(name, value);
+            }
             Ok(response)
         }
         "split-echo" => {
@@ -241,8 +344,8 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             tokio::time::sleep(FOREVER).await;
             json(200, &json!({}))
         }
-        "slow-body" => pieces(state, 200, vec!["first".into()], Some(End::Never)),
-        "die" => pieces(state, 200, vec!["first".into()], Some(End::Breaks)),
+        "slow-body" => pieces(state, 200, vec!["first"], Some(End::Never)),
+        "die" => pieces(state, 200, vec!["first"], Some(End::Breaks)),
         _ => dialect.error(404, "invalid_request_error", "no such sample"),
     }
 }

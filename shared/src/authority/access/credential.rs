@@ -1,6 +1,8 @@
 //! Which credential a request uses.
 
-use super::{AuthType, Facts, LegacyPlaceholders, PlaceholderRow, ProfileRow, Request, Rules};
+use super::{
+    AuthType, Facts, LegacyPlaceholders, PlaceholderRow, ProfileRow, ProviderOf, Request, Rules,
+};
 use crate::error::{Code, Error};
 use crate::host::HostName;
 use crate::id::OrganizationId;
@@ -72,7 +74,10 @@ fn tiers<'a>(
     };
     let of_system = || {
         let entitled = facts.system_entitled && facts.agent_exists && organization.is_some();
-        let permit = entitled.then(|| rules.names.system(&request.provider))?;
+        let permit = match &request.provider {
+            ProviderOf::Operator(provider) if entitled => rules.names.system(provider),
+            ProviderOf::Operator(_) | ProviderOf::Organization(_) => return None,
+        };
         Some(Ok(Credential::Other(permit, AuthType::ApiKey)))
     };
     of_user()

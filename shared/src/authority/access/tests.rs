@@ -5,7 +5,7 @@ use crate::authority::placeholder::Placeholder;
 
 fn decide(rules: &Rules, request: &Request, facts: &Facts, host: &str) -> Result<Access, Error> {
     let host = HostName::parse(host).unwrap();
-    admit(rules, request, facts, &host)?.spend(EgressAllowed(()))
+    admit(rules, request, facts, Ok(&host))?.spend(EgressAllowed(()))
 }
 
 fn org(id: &str) -> OrganizationId {
@@ -26,7 +26,7 @@ fn request() -> Request {
         agent: Some(AgentId::parse("agent").unwrap()),
         user: None,
         placeholders: vec![Placeholder::mint().hash()],
-        provider: ProviderId::parse("openai").unwrap(),
+        provider: ProviderOf::Operator(ProviderId::parse("openai").unwrap()),
     }
 }
 
@@ -52,6 +52,7 @@ fn facts() -> Facts {
         policies: vec![],
         grant: Grant::None,
         sealed: SealedRows::default(),
+        own_provider: None,
     }
 }
 
@@ -295,4 +296,35 @@ fn a_user_in_the_url_is_the_tokens_or_the_placeholders() {
     let mut request = request();
     request.user = Some(UserId::parse("user").unwrap());
     assert_eq!(refusal(&request, &facts()), Code::UserMismatch);
+}
+
+#[test]
+fn a_system_key_is_never_spent_at_a_tenants_own_provider() {
+    let own = Request {
+        provider: ProviderOf::Organization(Slug::parse("openai").unwrap()),
+        ..request()
+    };
+    assert_eq!(refusal(&own, &facts()), Code::NoCredentials);
+    let rules = rules(LegacyPlaceholders::Warn);
+    assert!(decide(&rules, &request(), &facts(), "api.openai.com").is_ok());
+}
+
+#[test]
+fn who_may_not_ask_does_not_learn_which_providers_an_organization_has() {
+    let rules = rules(LegacyPlaceholders::Warn);
+    let admitted = |facts: &Facts| {
+        let unknown = Err(Code::UnknownProvider.into());
+        admit(&rules, &request(), facts, unknown)
+            .map(drop)
+            .map_err(|error| error.code)
+    };
+    assert_eq!(admitted(&facts()), Err(Code::UnknownProvider));
+    let expired = Facts {
+        placeholders: vec![PlaceholderRow {
+            live: false,
+            ..row()
+        }],
+        ..facts()
+    };
+    assert_eq!(admitted(&expired), Err(Code::Unauthorized));
 }

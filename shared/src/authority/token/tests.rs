@@ -51,7 +51,7 @@ fn refused(token: &str) -> bool {
 #[test]
 fn what_control_mints_verifies() {
     let token = minted(now() + 60);
-    assert!(looks_like_jwt(&token));
+    assert!(claims_to_be_ours(&token));
     let worker = verify(&PUBLIC.into(), &token).unwrap();
     assert_eq!(worker.agent().organization().as_str(), "org");
     assert!(worker.conversation().is_none());
@@ -139,4 +139,21 @@ fn a_forged_token_is_refused() {
     ] {
         assert!(refused(&forged), "{forged}");
     }
+}
+
+#[test]
+fn a_token_of_another_issuer_is_not_ours() {
+    let foreign = serde_json::json!({"iss": "https://accounts.example", "sub": "a"});
+    assert!(!claims_to_be_ours(&signed(&foreign, "k1")));
+    for text in [
+        "",
+        "a.b.c",
+        "eyJh.b.c",
+        "postern",
+        "a.eyJpc3MiOiJwb3N0ZXJuIn0",
+        "a.eyJpc3MiOiJwb3N0ZXJuIn0.c.d",
+    ] {
+        assert!(!claims_to_be_ours(text), "{text}");
+    }
+    assert!(claims_to_be_ours("a.eyJpc3MiOiJwb3N0ZXJuIn0.c"));
 }

@@ -1,13 +1,41 @@
 //! Anthropic's wire format: messages, their streams and their errors.
 
-use super::State;
 use super::pieces::events;
 use super::script::{ARGUMENTS, Script, endless, words};
+use super::{Dialect, Seen, State, files};
 use crate::Result;
-use crate::server::{Body, json};
+use crate::server::{Body, json, with};
 use http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// A request of Anthropic's API.
+pub async fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    let bearer = seen.header("authorization").strip_prefix("Bearer ");
+    match (seen.header("x-api-key"), bearer) {
+        ("", None) => return error(401, "authentication_error", "x-api-key header is required"),
+        ("", Some(key)) | (key, None) if state.accepts(key) => {}
+        (_, None) => return error(401, "authentication_error", "invalid x-api-key"),
+        (_, Some(_)) => return error(401, "authentication_error", "Invalid bearer token"),
+    }
+    if seen.header("anthropic-version").is_empty() {
+        return error(
+            400,
+            "invalid_request_error",
+            "anthropic-version: header is required",
+        );
+    }
+    let path = seen.path();
+    match (seen.method.as_str(), path) {
+        ("GET", "/v1/models") => models(seen),
+        ("POST", "/v1/messages") => messages(state, &seen.json()),
+        ("POST", "/v1/files") => files::upload(&state.files, seen, Dialect::Anthropic).await,
+        ("GET", _) if path.starts_with("/v1/files/") && path.ends_with("/content") => {
+            files::content(&state.files, path, Dialect::Anthropic)
+        }
+        _ => error(404, "not_found_error", "Not found"),
+    }
+}
 
 pub fn messages(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
     let model = body["model"].as_str().unwrap_or("sample");
@@ -16,13 +44,7 @@ pub fn messages(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
         Script::of(model, tool, result(body)),
         body["stream"] == true,
     ) {
-        (Script::TooMany, _) => too_many(),
-        (Script::BadRequest, _) => refused(
-            400,
-            "req_sample_400",
-            "invalid_request_error",
-            "prompt is too long: 9 tokens > 8 maximum",
-        ),
+        (Script::Failed(status), _) => failed(status),
         (Script::Endless, _) => events(state, text_events(model, &endless())),
         (Script::Text(text), true) => events(state, text_events(model, &words(&text))),
         (Script::Text(text), false) => {
@@ -123,24 +145,62 @@ pub fn error(status: u16, kind: &str, message: &str) -> Result<Response<Body>> {
 }
 
 fn refused(status: u16, id: &str, kind: &str, message: &str) -> Result<Response<Body>> {
-    let mut response = json(
-        status,
-        &json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": id}),
-    )?;
-    response.headers_mut().insert("request-id", id.parse()?);
+    let error =
+        json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": id});
+    with(json(status, &error)?, "request-id", id)
+}
+
+/// The errors that a model's name asks for.
+fn failed(status: u16) -> Result<Response<Body>> {
+    let id = format!("req_sample_{status}");
+    let (kind, message) = match status {
+        400 => (
+            "invalid_request_error",
+            "prompt is too long: 9 tokens > 8 maximum",
+        ),
+        401 => (
+            "authentication_error",
+            "This organization has been disabled.",
+        ),
+        429 => (
+            "rate_limit_error",
+            "This request would exceed your organization's rate limit.",
+        ),
+        529 => ("overloaded_error", "Overloaded"),
+        _ => ("api_error", "Internal server error"),
+    };
+    let mut response = refused(status, &id, kind, message)?;
+    if status == 429 {
+        for (name, value) in [
+            ("retry-after", "1"),
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("x-request-id", &id),
+        ] {
+            response = with(response, name, value)?;
+        }
+    }
     Ok(response)
 }
 
-fn too_many() -> Result<Response<Body>> {
-    let mut response = refused(
-        429,
-        "req_sample_429",
-        "rate_limit_error",
-        "This request would exceed your organization's rate limit.",
-    )?;
-    let headers = response.headers_mut();
-    headers.insert("retry-after", "1".parse()?);
-    headers.insert("anthropic-ratelimit-requests-remaining", "0".parse()?);
-    headers.insert("x-request-id", "req_sample_429".parse()?);
-    Ok(response)
+/// The models, a page at a time.
+fn models(seen: &Seen) -> Result<Response<Body>> {
+    let models = ["sample-a", "sample-b", "sample-c"];
+    let limit = seen
+        .query("limit")
+        .and_then(|limit| limit.parse().ok())
+        .unwrap_or(20);
+    let after = seen.query("after_id");
+    let start = after
+        .and_then(|after| models.iter().position(|model| *model == after))
+        .map_or(0, |at| at + 1);
+    let page: Vec<&str> = models.into_iter().skip(start).take(limit).collect();
+    let data: Vec<Value> = page
+        .iter()
+        .map(|id| json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"}))
+        .collect();
+    let has_more = start + page.len() < models.len();
+    json(
+        200,
+        &json!({"data": data, "has_more": has_more, "first_id": page.first(), "last_id": page.last()}),
+    )
 }

@@ -1,23 +1,61 @@
 //! OpenAI's wire format: chat completions, their streams and their errors.
 
-use super::State;
 use super::pieces::events;
 use super::script::{ARGUMENTS, CREATED, Script, endless, words};
+use super::{Dialect, Seen, State, files};
 use crate::Result;
-use crate::server::{Body, json};
+use crate::server::{Body, json, with};
 use http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub fn chat(state: &Arc<State>, body: &Value) -> Result<Response<Body>> {
+/// A request of OpenAI's API.
+pub async fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
+    match seen.header("authorization").strip_prefix("Bearer ") {
+        Some(key) if state.accepts(key) => {}
+        Some(_) => return unauthorized("Incorrect API key provided.", Some("invalid_api_key")),
+        None => return unauthorized("You didn't provide an API key.", None),
+    }
+    let path = seen.path();
+    match (seen.method.as_str(), path) {
+        ("POST", "/v1/chat/completions") => chat(state, &seen.json(), failed),
+        ("GET", "/v1/models") => models(),
+        ("GET", "/v1/files") => files::listed(&state.files, seen),
+        ("POST", "/v1/files") => files::upload(&state.files, seen, Dialect::OpenAi).await,
+        ("GET", _) if path.starts_with("/v1/files/") && path.ends_with("/content") => {
+            files::content(&state.files, path, Dialect::OpenAi)
+        }
+        _ => error(404, "invalid_request_error", "Invalid URL"),
+    }
+}
+
+fn unauthorized(message: &str, code: Option<&str>) -> Result<Response<Body>> {
+    json(
+        401,
+        &json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}}),
+    )
+}
+
+pub fn models() -> Result<Response<Body>> {
+    json(
+        200,
+        &json!({"object": "list", "data": [{"id": "sample", "object": "model", "created": 1, "owned_by": "sample"}]}),
+    )
+}
+
+/// A chat completion, as OpenAI and many others write it. Each has its own errors.
+pub fn chat(
+    state: &Arc<State>,
+    body: &Value,
+    failed: fn(u16) -> Result<Response<Body>>,
+) -> Result<Response<Body>> {
     let model = body["model"].as_str().unwrap_or("sample");
     let tool = body["tools"][0]["function"]["name"].as_str();
     match (
         Script::of(model, tool, result(body)),
         body["stream"] == true,
     ) {
-        (Script::TooMany, _) => too_many(),
-        (Script::BadRequest, _) => bad_request(),
+        (Script::Failed(status), _) => failed(status),
         (Script::Endless, _) => events(state, text_chunks(model, &endless())),
         (Script::Text(text), true) => events(state, text_chunks(model, &words(&text))),
         (Script::Text(text), false) => completion(
@@ -92,27 +130,34 @@ pub fn error(status: u16, kind: &str, message: &str) -> Result<Response<Body>> {
     )
 }
 
-fn too_many() -> Result<Response<Body>> {
-    let mut response = json(
-        429,
-        &json!({"error": {"message": "Rate limit reached for requests", "type": "requests", "param": null, "code": "rate_limit_exceeded"}}),
-    )?;
-    let headers = response.headers_mut();
-    headers.insert("retry-after", "1".parse()?);
-    headers.insert("retry-after-ms", "1000".parse()?);
-    headers.insert("x-ratelimit-remaining-requests", "0".parse()?);
-    headers.insert("x-request-id", "req_sample_429".parse()?);
-    Ok(response)
-}
-
-fn bad_request() -> Result<Response<Body>> {
-    let mut response = json(
-        400,
-        &json!({"error": {"message": "This model's maximum context length is 8 tokens.", "type": "invalid_request_error",
-            "param": "messages", "code": "context_length_exceeded"}}),
-    )?;
-    response
-        .headers_mut()
-        .insert("x-request-id", "req_sample_400".parse()?);
+/// The errors that a model's name asks for.
+pub fn failed(status: u16) -> Result<Response<Body>> {
+    let error = match status {
+        400 => {
+            json!({"message": "This model's maximum context length is 8 tokens.", "type": "invalid_request_error",
+                "param": "messages", "code": "context_length_exceeded"})
+        }
+        401 => {
+            json!({"message": "Your organization must be verified.", "type": "invalid_request_error",
+                "param": null, "code": "organization_unverified"})
+        }
+        429 => {
+            json!({"message": "Rate limit reached for requests", "type": "requests", "param": null, "code": "rate_limit_exceeded"})
+        }
+        _ => {
+            json!({"message": "The server had an error.", "type": "server_error", "param": null, "code": null})
+        }
+    };
+    let id = format!("req_sample_{status}");
+    let mut response = with(json(status, &json!({"error": error}))?, "x-request-id", &id)?;
+    if status == 429 {
+        for (name, value) in [
+            ("retry-after", "1"),
+            ("retry-after-ms", "1000"),
+            ("x-ratelimit-remaining-requests", "0"),
+        ] {
+            response = with(response, name, value)?;
+        }
+    }
     Ok(response)
 }

@@ -38,10 +38,10 @@ impl Drop for Active {
     }
 }
 
-pub fn pieces(
+pub fn pieces<P: Into<Bytes> + Send + 'static>(
     state: &Arc<State>,
     status: u16,
-    pieces: Vec<String>,
+    pieces: Vec<P>,
     end: Option<End>,
 ) -> Result<Response<Body>> {
     let active = Active::new(state);
@@ -53,7 +53,7 @@ pub fn pieces(
             if at > 0 {
                 held.wait_for(|held| !held).await?;
             }
-            Ok(Bytes::from(piece))
+            Ok(piece.into())
         }
     });
     let end = stream::once(async move {
@@ -103,5 +103,17 @@ pub fn events(state: &Arc<State>, events: Vec<String>) -> Result<Response<Body>>
     response
         .headers_mut()
         .insert("content-type", "text/event-stream; charset=utf-8".parse()?);
+    Ok(response)
+}
+
+/// Bytes of this type, piece by piece.
+pub fn binary_pieces(
+    state: &Arc<State>,
+    all: Vec<Vec<u8>>,
+    content_type: &'static str,
+) -> Result<Response<Body>> {
+    let mut response = pieces(state, 200, all, None)?;
+    let content_type = http::HeaderValue::from_static(content_type);
+    response.headers_mut().insert("content-type", content_type);
     Ok(response)
 }

@@ -13,19 +13,21 @@ pub enum Script {
     Text(String),
     ToolCall(String),
     Endless,
-    TooMany,
-    BadRequest,
+    /// An error of this status.
+    Failed(u16),
 }
 
 impl Script {
     /// `tool` is the first tool on offer, `result` what a tool has just answered.
     pub fn of(model: &str, tool: Option<&str>, result: Option<String>) -> Self {
+        let failed = model.strip_prefix("sample-").map(str::parse);
+        if let Some(Ok(status)) = failed {
+            return Self::Failed(status);
+        }
         match (model, tool, result) {
-            ("sample-429", ..) => Self::TooMany,
-            ("sample-400", ..) => Self::BadRequest,
             ("sample-endless", ..) => Self::Endless,
             // Long enough to distinguish a stream from a buffer on a busy machine.
-            ("sample-long", ..) => Self::Text([GREETING; 7].join(" ")),
+            ("sample-long", ..) => Self::Text([GREETING; 4].join(" ")),
             (_, _, Some(result)) => Self::Text(format!("The tool answered: {result}")),
             (_, Some(tool), None) => Self::ToolCall(tool.to_owned()),
             (_, None, None) => Self::Text(GREETING.to_owned()),

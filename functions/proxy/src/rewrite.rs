@@ -1,0 +1,246 @@
+//! Addresses of the provider in a response's headers, rewritten onto the proxy. So the next page, a redirect within the
+//! provider and an upload session stay behind it.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::percent_decode_str;
+use postern::provider::Provider;
+
+/// Headers that are one address.
+const ADDRESSES: [HeaderName; 4] = [
+    header::LOCATION,
+    header::CONTENT_LOCATION,
+    HeaderName::from_static("x-goog-upload-url"),
+    HeaderName::from_static("operation-location"),
+];
+
+/// Rewrites the addresses of one provider onto one caller's address of the proxy.
+pub(crate) struct Rewriter<'a> {
+    provider: &'a Provider,
+    /// The proxy's address for the provider, as the client used it, without a slash at its end.
+    own: String,
+    client: ClientAddress<'a>,
+}
+
+/// Where the client's own address holds its placeholder. It takes the place of the key, which was taken out before.
+#[derive(Debug, Default)]
+pub(crate) struct ClientAddress<'a> {
+    /// The path below the proxy's address for the provider.
+    pub rest: &'a str,
+    /// The query.
+    pub query: &'a str,
+}
+
+impl<'a> Rewriter<'a> {
+    /// `front` and `mount` are the parts of the client's address before what the provider gets.
+    pub(crate) fn new(
+        provider: &'a Provider,
+        front: &str,
+        mount: &str,
+        client: ClientAddress<'a>,
+    ) -> Self {
+        Self {
+            provider,
+            own: format!("{front}{}", mount.trim_end_matches('/')),
+            client,
+        }
+    }
+
+    /// Rewrites the headers that hold addresses.
+    pub(crate) fn headers(&self, headers: &mut HeaderMap) {
+        for name in ADDRESSES {
+            self.each(headers, &name, |value| self.address(value));
+        }
+        self.each(headers, &header::LINK, |value| self.links(value));
+    }
+
+    fn each(
+        &self,
+        headers: &mut HeaderMap,
+        name: &HeaderName,
+        rewritten: impl Fn(&str) -> Option<String>,
+    ) {
+        let http::header::Entry::Occupied(mut entry) = headers.entry(name) else {
+            return;
+        };
+        for value in entry.iter_mut() {
+            let text = value.to_str().ok().and_then(&rewritten);
+            if let Some(new) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+                *value = new;
+            }
+        }
+    }
+
+    /// The proxy's address for an address of the provider. `None` for every other.
+    fn address(&self, address: &str) -> Option<String> {
+        let address = address.trim();
+        let below = self.provider.below(address)?;
+        let (whole, fragment) = match below.split_once('#') {
+            Some((whole, fragment)) => (whole, format!("#{fragment}")),
+            None => (below, String::new()),
+        };
+        let (path, query) = match whole.split_once('?') {
+            Some((path, query)) => (path, self.query(query)),
+            None => (whole, String::new()),
+        };
+        Some(format!("{}{}{query}{fragment}", self.own, self.path(path)))
+    }
+
+    /// The path with the client's own segment where the key stood.
+    fn path(&self, path: &str) -> String {
+        if self.provider.key_segment().is_none() {
+            return path.to_owned();
+        }
+        let first = self.client.rest.split('/').next().unwrap_or_default();
+        let after = path.trim_start_matches('/').split_once('/');
+        format!("/{first}/{}", after.map_or("", |(_, after)| after))
+    }
+
+    /// The query with the client's own pair where the key stood.
+    fn query(&self, query: &str) -> String {
+        let holds_key = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            self.provider.takes_key_in_query(&name)
+        };
+        let own = || self.client.query.split('&').find(holds_key);
+        let pairs = query
+            .split('&')
+            .filter_map(|pair| if holds_key(&pair) { own() } else { Some(pair) });
+        let pairs: Vec<&str> = pairs.collect();
+        if pairs.is_empty() {
+            return String::new();
+        }
+        format!("?{}", pairs.join("&"))
+    }
+
+    /// RFC 8288: `<address>; rel="next", <address>; rel="last"`.
+    fn links(&self, value: &str) -> Option<String> {
+        let mut out = String::with_capacity(value.len());
+        let mut rest = value;
+        let mut any = false;
+        while let Some((before, after)) = rest.split_once('<') {
+            let Some((address, next)) = after.split_once('>') else {
+                break;
+            };
+            let new = self.address(address);
+            any |= new.is_some();
+            out.push_str(before);
+            out.push('<');
+            out.push_str(new.as_deref().unwrap_or(address));
+            out.push('>');
+            rest = next;
+        }
+        out.push_str(rest);
+        any.then_some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postern::config::Env;
+    use postern::provider::Providers;
+
+    fn rewritten(name: &'static str, value: &str) -> String {
+        rewritten_for(r#"{"query":"key"}"#, ClientAddress::default(), name, value)
+    }
+
+    fn rewritten_for(
+        auth: &str,
+        client: ClientAddress<'_>,
+        name: &'static str,
+        value: &str,
+    ) -> String {
+        let own = format!(r#"[{{"slug":"p","base_url":"https://api.example/v1","auth":{auth}}}]"#);
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", &*own)])).unwrap();
+        let rewriter = Rewriter::new(
+            providers.get("p").unwrap(),
+            "https://gate.example/prod",
+            "/api/proxy/p/a/agent/",
+            client,
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        rewriter.headers(&mut headers);
+        headers[name].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn an_address_of_the_provider_becomes_the_proxys() {
+        const OWN: &str = "https://gate.example/prod/api/proxy/p/a/agent";
+        for name in [
+            "location",
+            "content-location",
+            "x-goog-upload-url",
+            "operation-location",
+        ] {
+            for (address, expected) in [
+                (
+                    "https://api.example/v1/x?page=2#y",
+                    format!("{OWN}/x?page=2#y"),
+                ),
+                ("https://api.example/v1", OWN.into()),
+                ("/v1/x", format!("{OWN}/x")),
+                ("x", "x".into()),
+                ("/other", "/other".into()),
+                (
+                    "https://api.example/v2/x",
+                    "https://api.example/v2/x".into(),
+                ),
+                (
+                    "https://elsewhere.example/v1/x",
+                    "https://elsewhere.example/v1/x".into(),
+                ),
+                ("http://api.example/v1/x", "http://api.example/v1/x".into()),
+            ] {
+                assert_eq!(rewritten(name, address), expected, "{name}: {address}");
+            }
+        }
+        assert_eq!(
+            rewritten("x-other", "https://api.example/v1/x"),
+            "https://api.example/v1/x"
+        );
+    }
+
+    #[test]
+    fn the_clients_placeholder_takes_the_place_of_the_key() {
+        const OWN: &str = "https://gate.example/prod/api/proxy/p/a/agent";
+        let query = |client, address: &str| {
+            let client = ClientAddress {
+                query: client,
+                rest: "",
+            };
+            rewritten_for(r#"{"query":"key"}"#, client, "location", address)
+        };
+        let next = "https://api.example/v1/x?a=1&k%65y=[redacted]&b=2#c";
+        assert_eq!(
+            query("z=1&key=placeholder", next),
+            format!("{OWN}/x?a=1&key=placeholder&b=2#c")
+        );
+        assert_eq!(query("z=1", next), format!("{OWN}/x?a=1&b=2#c"));
+        assert_eq!(
+            query("", "https://api.example/v1/x?key=[redacted]"),
+            format!("{OWN}/x")
+        );
+        let client = ClientAddress {
+            query: "",
+            rest: "botplaceholder/getFile",
+        };
+        let path = "https://api.example/v1/bot[redacted]/next?a=1";
+        let rewritten = rewritten_for(r#"{"path":"bot{secret}"}"#, client, "location", path);
+        assert_eq!(rewritten, format!("{OWN}/botplaceholder/next?a=1"));
+    }
+
+    #[test]
+    fn each_link_is_rewritten_by_itself() {
+        const OWN: &str = "https://gate.example/prod/api/proxy/p/a/agent";
+        let link = r#"<https://api.example/v1/x?a=1,2>; rel="next", <https://else.example/>; rel="a<b>", </v1/y>; rel=last"#;
+        let expected = format!(
+            r#"<{OWN}/x?a=1,2>; rel="next", <https://else.example/>; rel="a<b>", <{OWN}/y>; rel=last"#
+        );
+        assert_eq!(rewritten("link", link), expected);
+        for odd in ["", "<", "<>", "<https://api.example/v1", "a > b <"] {
+            assert_eq!(rewritten("link", odd), odd);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A provider's address, parsed once.
+
+use crate::host::HostName;
+use crate::policy::Target;
+use http::Uri;
+
+/// The address to which a request's path is added.
+#[derive(Debug, Clone)]
+pub(super) struct BaseUrl {
+    /// Its host in the one form, its port only where it is not the scheme's, and no slash at its end.
+    text: String,
+    /// Where its path begins in the text.
+    path_at: usize,
+    /// What a request to it would be compared with.
+    target: Target,
+}
+
+impl BaseUrl {
+    /// # Errors
+    /// The rule, where the text does not obey it.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        const RULE: &str = "must be http(s)://host[:port][/path] without user, query or fragment";
+        let uri: Uri = text.parse().map_err(|_| RULE)?;
+        let authority = uri.authority().ok_or(RULE)?;
+        if authority.as_str().contains('@') || uri.query().is_some() || text.contains(['#', '?']) {
+            return Err(RULE);
+        }
+        let target = Target::from_uri(&uri, "GET").ok_or(RULE)?;
+        let mut text = format!("{}://{}", target.scheme.as_str(), target.host);
+        if target.port != target.scheme.default_port() {
+            text += &format!(":{}", target.port);
+        }
+        let path_at = text.len();
+        text += uri.path().trim_end_matches('/');
+        Ok(Self {
+            text,
+            path_at,
+            target,
+        })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its path, without a slash at its end; empty for the root.
+    pub(super) fn path(&self) -> &str {
+        &self.text[self.path_at..]
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn host(&self) -> &HostName {
+        &self.target.host
+    }
+
+    /// Whether host and port are the same. The scheme is not compared: a tunnel does not show it.
+    pub(super) fn is_at(&self, target: &Target) -> bool {
+        (self.host(), self.target.port) == (&target.host, target.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_a_plain_address() {
+        for (text, whole, path) in [
+            ("https://a.example", "https://a.example", ""),
+            ("https://A.example.:8443/", "https://a.example:8443", ""),
+            ("https://a.example:443/v1", "https://a.example/v1", "/v1"),
+            ("http://[::1]:81/x/y//", "http://[::1]:81/x/y", "/x/y"),
+        ] {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!((base.text(), base.path()), (whole, path), "{text}");
+        }
+        for bad in [
+            "",
+            "a.example",
+            "/x",
+            "ftp://a.example",
+            "https://u@a.example",
+            "https://u:p@a.example",
+            "https://a.example?x",
+            "https://a.example/?",
+            "https://a.example#x",
+            "https://a.example/x#",
+            "https://a b.example",
+            "https://",
+            "https://:443",
+        ] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
