@@ -39,8 +39,8 @@ const RIGHTS: &str = "
     postern_control_owner  organizations          own        own    own       own
     postern_control_owner  agents                 own        own    -         own
     postern_control_owner  auth_profiles          own        own    own       own
-    postern_control_owner  connections            own        own    own       own
     postern_control_owner  providers              own        own    own       own
+    postern_control_owner  connections            own        own    own       own
     postern_control_owner  revoked_tokens         own        own    own       -
     postern_control_owner  deployment_revocations own        own    own       -
     postern_control_owner  placeholders           own        own    -         own
