@@ -123,7 +123,7 @@ fn add(single: &mut Map<String, Value>, multi: &mut Map<String, Value>, name: &s
     }
 }
 
-pub(crate) fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
