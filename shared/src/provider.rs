@@ -4,12 +4,14 @@ mod auth;
 mod base_url;
 mod injection;
 mod list;
+mod new;
 mod sigv4;
 mod written;
 
 pub use auth::{Auth, AuthType, AwsScope, KeyHeader, MemberHeader, Segment, Shape, WrittenAuth};
 pub use injection::{Injection, OfClient};
 pub use list::Providers;
+pub use new::NewProvider;
 pub use sigv4::Signer;
 pub use written::{WrittenOptions, WrittenShape};
 
@@ -26,7 +28,6 @@ pub fn is_at(base_url: &str, target: &Target) -> bool {
     BaseUrl::parse(base_url).is_ok_and(|base| base.is_at(target))
 }
 
-const VARIABLE: &str = "PROVIDERS";
 const CHAT_PATH: &str = "/v1/chat/completions";
 
 /// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them, and

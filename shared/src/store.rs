@@ -17,6 +17,7 @@ mod login;
 mod migration;
 mod policy;
 mod pool;
+mod provider;
 mod row;
 mod settle;
 mod sweep;

@@ -3,6 +3,7 @@
 mod command;
 mod git;
 mod install;
+mod mcp;
 mod models;
 mod provider;
 mod seen;

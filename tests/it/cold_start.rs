@@ -154,6 +154,7 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
     ("UPSTREAM_CONNECT_TIMEOUT_MS", PROXY, &[NUMBER, &["0"]]),
     ("UPSTREAM_HEADER_TIMEOUT_MS", PROXY, &[NUMBER, &["0"]]),
     ("UPSTREAM_IDLE_TIMEOUT_MS", PROXY, &[NUMBER, &["0"]]),
+    ("UPSTREAM_TOTAL_TIMEOUT_MS", PROXY, &[NUMBER, &["0"]]),
     ("JUDGE_PROVIDER", PROXY, &[&["hunter2"]]),
     ("JUDGE_TIMEOUT_MS", PROXY, &[NUMBER, &["0"]]),
     ("ACK_BUDGET_MS", &["webhooks"], &[NUMBER, &["0"]]),

@@ -3,8 +3,11 @@
 mod access;
 mod forwarding;
 mod handover;
+mod own_providers;
 mod redaction;
 mod refusals;
+mod rewriting;
+mod shapes;
 mod telemetry;
 mod tiers;
 mod tls;

@@ -13,8 +13,7 @@ def client(token=PLACEHOLDER, **options):
 
 
 def repository(**options):
-    # A lazy object makes its address itself. One that was fetched has GitHub's own, which PyGithub refuses
-    # because it lies outside the base URL.
+    # A lazy object makes its address itself.
     return client(lazy=True, **options).get_repo("octo/sample")
 
 
@@ -33,8 +32,15 @@ class PyGithub(unittest.TestCase):
     def test_a_redirect_within_the_provider_is_followed(self):
         self.assertEqual(client().get_repo("octo/former").full_name, "octo/sample")
 
+    def test_an_address_in_a_body_is_the_providers_own_and_is_not_called(self):
+        fetched = client().get_repo("octo/sample")
+        with self.assertRaises(AssertionError):
+            fetched.get_issues().totalCount
+
     def test_an_issue_is_created(self):
-        self.assertEqual(repository().create_issue("Through Postern").number, 6)
+        own = repository()
+        self.assertEqual(own.create_issue("Through Postern").number, 6)
+        self.assertEqual(own.get_issue(6).create_comment("A comment").body, "A comment")
 
     def test_a_file_goes_up_and_comes_down_byte_for_byte(self):
         own = repository()

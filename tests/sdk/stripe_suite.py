@@ -1,17 +1,20 @@
 """Stripe's SDK through Postern, and HTTP Basic as curl sends it: only the address and the key differ."""
 
 import base64
+import io
 import json
 import unittest
 import urllib.error
 import urllib.request
 
 import stripe
-from suite import PLACEHOLDER, UNKNOWN_PLACEHOLDER, address
+from suite import BINARY, PLACEHOLDER, UNKNOWN_PLACEHOLDER, address
 
 
 def client(key=PLACEHOLDER):
-    return stripe.StripeClient(key, base_addresses={"api": address("stripe")}, max_network_retries=0)
+    # Files have a host of their own, so they are a provider of their own.
+    addresses = {"api": address("stripe"), "files": address("stripe-files")}
+    return stripe.StripeClient(key, base_addresses=addresses, max_network_retries=0)
 
 
 def with_basic(user, password=""):
@@ -38,6 +41,12 @@ class StripeSdk(unittest.TestCase):
     def test_a_form_arrives_with_its_idempotency_key(self):
         made = client().v1.customers.create({"email": "a+b@example.com"}, {"idempotency_key": "once"})
         self.assertEqual((made.email, made.metadata["idempotency"]), ("a+b@example.com", "once"))
+
+    def test_a_file_goes_up(self):
+        content = io.BytesIO(BINARY)
+        content.name = "all bytes.bin"
+        sent = client().v1.files.create({"purpose": "dispute_evidence", "file": content})
+        self.assertEqual(sent.size, len(BINARY))
 
     def test_the_providers_errors_arrive_as_they_were_written(self):
         own = client()

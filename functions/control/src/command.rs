@@ -4,7 +4,8 @@ mod fields;
 
 pub(crate) use fields::{
     DeletePolicy, Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection,
-    PutOrganization, PutPolicy, PutProfile, RevokeDeployment, RevokeGrant, RevokeWorkerToken,
+    PutOrganization, PutPolicy, PutProfile, PutProvider, RevokeDeployment, RevokeGrant,
+    RevokeWorkerToken,
 };
 
 use postern::host::HostName;
@@ -36,6 +37,8 @@ pub enum Command {
     PutConnection(PutConnection),
     /// Creates or replaces a credential profile, which says what secret is used for a provider.
     PutProfile(PutProfile),
+    /// Creates or replaces a provider of an organization's own.
+    PutProvider(PutProvider),
     /// Creates a placeholder.
     MintPlaceholder(MintPlaceholder),
     /// Deletes a deployment's placeholders and revokes its worker tokens.
@@ -110,6 +113,7 @@ impl Command {
             | Self::PutAgent(_)
             | Self::PutConnection(_)
             | Self::PutProfile(_)
+            | Self::PutProvider(_)
             | Self::RevokeDeployment(_)
             | Self::RevokeWorkerToken(_)
             | Self::DeletePolicy(_)

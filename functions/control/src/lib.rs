@@ -4,16 +4,17 @@ mod command;
 mod explain;
 
 pub use command::Command;
-use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile};
+use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile, PutProvider};
 use postern::authority::token::{self, NewToken};
 use postern::base::Base;
 use postern::chat::ApiHosts;
 use postern::config::Env;
 use postern::id::TokenId;
-use postern::provider::Providers;
+use postern::provider::{NewProvider, Providers};
 use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Schema, Written};
+use postern::wire::AllowedPrivate;
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use secrecy::ExposeSecret;
@@ -32,8 +33,10 @@ pub struct App {
     secrets: Arc<Secrets>,
     names: SecretNames,
     signing_key: OperatorSecret,
-    /// The configured providers, which `explain` needs: without a policy, only their hosts are allowed.
+    /// The operator's providers. Without a policy, only their hosts and those of the organization's own are allowed.
     providers: Providers,
+    /// Where tenants' providers may be besides public addresses.
+    allowed_private: AllowedPrivate,
     chat_hosts: ApiHosts,
 }
 
@@ -49,6 +52,7 @@ impl App {
         Ok(Self {
             signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
             providers: Providers::from_env(env)?,
+            allowed_private: AllowedPrivate::from_env(env)?,
             chat_hosts: ApiHosts::from_env(env)?,
             owned,
             store: base.store,
@@ -85,6 +89,7 @@ impl App {
             }
             Command::PutConnection(put) => self.put_connection(put).await?,
             Command::PutProfile(put) => self.put_profile(put).await?,
+            Command::PutProvider(put) => self.put_provider(put).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
             Command::RevokeDeployment(revoke) => {
                 let (organization, deployment) = (&revoke.organization_id, &revoke.deployment_name);
@@ -166,6 +171,20 @@ impl App {
         )
     }
 
+    async fn put_provider(&self, put: PutProvider) -> Result<(), Error> {
+        let shape = put.shape(&self.providers)?;
+        let provider_id = put.provider_id.unwrap_or_else(|| put.slug.clone().into());
+        let new = NewProvider::check(
+            &self.providers,
+            &self.allowed_private,
+            put.slug,
+            provider_id,
+            &put.base_url,
+            shape,
+        )?;
+        written(self.store.provider_put(&put.organization_id, &new).await?)
+    }
+
     async fn mint_placeholder(&self, mint: MintPlaceholder) -> Result<Value, Error> {
         if let Some(secret_ref) = &mint.secret_ref {
             self.names.key(&mint.organization_id, secret_ref)?;
@@ -232,6 +251,10 @@ fn written(outcome: Written) -> Result<(), Error> {
         Written::Taken => Err(Error::new(
             Code::ScopeConflict,
             "another organization has a connection of this id; use another id",
+        )),
+        Written::TooMany => Err(Error::new(
+            Code::InvalidRequest,
+            "the organization has 200 providers; delete one first",
         )),
     }
 }

@@ -4,24 +4,35 @@
 use crate::call::Call;
 use crate::credential::Credentials;
 use crate::outgoing::{self, Sent};
+use crate::rewrite::{ClientAddress, Rewriter};
 use crate::route::Route;
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use postern::Error;
 use postern::authority::placeholder::{Placeholder, Presented, mentions};
 use postern::config::Env;
+use postern::id::Slug;
 use postern::policy::{Action, Mode, Owner, Policies, PolicyRow};
-use postern::provider::{AuthType, Providers};
+use postern::provider::{AuthType, NewProvider, OfClient, Providers, WrittenShape};
 use postern::wire::event::{HttpEvent, Incoming};
+use postern::wire::{AllowedPrivate, headers};
 use serde_json::{Map, Value, json};
 
+/// A provider of each shape.
 const PROVIDERS: &str = r#"[
-    {"slug":"header","provider_id":"p","base_url":"https://up.example/base","auth":{"header":"authorization","scheme":"Bearer"}},
-    {"slug":"query","provider_id":"p","base_url":"https://up.example:8443","auth":{"query":"key"}}
+    {"slug":"header","base_url":"https://up.example/base","auth":{"header":"authorization","scheme":"Bearer"}},
+    {"slug":"query","base_url":"https://up.example:8443","auth":{"query":"key"}},
+    {"slug":"basic","base_url":"https://up.example/base","auth":{"basic":"password"}},
+    {"slug":"path","base_url":"https://up.example/base","auth":{"path":"bot{secret}"}},
+    {"slug":"form","base_url":"https://up.example/base","auth":{"header":"x-key"},"form":"token"},
+    {"slug":"aws","base_url":"https://up.example/base","auth":{"aws_sigv4":{}}},
+    {"slug":"several","base_url":"https://up.example/base","auth":{"headers":[{"header":"x-a","json_key":"access_key_id"},
+        {"header":"x-b","json_key":"secret_access_key"}]},"constants":{"x-version":"1"}}
 ]"#;
-const SECRET: &str = "sk-real";
+/// A secret that has the form that each shape needs.
+const SECRET: &str = r#"{"access_key_id":"sk-real","secret_access_key":"sk-real"}"#;
 
 /// Parses requests as the proxy does.
 pub struct Fuzz {
@@ -70,7 +81,22 @@ impl Fuzz {
         let Some(provider) = self.providers.get(path.slug.as_str()) else {
             return;
         };
-        if let Ok(credentials) = Credentials::collect(&incoming, path.rest, Some(provider)) {
+        let known = Credentials::collect(&incoming, path.rest, Some(provider));
+        let late = Credentials::collect(&incoming, path.rest, None)
+            .and_then(|credentials| credentials.check_places(provider).map(|()| credentials));
+        // Except that a form is searched for a field whose name is not known yet.
+        if path.slug.as_str() != "form" && !incoming.is("application/x-www-form-urlencoded") {
+            let found = |credentials: Result<&Credentials, &Error>| match credentials {
+                Ok(own) => Ok(own.placeholders.clone()),
+                Err(error) => Err(error.code),
+            };
+            assert_eq!(
+                found(known.as_ref()),
+                found(late.as_ref()),
+                "a provider that is known late is judged alike"
+            );
+        }
+        if let Ok(credentials) = known {
             let Ok(call) = Call::new(&incoming, path.rest, provider) else {
                 return;
             };
@@ -85,10 +111,13 @@ impl Fuzz {
         let Ok((sent, _)) = build(call, credentials) else {
             return;
         };
-        assert!(
-            target.path().is_none_or(|path| path == sent.uri().path()),
-            "a policy is asked about what is sent"
-        );
+        // The segment that holds the credential is shown without it.
+        if call.provider.key_segment().is_none() {
+            assert!(
+                target.path().is_none_or(|path| path == sent.uri().path()),
+                "a policy is asked about what is sent"
+            );
+        }
         let ruling = self.policies.ruling(target, Mode::Enforced);
         // Another parser's reading of the address, and its decoded form.
         let Ok(url) = url::Url::parse(&sent.uri().to_string()) else {
@@ -151,6 +180,106 @@ impl Fuzz {
                 !internal.iter().any(|prefix| name.starts_with(prefix)),
                 "{name} is not forwarded"
             );
+        }
+    }
+
+    /// A header of a response that may hold addresses.
+    ///
+    /// # Panics
+    /// Where a property does not hold.
+    pub fn answer(&self, input: &[u8]) {
+        const OWN: &str = "https://gate.example/api/proxy/header";
+        let Some(provider) = self.providers.get("header") else {
+            return;
+        };
+        let Ok(value) = HeaderValue::from_bytes(input) else {
+            return;
+        };
+        let rewriter = Rewriter::new(
+            provider,
+            "https://gate.example",
+            "/api/proxy/header/",
+            ClientAddress::default(),
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(header::LOCATION, value.clone());
+        headers.insert(header::LINK, value.clone());
+        rewriter.headers(&mut headers);
+        let location = &headers[header::LOCATION];
+        if *location != value {
+            let text = location.to_str().unwrap_or_default();
+            let rest = text.strip_prefix(OWN);
+            let apart = |rest: &str| rest.is_empty() || rest.starts_with(['/', '?', '#']);
+            assert!(
+                rest.is_some_and(apart),
+                "{text} is below the proxy's address"
+            );
+        }
+        let count = |value: &HeaderValue| value.as_bytes().iter().filter(|b| **b == b'<').count();
+        assert_eq!(
+            count(&headers[header::LINK]),
+            count(&value),
+            "no link is added"
+        );
+    }
+
+    /// A tenant's provider, as control reads it: the fields of `put_provider` as JSON.
+    ///
+    /// # Panics
+    /// Where a property does not hold.
+    pub fn provider(&self, input: &[u8]) {
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(input) else {
+            return;
+        };
+        let base_url = match fields.remove("base_url") {
+            Some(Value::String(text)) => text,
+            _ => return,
+        };
+        let Ok(shape) = serde_json::from_value::<WrittenShape>(fields.into()) else {
+            return;
+        };
+        let slug = Slug::parse("own").unwrap_or_else(|error| panic!("the slug is valid: {error}"));
+        let checked = NewProvider::check(
+            &self.providers,
+            &AllowedPrivate::default(),
+            slug.clone(),
+            slug.into(),
+            &base_url,
+            shape,
+        );
+        let Ok(NewProvider { provider, .. }) = checked else {
+            return;
+        };
+        let base: Uri = match provider.base_url().parse() {
+            Ok(base) => base,
+            Err(error) => panic!("{} is stored: {error}", provider.base_url()),
+        };
+        assert_eq!(
+            base.scheme_str(),
+            Some("https"),
+            "nothing is sent in the clear"
+        );
+        assert_eq!(
+            base.host(),
+            Some(provider.host().as_str()),
+            "one host is meant"
+        );
+        assert!(base.query().is_none(), "{base}");
+        assert_eq!(provider.below(provider.base_url()), Some(""));
+        for auth_type in [AuthType::ApiKey, AuthType::OAuth] {
+            let auth = provider.auth(auth_type);
+            let Ok(injection) = auth.inject(&SECRET.into(), &OfClient::default()) else {
+                continue;
+            };
+            let constants = auth.constants.iter().map(|(name, _)| name);
+            for name in injection
+                .headers
+                .iter()
+                .map(|(name, _)| name)
+                .chain(constants)
+            {
+                assert!(headers::is_free(name), "{name} is not a provider's to set");
+            }
         }
     }
 
@@ -222,6 +351,18 @@ mod tests {
     fn the_corpus_of_requests_holds() {
         let fuzz = Fuzz::default();
         corpus("request", |input| fuzz.request(input));
+    }
+
+    #[test]
+    fn the_corpus_of_answers_holds() {
+        let fuzz = Fuzz::default();
+        corpus("answer", |input| fuzz.answer(input));
+    }
+
+    #[test]
+    fn the_corpus_of_providers_holds() {
+        let fuzz = Fuzz::default();
+        corpus("provider", |input| fuzz.provider(input));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! provider and an upload session stay behind it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::percent_decode_str;
 use postern::provider::Provider;
 
 /// Headers that are one address.
@@ -17,14 +18,30 @@ pub(crate) struct Rewriter<'a> {
     provider: &'a Provider,
     /// The proxy's address for the provider, as the client used it, without a slash at its end.
     own: String,
+    client: ClientAddress<'a>,
+}
+
+/// Where the client's own address holds its placeholder. It takes the place of the key, which was taken out before.
+#[derive(Debug, Default)]
+pub(crate) struct ClientAddress<'a> {
+    /// The path below the proxy's address for the provider.
+    pub rest: &'a str,
+    /// The query.
+    pub query: &'a str,
 }
 
 impl<'a> Rewriter<'a> {
     /// `front` and `mount` are the parts of the client's address before what the provider gets.
-    pub(crate) fn new(provider: &'a Provider, front: &str, mount: &str) -> Self {
+    pub(crate) fn new(
+        provider: &'a Provider,
+        front: &str,
+        mount: &str,
+        client: ClientAddress<'a>,
+    ) -> Self {
         Self {
             provider,
             own: format!("{front}{}", mount.trim_end_matches('/')),
+            client,
         }
     }
 
@@ -57,8 +74,43 @@ impl<'a> Rewriter<'a> {
     fn address(&self, address: &str) -> Option<String> {
         let address = address.trim();
         let below = self.provider.below(address)?;
-        // In a path that holds the credential, the client's own segment is a placeholder, which is not known here.
-        Some(format!("{}{below}", self.own))
+        let (whole, fragment) = match below.split_once('#') {
+            Some((whole, fragment)) => (whole, format!("#{fragment}")),
+            None => (below, String::new()),
+        };
+        let (path, query) = match whole.split_once('?') {
+            Some((path, query)) => (path, self.query(query)),
+            None => (whole, String::new()),
+        };
+        Some(format!("{}{}{query}{fragment}", self.own, self.path(path)))
+    }
+
+    /// The path with the client's own segment where the key stood.
+    fn path(&self, path: &str) -> String {
+        if self.provider.key_segment().is_none() {
+            return path.to_owned();
+        }
+        let first = self.client.rest.split('/').next().unwrap_or_default();
+        let after = path.trim_start_matches('/').split_once('/');
+        format!("/{first}/{}", after.map_or("", |(_, after)| after))
+    }
+
+    /// The query with the client's own pair where the key stood.
+    fn query(&self, query: &str) -> String {
+        let holds_key = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            self.provider.takes_key_in_query(&name)
+        };
+        let own = || self.client.query.split('&').find(holds_key);
+        let pairs = query
+            .split('&')
+            .filter_map(|pair| if holds_key(&pair) { own() } else { Some(pair) });
+        let pairs: Vec<&str> = pairs.collect();
+        if pairs.is_empty() {
+            return String::new();
+        }
+        format!("?{}", pairs.join("&"))
     }
 
     /// RFC 8288: `<address>; rel="next", <address>; rel="last"`.
@@ -90,12 +142,22 @@ mod tests {
     use postern::provider::Providers;
 
     fn rewritten(name: &'static str, value: &str) -> String {
-        let own = r#"[{"slug":"p","base_url":"https://api.example/v1","auth":{"query":"key"}}]"#;
-        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", own)])).unwrap();
+        rewritten_for(r#"{"query":"key"}"#, ClientAddress::default(), name, value)
+    }
+
+    fn rewritten_for(
+        auth: &str,
+        client: ClientAddress<'_>,
+        name: &'static str,
+        value: &str,
+    ) -> String {
+        let own = format!(r#"[{{"slug":"p","base_url":"https://api.example/v1","auth":{auth}}}]"#);
+        let providers = Providers::from_env(&Env::from_pairs([("PROVIDERS", &*own)])).unwrap();
         let rewriter = Rewriter::new(
             providers.get("p").unwrap(),
             "https://gate.example/prod",
             "/api/proxy/p/a/agent/",
+            client,
         );
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
@@ -138,6 +200,35 @@ mod tests {
             rewritten("x-other", "https://api.example/v1/x"),
             "https://api.example/v1/x"
         );
+    }
+
+    #[test]
+    fn the_clients_placeholder_takes_the_place_of_the_key() {
+        const OWN: &str = "https://gate.example/prod/api/proxy/p/a/agent";
+        let query = |client, address: &str| {
+            let client = ClientAddress {
+                query: client,
+                rest: "",
+            };
+            rewritten_for(r#"{"query":"key"}"#, client, "location", address)
+        };
+        let next = "https://api.example/v1/x?a=1&k%65y=[redacted]&b=2#c";
+        assert_eq!(
+            query("z=1&key=placeholder", next),
+            format!("{OWN}/x?a=1&key=placeholder&b=2#c")
+        );
+        assert_eq!(query("z=1", next), format!("{OWN}/x?a=1&b=2#c"));
+        assert_eq!(
+            query("", "https://api.example/v1/x?key=[redacted]"),
+            format!("{OWN}/x")
+        );
+        let client = ClientAddress {
+            query: "",
+            rest: "botplaceholder/getFile",
+        };
+        let path = "https://api.example/v1/bot[redacted]/next?a=1";
+        let rewritten = rewritten_for(r#"{"path":"bot{secret}"}"#, client, "location", path);
+        assert_eq!(rewritten, format!("{OWN}/botplaceholder/next?a=1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::credential::Credentials;
 use crate::outgoing::{self, Sent};
 use crate::record::{Invocation, NOT_THE_OPERATORS, Proxied};
 use crate::response::{self, Limits, Response};
-use crate::rewrite::Rewriter;
+use crate::rewrite::{ClientAddress, Rewriter};
 use crate::route::{ProxyPath, Route};
 use crate::rule_cache::Key;
 use crate::tunnel;
@@ -92,7 +92,7 @@ impl App {
         let operators = self.providers.get(path.slug.as_str());
         let answered = self.proxy(incoming, &path, operators, invocation).await;
         answered.map_err(|error| Refused {
-            provider: Some(label(operators)),
+            provider: (error.code != Code::UnknownProvider).then(|| label(operators)),
             challenges: challenges(operators),
             error,
         })
@@ -132,7 +132,11 @@ impl App {
         let line = Proxied::begin(self.metrics, invocation, &call, label, &access, database);
         let mount = incoming.path.strip_suffix(path.rest).unwrap_or_default();
         let front = incoming.front.as_deref();
-        let rewriter = front.map(|front| Rewriter::new(provider, front, mount));
+        let client = ClientAddress {
+            rest: path.rest,
+            query: &incoming.query,
+        };
+        let rewriter = front.map(|front| Rewriter::new(provider, front, mount, client));
         let sending = Sending {
             call: &call,
             client: credentials.of_client(),

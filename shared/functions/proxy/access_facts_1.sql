@@ -53,6 +53,8 @@ begin
         into v_own, v_provider, v_pattern
         from postern.providers w
         where w.organization_id = v_organization and w.slug = p_slug;
+        -- No profile is for this one. A null would let all of the organization's be read.
+        v_provider := coalesce(v_provider, '');
     end if;
     return query
     with presented as materialized (

@@ -1,11 +1,12 @@
 //! The operator's providers: the built-in list, and `PROVIDERS`.
 
+use super::Provider;
 use super::written::{Entry, WrittenProvider, WrittenShape};
-use super::{Provider, VARIABLE};
 use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::policy::Target;
 use std::collections::HashMap;
 
+const VARIABLE: &str = "PROVIDERS";
 const BUILT_IN: &str = include_str!("../providers.json");
 
 /// The operator's providers by slug, and the shapes that tenants' providers may take.

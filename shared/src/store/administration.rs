@@ -46,6 +46,8 @@ pub enum Written {
     UnknownOrganization,
     /// The id belongs to another organization. Nothing changed.
     Taken,
+    /// The organization has as many as it may. Nothing changed.
+    TooMany,
 }
 
 /// A credential profile to write.
@@ -225,7 +227,7 @@ impl Store {
 
 /// The owner that does not exist, if that is why a write failed; otherwise the error. Foreign keys to agents
 /// are named `{table}_agent`.
-fn unknown_owner(error: StoreError) -> Result<Written, StoreError> {
+pub(super) fn unknown_owner(error: StoreError) -> Result<Written, StoreError> {
     match error.orphan() {
         Some(key) if key.ends_with("_agent") => Ok(Written::UnknownAgent),
         Some(_) => Ok(Written::UnknownOrganization),

@@ -56,7 +56,7 @@ const FUNCTIONS_1: [Owned; 8] = [
         owner: Some("postern_control_owner"),
         files: files!("control": "organization_put_1" "agent_put_1" "connection_put_1" "profile_put_1"
             "placeholder_mint_1" "token_issue_time_1" "deployment_revoke_1" "token_revoke_1" "policy_put_1"
-            "policy_delete_1" "policy_explain_1" "grant_revoke_1"),
+            "policy_delete_1" "policy_explain_1" "grant_revoke_1" "provider_put_1"),
     },
 ];
 

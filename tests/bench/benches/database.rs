@@ -27,8 +27,7 @@ use tokio_postgres::{
 const FILL: &str = include_str!("../database/fill.sql");
 const FORMER_FACTS: &str = include_str!("../database/former_access_facts.sql");
 const FORMER_CLAIM: &str = include_str!("../database/former_interaction_claim.sql");
-const FACTS: &str =
-    "select * from postern_proxy.access_facts_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const FACTS: &str = "select * from postern_proxy.access_facts_1($1, $2, $3, $4, $5, $6, $7, null, $8, $9, $10, $11)";
 const CLAIM: &str =
     "select * from postern_webhooks.interaction_claim_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const LOGINS: &str = "

@@ -78,8 +78,11 @@ async fn git_pushes_more_than_it_sends_in_one_piece() {
         .map(|request| request.body.len())
         .max();
     assert!(longest > Some(LARGE), "{longest:?}");
-    // What was pushed comes back as it was.
-    hub.ok(&["clone", &url, "again"]).await;
+    // What was pushed comes back as it was. The address may stay the provider's own where git replaces it.
+    let proxy = url.strip_suffix("owner/repo.git").unwrap();
+    let instead = format!("url.{proxy}.insteadOf=https://github.com/");
+    let own = "https://github.com/owner/repo.git";
+    hub.ok(&["-c", &instead, "clone", own, "again"]).await;
     hub.ok(&["-C", "again", "fsck", "--full"]).await;
     assert_eq!(
         hub.head("again", "HEAD").await,
@@ -120,15 +123,22 @@ async fn git_waits_for_the_challenge_and_asks_a_credential_helper() {
 async fn git_sends_the_header_that_its_configuration_holds() {
     let hub = Hub::new().await;
     hub.import("owner/repo.git", History::new("main", 1)).await;
-    // As pipelines configure it, with the scheme in small letters.
+    // As pipelines configure it, with the scheme in small letters, and as a bearer.
     let login = hub::base64(&format!("x-access-token:{}", hub.placeholder));
-    let header = format!("http.extraHeader=AUTHORIZATION: basic {login}");
-    hub.ok(&["-c", &header, "clone", &hub.url_with(""), "clone"])
-        .await;
-    assert_eq!(
-        hub.head("clone", "HEAD").await,
-        hub.head("owner/repo.git", "main").await
-    );
+    let headers = [
+        ("basic", format!("AUTHORIZATION: basic {login}")),
+        (
+            "bearer",
+            format!("Authorization: Bearer {}", hub.placeholder),
+        ),
+    ];
+    for (folder, header) in headers {
+        let header = format!("http.extraHeader={header}");
+        hub.ok(&["-c", &header, "clone", &hub.url_with(""), folder])
+            .await;
+        let cloned = hub.head(folder, "HEAD").await;
+        assert_eq!(cloned, hub.head("owner/repo.git", "main").await);
+    }
     hub.assert_only_the_real_key_was_seen();
 }
 

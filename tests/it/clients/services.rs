@@ -37,7 +37,8 @@ async fn notion_client_works_unmodified() {
 
 #[tokio::test]
 async fn the_stripe_sdk_works_unmodified() {
-    Suite::new("stripe_suite.py").calling("stripe").run().await;
+    let suite = Suite::new("stripe_suite.py").calling("stripe");
+    suite.calling_own("stripe-files", "stripe").run().await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{read, same, sources};
 use std::collections::BTreeSet;
 
 /// The getters of `config::Env`, and those who pass the name on.
-const GETTERS: [&str; 12] = [
+const GETTERS: [&str; 13] = [
     "env.get(",
     "env.required(",
     "env.parsed(",
@@ -15,6 +15,7 @@ const GETTERS: [&str; 12] = [
     "env.secret_ref(",
     "env.millis(",
     "env.bound(",
+    "env.bound_if_set(",
     "env.count(",
     "from_env(env,",
     "from_env(&env,",

@@ -24,6 +24,7 @@ fn every_event_of_the_log_is_documented() {
         "complete",
         "upstream_broke",
         "upstream_idle",
+        "out_of_time",
         "no_answer",
         "client_gone",
     ];

@@ -2,16 +2,19 @@
 
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
 /// has.
-pub(super) const TENANTS: [(&str, &[&str]); 40] = [
+pub(super) const TENANTS: [(&str, &[&str]); 41] = [
     (
         "postern_proxy.access_facts_1",
         &[
-            "@, null, array[sha256('p-a')], 'shared', 'j-a', extract(epoch from now()), 'd', 'openai', 'U1', '{}', 'host:x'",
-            "@, null, array[sha256('p-b')], 'shared', 'j-b', extract(epoch from now()), 'd-b', 'openai', 'U1', '{}', 'host:only'",
-            "@, null, array[sha256('legacy')], 'only', 'j', extract(epoch from now()), 'd', 'openai', 'U1', '{}', 'host:x'",
-            "null, 'only', array[sha256('p-a')], null, null, null, null, 'openai', 'U1', '{}', 'host:only'",
-            "null, null, array[sha256('p-a'), sha256('p-b')], null, null, null, null, 'openai', 'U1', '{}', 'host:x'",
-            "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', 'only-b', 'U1', '{}', 'host:only'",
+            "@, null, array[sha256('p-a')], 'shared', 'j-a', extract(epoch from now()), 'd', null, 'openai', 'U1', '{}', 'host:x'",
+            "@, null, array[sha256('p-b')], 'shared', 'j-b', extract(epoch from now()), 'd-b', null, 'openai', 'U1', '{}', 'host:only'",
+            "@, null, array[sha256('legacy')], 'only', 'j', extract(epoch from now()), 'd', null, 'openai', 'U1', '{}', 'host:x'",
+            "null, 'only', array[sha256('p-a')], null, null, null, null, null, 'openai', 'U1', '{}', 'host:only'",
+            "null, null, array[sha256('p-a'), sha256('p-b')], null, null, null, null, null, 'openai', 'U1', '{}', 'host:x'",
+            "@, null, array[sha256('p-a')], 'shared', 'j-a', extract(epoch from now()), 'd', 'own', null, 'U1', '{}', null",
+            "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', 'own-only', null, 'U1', '{}', null",
+            "null, null, array[sha256('p-a'), sha256('p-b')], null, null, null, null, 'own', null, 'U1', '{}', null",
+            "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', null, 'only-b', 'U1', '{}', 'host:only'",
         ],
     ),
     (
@@ -20,6 +23,8 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
             "@, 'shared', '{}', 'host:x', 'j-b', extract(epoch from now()), 'd'",
             "@, 'shared', '{}', 'host:only', 'j', extract(epoch from now()), 'd-b'",
             "@, 'only', '{}', 'host:only', 'j', extract(epoch from now()), 'd'",
+            "@, 'only', '{}', 'host:mark-b', 'j', extract(epoch from now()), 'd'",
+            "@, 'only', '{}', 'host:own.example', 'j', extract(epoch from now()), 'd'",
         ],
     ),
     (
@@ -253,11 +258,26 @@ pub(super) const TENANTS: [(&str, &[&str]); 40] = [
     ("postern_control.policy_delete_1", &["@, null", "@, 'only'"]),
     (
         "postern_control.policy_explain_1",
-        &["@, 'shared', 'host:x'", "@, 'only', 'host:only'"],
+        &[
+            "@, 'shared', 'host:x'",
+            "@, 'only', 'host:only'",
+            "@, 'shared', 'host:mark-b'",
+            "@, 'shared', 'host:own.example'",
+        ],
     ),
     (
         "postern_control.grant_revoke_1",
         &["@, 'shared', 'host:x'", "@, 'shared', 'host:only'"],
+    ),
+    (
+        "postern_control.provider_put_1",
+        &[
+            "@, 'own', 'openai', 'https://new.example', '{}', null, '{}', 200",
+            "@, 'own-only', 'openai', 'https://new.example', '{}', null, '{}', 200",
+            // Full for both, whatever the other has.
+            "@, 'new', 'openai', 'https://new.example', '{}', null, '{}', 1",
+            "@, 'new', 'openai', 'https://new.example', '{}', null, '{}', 2",
+        ],
     ),
     // The id of a connection is everybody's, so the answer says that another has it; see below.
     (

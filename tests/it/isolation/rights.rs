@@ -13,6 +13,7 @@ const RIGHTS: &str = "
     postern_proxy_owner    agents                 own        -      -         -
     postern_proxy_owner    placeholders           own+legacy -      -         -
     postern_proxy_owner    auth_profiles          own        -      -         -
+    postern_proxy_owner    providers              own        -      -         -
     postern_proxy_owner    revoked_tokens         own        -      -         -
     postern_proxy_owner    deployment_revocations own        -      -         -
     postern_proxy_owner    egress_policies        own        -      -         -
@@ -35,6 +36,7 @@ const RIGHTS: &str = "
     postern_control_owner  organizations          own        own    own       -
     postern_control_owner  agents                 own        own    -         -
     postern_control_owner  auth_profiles          own        own    own       -
+    postern_control_owner  providers              own        own    own       own
     postern_control_owner  connections            own        own    own       -
     postern_control_owner  revoked_tokens         own        own    own       -
     postern_control_owner  deployment_revocations own        own    own       -

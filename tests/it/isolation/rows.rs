@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 /// A row of each table that names an organization. `@` stands for the organization. What would betray it is marked
 /// `mark-@`.
-pub const ROWS: [(&str, &str); 13] = [
+pub const ROWS: [(&str, &str); 14] = [
     ("organizations", "(id, system_providers) values ('@', '{openai,only-@}')"),
     ("agents", "(organization_id, id, created_at) values ('@', 'shared', now() - interval '1 hour')"),
     (
@@ -20,6 +20,11 @@ pub const ROWS: [(&str, &str); 13] = [
     (
         "auth_profiles",
         "(organization_id, id, provider_id, auth_type, secret_ref) values ('@', 'p', 'openai', 'api_key', 'mark-@')",
+    ),
+    (
+        "providers",
+        r#"(organization_id, slug, provider_id, base_url, auth)
+         values ('@', 'own', 'openai', 'https://own.example', '{"header": "mark-@"}')"#,
     ),
     (
         "revoked_tokens",
@@ -79,6 +84,8 @@ const OWN: &str = r#"
 insert into postern.agents (organization_id, id, created_at) values ('@', 'only', now() - interval '1 hour');
 insert into postern.placeholders (token_hash, organization_id, agent_id, env_var_name, deployment_name, expires_at)
     values (sha256('only'), '@', 'shared', 'KEY', 'd-only', now() + interval '1 hour');
+insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
+    values ('@', 'own-only', 'openai', 'https://mark-@', '{"header": "mark-@"}');
 insert into postern.egress_verdicts (organization_id, key, flight, expires_at)
     values ('@', sha256('only'), '00000000-0000-0000-0000-000000000002', now() + interval '1 hour');
 insert into postern.egress_policies (organization_id, agent_id, rules) values ('@', 'only', '[{"host": "mark-@"}]');

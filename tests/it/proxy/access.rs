@@ -2,6 +2,7 @@
 
 use crate::world::checks::{refused, spends};
 use crate::world::{REAL_KEY, World, through};
+use base64::Engine;
 use postern_stack::HttpRequest;
 use serde_json::json;
 
@@ -173,7 +174,11 @@ async fn junk_in_one_header_never_hides_a_foreign_placeholder_in_another() {
     let foreign = world.placeholder("a", "agent-a").await;
     let own = world.placeholder("b", "agent-b").await;
     let junk = through("openai/a/agent-b/v1/x", &foreign).header("x-api-key", "junk");
-    refused(&world, junk, 400, "unexpected_credential").await;
+    refused(&world, junk, 401, "unauthorized").await;
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{own}:{foreign}"));
+    let hidden = HttpRequest::get("/api/proxy/openai/a/agent-b/v1/x")
+        .header("authorization", &format!("Basic {basic}"));
+    refused(&world, hidden, 401, "unauthorized").await;
     let beside = through("openai/a/agent-b/v1/x", &own).header("x-api-key", &foreign);
     refused(&world, beside, 401, "unauthorized").await;
     let twice = through("openai/a/agent-b/v1/x", &foreign).header("x-goog-api-key", &own);
@@ -251,17 +256,14 @@ async fn a_worker_token_is_enough_and_verifies_in_either_place() {
         "agent_mismatch",
     )
     .await;
-    for forged in [
-        format!("{token}x"),
-        "eyJhbGciOiJIUzI1NiJ9.e30.AAAA".to_owned(),
+    // A bearer of another issuer is no worker token, and counts for nothing.
+    let foreign = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA";
+    for (bearer, code) in [
+        (format!("{token}x").as_str(), "invalid_worker_token"),
+        (foreign, "missing_credentials"),
     ] {
-        refused(
-            &world,
-            through("openai/a/agent-a/v1/x", &forged),
-            401,
-            "invalid_worker_token",
-        )
-        .await;
+        let request = through("openai/a/agent-a/v1/x", bearer);
+        refused(&world, request, 401, code).await;
     }
     let placeholder = world.placeholder("a", "agent-a").await;
     let junk_token =

@@ -271,6 +271,21 @@ async fn a_late_or_broken_upstream_is_an_error_and_not_a_clean_end() {
 }
 
 #[tokio::test]
+async fn a_whole_answer_has_a_bound_where_the_operator_sets_one() {
+    let (world, placeholder) = ready_with(&[("UPSTREAM_TOTAL_TIMEOUT_MS", "2000")]).await;
+    let late = get(&world, &placeholder, "v1/slow-headers").await;
+    assert_eq!(
+        (late.status, late.code().as_str()),
+        (504, "upstream_timeout")
+    );
+    let slow = get(&world, &placeholder, "v1/slow-body").await;
+    assert!(slow.status == 200 && slow.broken, "{slow:?}");
+    let lines = world.proxy().await.lines_so_far().await.join("\n");
+    assert!(lines.contains("\"ended\":\"out_of_time\""), "{lines}");
+    assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_rotated_secret_is_read_again_and_the_request_is_sent_once_more() {
     let (world, placeholder) = ready().await;
     assert_eq!(get(&world, &placeholder, "v1/models").await.status, 200);

@@ -189,7 +189,7 @@ async fn an_improper_request_is_refused() {
             get("/api/proxy/openai/v1/x")
                 .header("upgrade", "websocket")
                 .header("connection", "Upgrade"),
-            501,
+            426,
             "upgrade_unsupported",
         ),
         (

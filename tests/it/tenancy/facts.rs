@@ -1,7 +1,7 @@
 //! What decides a request is read in the organization that the request proves, and in no other.
 
 use crate::world::World;
-use postern::authority::access::{Request, TokenStanding};
+use postern::authority::access::{ProviderOf, Request, TokenStanding};
 use postern::authority::placeholder::Presented;
 use postern::policy::Grant;
 use postern::question::GrantPattern;
@@ -75,12 +75,10 @@ async fn what_a_request_may_spend_is_read_in_its_tokens_organization_alone() {
         agent: None,
         user: None,
         placeholders: vec![hash(&presented)],
-        provider: ProviderId::parse("openai").unwrap(),
+        provider: ProviderOf::Operator(ProviderId::parse("openai").unwrap()),
     };
     let found = async |org: &str| {
-        let facts = proxy
-            .access_facts(&request(org).await, &pattern(), &[])
-            .await;
+        let facts = proxy.access_facts(&request(org).await, None, &[]).await;
         let facts = facts.unwrap();
         (
             facts.placeholders.len(),

@@ -109,6 +109,7 @@ const UNSCOPED: [(&str, &[&str]); 4] = [
             "agent_put",
             "connection_put",
             "profile_put",
+            "provider_put",
             "placeholder_mint",
             "token_issue_time",
             "token_revoke",

@@ -24,6 +24,8 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
                      values ('{org}', sha256('k'), gen_random_uuid(), now());
                  insert into deliveries (organization_id, id, interaction_id, url, payload)
                      values ('{org}', 'd', 'q-1', 'https://example.com', '{{}}');
+                 insert into providers (organization_id, slug, provider_id, base_url, auth)
+                     values ('{org}', 'own', 'own', 'https://example.com', '{{\"query\": \"key\"}}');
                  insert into revoked_tokens (organization_id, jti, expires_at)
                      values ('{org}', 'j', now() + interval '1 hour');
                  insert into deployment_revocations (organization_id, deployment_name, revoked_at)
@@ -40,7 +42,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     assert_eq!(
         owned,
         "agents auth_profiles connections deliveries deployment_revocations egress_policies egress_verdicts \
-         ended_interactions grants pending_interactions placeholders revoked_tokens",
+         ended_interactions grants pending_interactions placeholders providers revoked_tokens",
         "insert a row of the new table above"
     );
     let of = async |table: &str, org: &str| {

@@ -13,8 +13,8 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub source_ip: String,
-    /// The gateway's own domain, as the client wrote it.
-    pub domain_name: String,
+    /// The domain that the client reached the gateway by.
+    pub domain: String,
 }
 
 impl HttpRequest {
@@ -26,7 +26,7 @@ impl HttpRequest {
             headers: Vec::new(),
             body: Vec::new(),
             source_ip: "192.0.2.1".into(),
-            domain_name: "localhost".into(),
+            domain: "postern.example".into(),
         }
     }
 
@@ -68,7 +68,7 @@ impl HttpRequest {
             "rawQueryString": self.query,
             "headers": headers,
             "requestContext": {
-                "accountId": "000000000000", "apiId": "local", "domainName": self.domain_name, "requestId": "local",
+                "accountId": "000000000000", "apiId": "local", "domainName": self.domain, "requestId": "local",
                 "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64,
                 "http": {"method": self.method, "path": self.path, "protocol": "HTTP/1.1", "sourceIp": self.source_ip, "userAgent": "local"},
             },
@@ -97,7 +97,7 @@ impl HttpRequest {
             "multiValueHeaders": multi_headers,
             "queryStringParameters": single,
             "multiValueQueryStringParameters": multi,
-            "requestContext": {"stage": "prod", "path": self.path, "httpMethod": self.method, "identity": {"sourceIp": self.source_ip}},
+            "requestContext": {"stage": "prod", "domainName": self.domain, "path": format!("/prod{}", self.path), "httpMethod": self.method, "identity": {"sourceIp": self.source_ip}},
             "body": body,
             "isBase64Encoded": is_base64,
         })

@@ -57,6 +57,9 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
     let mut own = HttpRequest::new(parts.method.as_str(), parts.uri.path());
     own.query = parts.uri.query().unwrap_or_default().to_owned();
     own.source_ip = "127.0.0.1".into();
+    if let Some(host) = parts.headers.get(http::header::HOST) {
+        own.domain = host.to_str()?.to_owned();
+    }
     own.headers = parts
         .headers
         .iter()
@@ -67,12 +70,9 @@ async fn event(request: Request<Incoming>) -> Result<Value> {
             )
         })
         .collect();
-    let host = parts.headers.get("host");
-    if let Some(host) = host.and_then(|host| host.to_str().ok()) {
-        host.clone_into(&mut own.domain_name);
-    }
-    // A gateway says how the client reached it.
-    own = own.header("x-forwarded-proto", "http");
+    // The gateway's own; a client's is not passed on.
+    own.headers.retain(|(name, _)| name != "x-forwarded-proto");
+    let own = own.header("x-forwarded-proto", "http");
     Ok(own.body(body.collect().await?.to_bytes().to_vec()).v2())
 }
 

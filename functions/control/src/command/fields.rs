@@ -1,12 +1,14 @@
 //! The fields of each command, as the operator writes them in JSON. `docs/operations.md` explains them.
 
 use postern::authority::Platform;
+use postern::id::Slug;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
-use postern::provider::AuthType;
+use postern::provider::{AuthType, Providers, WrittenAuth, WrittenOptions, WrittenShape};
 use postern::question::GrantPattern;
-use postern::{AgentId, ConnectionId, DeploymentName, OrganizationId, ProviderId, UserId};
+use postern::{AgentId, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// `put_organization`
@@ -146,6 +148,76 @@ pub struct PutProfile {
     /// Whether the profile is stored but never used.
     #[serde(default)]
     pub disabled: bool,
+}
+
+/// `put_provider`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutProvider {
+    /// The organization that alone sees the provider.
+    pub organization_id: OrganizationId,
+    /// The name in the proxy's path.
+    pub slug: Slug,
+    /// The operator's provider or template whose shape it takes. The fields below win over it.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The address to which the proxy's path is added.
+    pub base_url: String,
+    /// How a credential is sent. Required without a template.
+    #[serde(default)]
+    pub auth: Option<WrittenAuth>,
+    /// How an OAuth access token is sent, where that differs.
+    #[serde(default)]
+    pub oauth_auth: Option<WrittenAuth>,
+    /// The name that profiles use; the slug by default.
+    #[serde(default)]
+    pub provider_id: Option<ProviderId>,
+    /// Headers that every request gets.
+    #[serde(default)]
+    pub constants: Option<BTreeMap<String, String>>,
+    /// The statuses that say that the credential is bad.
+    #[serde(default)]
+    pub bad_key: Option<Vec<u16>>,
+    /// The form field in which clients may send their placeholder.
+    #[serde(default)]
+    pub form: Option<String>,
+    /// The path below `base_url` that takes OpenAI's chat completions.
+    #[serde(default)]
+    pub chat_path: Option<String>,
+}
+
+impl PutProvider {
+    /// The shape that the fields describe, on top of the template's.
+    ///
+    /// # Errors
+    /// `invalid_request` where there is no such template, or neither a template nor an `auth`.
+    pub fn shape(&self, operators: &Providers) -> Result<WrittenShape, Error> {
+        let unknown = || {
+            let rule = "must be the slug of a provider or template of the operator";
+            Error::field("template", rule)
+        };
+        let template = match &self.template {
+            Some(name) => Some(operators.shape(name).ok_or_else(unknown)?.clone()),
+            None => None,
+        };
+        let (auth, oauth_auth, options) = match template {
+            Some(shape) => (Some(shape.auth), shape.oauth_auth, shape.options),
+            None => (None, None, WrittenOptions::default()),
+        };
+        let missing = || Error::field("auth", "is required without a `template`");
+        let own = self.auth.is_some();
+        Ok(WrittenShape {
+            auth: self.auth.clone().or(auth).ok_or_else(missing)?,
+            // A template's second way belongs to its first.
+            oauth_auth: self.oauth_auth.clone().or(oauth_auth.filter(|_| !own)),
+            options: WrittenOptions {
+                constants: self.constants.clone().unwrap_or(options.constants),
+                bad_key: self.bad_key.clone().or(options.bad_key),
+                form: self.form.clone().or(options.form),
+                chat_path: self.chat_path.clone().or(options.chat_path),
+            },
+        })
+    }
 }
 
 /// `mint_placeholder`

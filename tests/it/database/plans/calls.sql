@@ -7,15 +7,21 @@ select * from postern_finder.organization_of_placeholders_1(array[sha256('777777
 -- agents_pkey auth_profiles_by_user egress_policies_of_agent egress_policies_of_organization grants_pkey
 -- organizations_pkey placeholders_pkey
 select * from postern_proxy.access_facts_1(
-    null, 'a-3', array[sha256('149020')], null, null, null, null, 'openai', 'u-3030', '{}', 'host:h-7');
+    null, 'a-3', array[sha256('149020')], null, null, null, null, null, 'openai', 'u-3030', '{}', 'host:h-7');
 
 -- agents_pkey auth_profiles_by_user deployment_revocations_pkey egress_policies_of_agent
 -- egress_policies_of_organization grants_pkey organizations_pkey placeholders_pkey revoked_tokens_pkey
 select * from postern_proxy.access_facts_1(
-    'o-1', null, '{}', 'a-3', 'j-1', extract(epoch from now()), 'd-9', 'openai', 'u-3030', '{}', 'host:h-7');
+    'o-1', null, '{}', 'a-3', 'j-1', extract(epoch from now()), 'd-9', null, 'openai', 'u-3030', '{}',
+    'host:h-7');
+
+-- agents_pkey auth_profiles_by_user deployment_revocations_pkey egress_policies_of_agent
+-- egress_policies_of_organization grants_pkey organizations_pkey placeholders_pkey providers_pkey revoked_tokens_pkey
+select * from postern_proxy.access_facts_1(
+    'o-1', null, '{}', 'a-3', 'j-1', extract(epoch from now()), 'd-9', 'w-70', null, 'u-3030', '{}', null);
 
 -- agents_pkey deployment_revocations_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
--- revoked_tokens_pkey
+-- providers_pkey revoked_tokens_pkey
 select * from postern_proxy.policy_facts_1('o-1', 'a-3', '{}', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
 
 -- connections_of_organization pending_interactions_open pending_interactions_pkey
@@ -165,7 +171,7 @@ select * from postern_control.policy_delete_1('o-1', 'a-3');
 -- egress_policies_of_agent egress_policies_of_organization
 select * from postern_control.policy_delete_1('o-1', null);
 
--- agents_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
+-- agents_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey providers_pkey
 select * from postern_control.policy_explain_1('o-1', 'a-3', 'host:h-7');
 
 -- none
@@ -176,6 +182,9 @@ select * from postern_control.policy_put_1('o-1', null, '[]', false);
 
 -- none
 select * from postern_control.profile_put_1('o-1', 'new', 'openai', 'a-3', null, 'api_key', 'x', false);
+
+-- providers_pkey
+select * from postern_control.provider_put_1('o-1', 'new', 'openai', 'https://x.example', '{}', null, '{}', 200);
 
 -- agents_pkey deployment_revocations_pkey
 select * from postern_control.token_issue_time_1('o-1', 'a-3', 'd-9');

@@ -32,6 +32,11 @@ select pg_temp.org(n), 'p-' || n, (array['openai', 'anthropic', 'gemini'])[1 + n
     'u-' || n, 'api_key', 'x'
 from generate_series(2001, 60000) n;
 
+insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
+select pg_temp.org(n), 'w-' || n % 200, 'openai', 'https://h-' || n % 10, '{"query": "key"}'
+from generate_series(1, 20000) n
+on conflict do nothing;
+
 insert into postern.revoked_tokens (organization_id, jti, expires_at)
 select pg_temp.org(n), 'j-' || n, now() + (n - 2000) * interval '1 minute' from generate_series(1, 150000) n;
 

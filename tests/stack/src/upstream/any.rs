@@ -36,9 +36,17 @@ fn key(seen: &Seen) -> Option<String> {
         .path_and_query
         .split_once('?')
         .and_then(|(_, query)| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
+    let bot = seen
+        .path_and_query
+        .split('/')
+        .find_map(|segment| segment.strip_prefix("bot"));
     header("authorization")
         .or_else(|| header("x-api-key"))
         .or_else(|| header("x-goog-api-key"))
+        .or_else(|| header("private-token"))
+        .or_else(|| header("api-key"))
+        .or_else(|| header("dd-api-key"))
+        .or_else(|| bot.map(str::to_owned))
         .or(query.map(str::to_owned))
 }
 
@@ -77,6 +85,15 @@ async fn respond(state: &Arc<State>, seen: &Seen, key: &str) -> Result<Response<
             response
                 .headers_mut()
                 .insert("x-echo", format!("key {bare}").parse()?);
+            Ok(response)
+        }
+        "answer-with" => {
+            let mut response = json(200, &json!({}))?;
+            for (name, value) in body.as_object().into_iter().flatten() {
+                let name: http::HeaderName = name.parse()?;
+                let value = value.as_str().unwrap_or_default().parse()?;
+                response.headers_mut().insert(name, value);
+            }
             Ok(response)
         }
         "split-echo" => {

@@ -63,6 +63,10 @@ pub fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
             Some(title) if !title.is_empty() => limited(201, &issue(asked, ISSUES + 1, title)),
             _ => unprocessable(),
         },
+        ("POST", ["repos", "octo", "sample", "issues", number, "comments"]) => limited(
+            201,
+            &json!({"id": 1, "body": asked.json()["body"], "url": format!("{}/repos/octo/sample/issues/comments/{number}", asked.base)}),
+        ),
         ("PUT", ["repos", "octo", "sample", "contents", file @ ..]) => put(asked, &file.join("/")),
         ("GET", ["repos", "octo", "sample", "contents", file @ ..]) => got(asked, &file.join("/")),
         _ => error(404, "Not Found", &[]),

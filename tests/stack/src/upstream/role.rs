@@ -63,7 +63,7 @@ impl Role {
             Self::GitLab => gitlab::respond(&Asked::new(state, seen)).await,
             Self::Notion => notion::respond(&Asked::new(state, seen)).await,
             Self::Slack => slack_api::respond(&Asked::new(state, seen)),
-            Self::Stripe => stripe::respond(&Asked::new(state, seen)),
+            Self::Stripe => stripe::respond(&Asked::new(state, seen)).await,
             Self::Azure => azure::answer(state, seen),
             Self::Bedrock => bedrock::answer(state, seen),
             Self::Cohere => cohere::answer(state, seen).await,

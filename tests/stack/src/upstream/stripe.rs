@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const CUSTOMERS: [&str; 5] = ["cus_1", "cus_2", "cus_3", "cus_4", "cus_5"];
 
-pub fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
+pub async fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
     // A password is refused: whoever sends one has mistaken the place of the key.
     let user = asked
         .basic()
@@ -49,6 +49,13 @@ pub fn respond(asked: &Asked<'_>) -> Result<Response<Body>> {
             402,
             &json!({"type": "card_error", "code": "card_declined", "decline_code": "generic_decline", "message": "Your card was declined."}),
         ),
+        ("POST", ["v1", "files"]) => match asked.file().await {
+            Some(file) => found(&json!({"object": "file", "id": "file_1", "size": file.len()})),
+            None => error(
+                400,
+                &json!({"type": "invalid_request_error", "param": "file", "message": "Missing required param: file."}),
+            ),
+        },
         _ => error(
             404,
             &json!({"type": "invalid_request_error", "message": format!("Unrecognized request URL ({method}: /{}).", asked.path)}),
