@@ -10,6 +10,7 @@ revoke execute on all functions in schema postern, postern_finder, postern_proxy
 
 grant execute on all functions in schema postern to postern_proxy_owner, postern_webhooks_owner, postern_sweep_owner,
     postern_control_owner, postern_remover;
+grant execute on function postern.rfc3339_1(timestamptz) to postern_finder;
 grant execute on all functions in schema postern_finder to postern_proxy_owner;
 grant execute on all functions in schema postern_proxy to postern_proxy;
 grant execute on all functions in schema postern_webhooks to postern_webhooks;

@@ -28,3 +28,4 @@ grant create on schema postern_proxy to postern_proxy_owner;
 grant create on schema postern_webhooks to postern_webhooks_owner;
 grant create on schema postern_sweep to postern_sweep_owner, postern_remover, postern_courier;
 grant create on schema postern_control to postern_control_owner;
+grant create on schema postern_control to postern_finder;

@@ -35,12 +35,15 @@ create table placeholders (
     allowed_hosts text[] not null default '{}',
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
+    -- How operators name it, since its key is never shown.
+    id uuid not null default gen_random_uuid(),
     -- Postgres does not check it where the organization is null.
     constraint placeholders_agent foreign key (organization_id, agent_id) references agents on delete cascade
 );
 comment on table placeholders is 'What agents hold in place of credentials. A row without an organization is from before organizations were recorded.';
 create index placeholders_by_deployment on placeholders (organization_id, deployment_name);
 create index placeholders_by_agent on placeholders (organization_id, agent_id);
+create unique index placeholders_by_id on placeholders (organization_id, id);
 create index placeholders_by_expiry on placeholders (expires_at);
 
 create table auth_profiles (
@@ -60,6 +63,7 @@ create table auth_profiles (
 comment on table auth_profiles is 'Credentials of one user of an agent, of an agent, or of a whole organization.';
 -- Each request reads those for its provider that are its user's or nobody's, of however many users there are.
 create index auth_profiles_by_user on auth_profiles (organization_id, provider_id, user_id) where disabled_at is null;
+create index auth_profiles_by_agent on auth_profiles (organization_id, agent_id) where agent_id is not null;
 
 create table providers (
     organization_id text not null references organizations (id) on delete cascade,
@@ -211,6 +215,7 @@ create table pending_interactions (
 );
 comment on table pending_interactions is 'Questions to people. Claimed once, by all four of organization, id, connection and user.';
 create index pending_interactions_by_age on pending_interactions (created_at);
+create index pending_interactions_by_agent on pending_interactions (organization_id, agent_id);
 create index pending_interactions_by_connection on pending_interactions (organization_id, connection_id);
 create index pending_interactions_open on pending_interactions (organization_id, agent_id, created_at) where claimed_at is null;
 create index pending_interactions_unsettled on pending_interactions (organization_id, settle_at) where settle_at is not null;

@@ -13,7 +13,7 @@ begin
         -- Owners of those functions. They see the rows of the declared organization.
         'postern_proxy_owner', 'postern_webhooks_owner', 'postern_sweep_owner', 'postern_control_owner',
         -- Owners of the few functions that see rows of all organizations. `finder` finds whose a placeholder or a
-        -- connection is, `remover` deletes what is stale, `courier` leases what is due.
+        -- connection is, and lists organizations, `remover` deletes what is stale, `courier` leases what is due.
         'postern_finder', 'postern_remover', 'postern_courier'
     ] loop
         begin
@@ -80,13 +80,14 @@ create policy tenant on postern.grants to postern_proxy_owner, postern_webhooks_
 create policy tenant on postern.connections to postern_proxy_owner, postern_webhooks_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
-create policy tenant on postern.pending_interactions to postern_webhooks_owner, postern_sweep_owner
+create policy tenant on postern.pending_interactions
+    to postern_webhooks_owner, postern_sweep_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
-create policy tenant on postern.ended_interactions to postern_webhooks_owner
+create policy tenant on postern.ended_interactions to postern_webhooks_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
-create policy tenant on postern.deliveries to postern_webhooks_owner, postern_sweep_owner
+create policy tenant on postern.deliveries to postern_webhooks_owner, postern_sweep_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
 
@@ -100,6 +101,7 @@ create policy tenant_approvals on postern.pending_interactions to postern_proxy_
 create policy legacy on postern.placeholders for select to postern_proxy_owner
     using (organization_id is null and current_setting('postern.organization', true) = '');
 
+create policy finder on postern.organizations for select to postern_finder using (true);
 create policy finder on postern.placeholders for select to postern_finder using (true);
 create policy finder on postern.connections for select to postern_finder using (true);
 
@@ -154,16 +156,23 @@ grant select (organization_id, id, delivered_at), update (next_attempt_at, deliv
 grant select (organization_id, id, connection_id, expected_user_id, claimed_at, unsettled, settle_at),
     update (unsettled, settle_at) on postern.pending_interactions to postern_sweep_owner;
 
-grant select, insert, update (system_providers) on postern.organizations to postern_control_owner;
-grant select, insert on postern.agents to postern_control_owner;
+grant select, insert, update (system_providers), delete on postern.organizations to postern_control_owner;
+grant select, insert, delete on postern.agents to postern_control_owner;
 grant select, insert, update on postern.auth_profiles, postern.connections, postern.revoked_tokens,
     postern.deployment_revocations to postern_control_owner;
 grant select, insert, update, delete on postern.providers to postern_control_owner;
-grant select (organization_id, deployment_name, expires_at), insert, delete on postern.placeholders
-    to postern_control_owner;
+-- It finds a placeholder by its hash, and shows no hash.
+grant select, insert, delete on postern.placeholders to postern_control_owner;
 grant select, insert, update, delete on postern.egress_policies to postern_control_owner;
 grant select, delete on postern.grants to postern_control_owner;
+grant delete on postern.auth_profiles, postern.connections to postern_control_owner;
+-- It deletes questions and outcomes with whose they are, and reads none.
+grant select (ctid, organization_id, agent_id, connection_id), delete on postern.pending_interactions
+    to postern_control_owner;
+grant select (ctid, organization_id, connection_id), delete on postern.ended_interactions to postern_control_owner;
+grant select (ctid, organization_id, agent_id), delete on postern.deliveries to postern_control_owner;
 
+grant select (id, system_providers, created_at) on postern.organizations to postern_finder;
 grant select (token_hash, organization_id, expires_at) on postern.placeholders to postern_finder;
 grant select (id, organization_id, platform, secret_ref, config) on postern.connections to postern_finder;
 

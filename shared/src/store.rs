@@ -13,11 +13,15 @@ mod delivery;
 mod functions;
 mod grant;
 mod interaction;
+mod kind;
 mod login;
 mod migration;
+mod minted;
 mod policy;
 mod pool;
+mod position;
 mod provider;
+mod record;
 mod row;
 mod settle;
 mod sweep;
@@ -25,13 +29,20 @@ mod token;
 mod verdict;
 mod withdraw;
 
-pub use administration::{NewPlaceholder, NewProfile, Written};
+pub use administration::{NewProfile, Written};
 pub use approval::{NewApproval, Opened};
 pub use claim::{Claimed, Missed, NewClaim};
 pub use config::DatabaseConfig;
 pub use delivery::{Delivery, Take};
 pub use interaction::{NewInteraction, Read, Stored};
+pub use kind::{
+    AgentKey, ConnectionKey, GrantKey, Kind, OrganizationKey, PlaceholderKey, PlaceholderName,
+    PolicyKey, ProfileKey, Record,
+};
+pub use minted::NewPlaceholder;
 pub use policy::PolicyFacts;
+pub use position::Position;
+pub use record::Page;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
 pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};

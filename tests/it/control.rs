@@ -1,5 +1,7 @@
 //! Control's commands. Where repeating one must change nothing, it is sent twice.
 
+mod records;
+
 use crate::world::{World, merged};
 use postern::authority::Platform;
 use postern::provider::AuthType;

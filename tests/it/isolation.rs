@@ -10,6 +10,7 @@ mod rights;
 mod routes;
 mod rows;
 
+pub(crate) use rows::held;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Owners of SQL functions that see the declared organization.

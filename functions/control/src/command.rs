@@ -1,18 +1,20 @@
 //! Commands as the operator writes them. A command is checked completely before it runs.
 
 mod fields;
+mod records;
 
 pub(crate) use fields::{
-    DeletePolicy, Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection,
-    PutOrganization, PutPolicy, PutProfile, PutProvider, RevokeDeployment, RevokeGrant,
-    RevokeWorkerToken,
+    Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection, PutOrganization, PutPolicy,
+    PutProfile, PutProvider, RevokeDeployment, RevokeWorkerToken,
 };
+pub(crate) use records::List;
 
 use postern::host::HostName;
 use postern::policy::RuleSet;
+use postern::store::{GrantKey, Record};
 use postern::{Code, Error, UserId};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 /// Maximum lifetime of a placeholder: ten years. A longer one is surely a mistake.
 const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
@@ -48,13 +50,20 @@ pub enum Command {
     /// Revokes one worker token.
     RevokeWorkerToken(RevokeWorkerToken),
     /// Deletes a grant or a denial.
-    RevokeGrant(RevokeGrant),
+    RevokeGrant(GrantKey),
     /// Creates or replaces an egress policy.
     PutPolicy(PutPolicy),
-    /// Deletes an egress policy.
-    DeletePolicy(DeletePolicy),
     /// Explains which rule decides a request, and why.
     Explain(Explain),
+    /// `list_` and a kind: lists a page of the records of the kind.
+    #[serde(skip)]
+    List(List),
+    /// `get_` and a kind: shows a record.
+    #[serde(skip)]
+    Get(Record),
+    /// `delete_` and a kind: deletes a record, and with it what it owns.
+    #[serde(skip)]
+    Delete(Record),
 }
 
 impl Command {
@@ -72,26 +81,10 @@ impl Command {
         let Some(Value::String(name)) = fields.remove("command") else {
             return Err(Error::field("command", "is required"));
         };
-        // Converted to serde's external tagging, because then errors have the path of the field. Serde's message may
-        // repeat a value, but no field of a command holds a secret.
-        let tagged = Value::Object([(name, Value::Object(fields))].into_iter().collect());
-        let command: Self = serde_path_to_error::deserialize(tagged).map_err(|error| {
-            let path: Vec<String> = error
-                .path()
-                .iter()
-                .skip(1)
-                .map(ToString::to_string)
-                .collect();
-            let field = if path.is_empty() {
-                String::new()
-            } else {
-                format!("the field `{}`: ", path.join("."))
-            };
-            Error::new(
-                Code::InvalidRequest,
-                format!("{field}{}", error.into_inner()),
-            )
-        })?;
+        let command = match records::named(&name) {
+            Some(of_a_kind) => of_a_kind.read(fields)?,
+            None => read(&name, fields)?,
+        };
         command.check()?;
         Ok(command)
     }
@@ -116,12 +109,37 @@ impl Command {
             | Self::PutProvider(_)
             | Self::RevokeDeployment(_)
             | Self::RevokeWorkerToken(_)
-            | Self::DeletePolicy(_)
-            | Self::Explain(_) => Ok(()),
-            Self::RevokeGrant(revoke) => text("pattern", &revoke.pattern.to_string()),
+            | Self::Explain(_)
+            | Self::List(_) => Ok(()),
+            Self::RevokeGrant(grant)
+            | Self::Get(Record::Grant(grant))
+            | Self::Delete(Record::Grant(grant)) => text("pattern", &grant.pattern.to_string()),
+            Self::Get(_) | Self::Delete(_) => Ok(()),
             Self::PutPolicy(put) => rules(&put.rules),
         }
     }
+}
+
+/// Reads a variant of an enum with its fields.
+fn read<T: DeserializeOwned>(variant: &str, fields: Map<String, Value>) -> Result<T, Error> {
+    // Converted to serde's external tagging, because then errors have the path of the field. Serde's message may
+    // repeat a value. The only field that may hold a placeholder is read as a text of any form, and then checked.
+    let tagged = Value::Object(
+        [(variant.to_owned(), Value::Object(fields))]
+            .into_iter()
+            .collect(),
+    );
+    serde_path_to_error::deserialize(tagged).map_err(|error| {
+        let path: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        let rule = error.into_inner();
+        let message = match path.split_first() {
+            // Only a command's name may be unknown. Serde lists those of the enum.
+            None => format!("{rule}, `{}`", records::names().join("`, `")),
+            Some((_, [])) => rule.to_string(),
+            Some((_, field)) => format!("the field `{}`: {rule}", field.join(".")),
+        };
+        Error::new(Code::InvalidRequest, message)
+    })
 }
 
 fn rules(rules: &Value) -> Result<(), Error> {

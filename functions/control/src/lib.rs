@@ -4,7 +4,9 @@ mod command;
 mod explain;
 
 pub use command::Command;
-use command::{Explain, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile, PutProvider};
+use command::{
+    Explain, List, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile, PutProvider,
+};
 use postern::authority::token::{self, NewToken};
 use postern::base::Base;
 use postern::chat::ApiHosts;
@@ -13,7 +15,7 @@ use postern::id::TokenId;
 use postern::provider::{NewProvider, Providers};
 use postern::question::GrantPattern;
 use postern::secret::{Freshness, OperatorSecret, SecretNames};
-use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Schema, Written};
+use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Record, Schema, Written};
 use postern::wire::AllowedPrivate;
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
@@ -108,16 +110,16 @@ impl App {
                 let put = store.policy_put(organization, agent, &put.rules, put.observe);
                 written(put.await?)?;
             }
-            Command::DeletePolicy(delete) => {
-                let (organization, agent) = (&delete.organization_id, delete.agent_id.as_ref());
-                let deleted = store.policy_delete(organization, agent).await?;
-                return Ok(json!({"deleted": deleted}));
-            }
             Command::Explain(explain) => return self.explain(explain).await,
-            Command::RevokeGrant(revoke) => {
-                let (organization, agent) = (&revoke.organization_id, &revoke.agent_id);
-                let revoked = store.grant_revoke(organization, agent, &revoke.pattern);
-                return Ok(json!({"revoked": revoked.await?}));
+            Command::RevokeGrant(grant) => {
+                let revoked = store.record_delete(&Record::Grant(grant)).await?;
+                return Ok(json!({"revoked": revoked}));
+            }
+            Command::List(list) => return self.list(list).await,
+            Command::Get(record) => return self.get(&record).await,
+            Command::Delete(record) => {
+                while store.record_empty(&record).await? {}
+                store.record_delete(&record).await?;
             }
         }
         Ok(json!({"ok": true}))
@@ -129,6 +131,27 @@ impl App {
         let pattern = GrantPattern::Host(target.host.clone());
         let facts = self.store.policy_explain(organization, agent, &pattern);
         explain::explain(facts.await?, &target, &self.providers)
+    }
+
+    async fn list(&self, list: List) -> Result<Value, Error> {
+        let (organization, after) = (list.organization_id.as_ref(), list.after.as_ref());
+        let page = self.store.record_list(list.kind, organization, after);
+        let page = page.await?;
+        let mut answer = json!({"items": page.items});
+        if let Some(next) = page.next {
+            answer["next"] = next.text().into();
+        }
+        Ok(answer)
+    }
+
+    async fn get(&self, record: &Record) -> Result<Value, Error> {
+        let found = self.store.record_get(record).await?;
+        found.ok_or_else(|| {
+            let kind = record.kind();
+            let (name, list) = (kind.as_str(), kind.plural());
+            let message = format!("there is no such {name}; `list_{list}` shows those that exist");
+            Error::new(Code::NotFound, message)
+        })
     }
 
     async fn put_connection(&self, put: PutConnection) -> Result<(), Error> {

@@ -23,7 +23,7 @@ const FUNCTIONS_1: [Owned; 8] = [
     },
     Owned {
         owner: Some("postern_finder"),
-        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1"),
+        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1" "organization_list_1"),
     },
     Owned {
         owner: Some("postern_proxy_owner"),
@@ -56,7 +56,12 @@ const FUNCTIONS_1: [Owned; 8] = [
         owner: Some("postern_control_owner"),
         files: files!("control": "organization_put_1" "agent_put_1" "connection_put_1" "profile_put_1"
             "placeholder_mint_1" "token_issue_time_1" "deployment_revoke_1" "token_revoke_1" "policy_put_1"
-            "policy_delete_1" "policy_explain_1" "grant_revoke_1" "provider_put_1"),
+            "policy_delete_1" "policy_explain_1" "grant_delete_1" "provider_put_1"
+            "organization_get_1" "organization_empty_1" "organization_delete_1"
+            "agent_list_1" "agent_get_1" "agent_empty_1" "agent_delete_1"
+            "connection_list_1" "connection_get_1" "connection_empty_1" "connection_delete_1"
+            "profile_list_1" "profile_get_1" "profile_delete_1" "policy_list_1" "policy_get_1"
+            "placeholder_list_1" "placeholder_get_1" "placeholder_delete_1" "grant_list_1" "grant_get_1"),
     },
 ];
 

@@ -5,7 +5,6 @@ use super::token::token_standing;
 use super::{Parameter, Store, StoreError};
 use crate::authority::access::TokenStanding;
 use crate::authority::scope::VerifiedWorker;
-use crate::id::{AgentId, OrganizationId};
 use crate::policy::Grant;
 use crate::question::GrantPattern;
 use serde::Deserialize;
@@ -46,21 +45,5 @@ impl Store {
         let rows = self.call("grant_standing_1", &parameters).await?;
         let row = one(&rows)?;
         Ok((token_standing(row)?, standing(row)?))
-    }
-
-    /// Deletes a grant or a denial. Returns the number of rows deleted, 0 or 1.
-    pub async fn grant_revoke(
-        &self,
-        organization: &OrganizationId,
-        agent: &AgentId,
-        pattern: &GrantPattern,
-    ) -> Result<i64, StoreError> {
-        let parameters: [Parameter<'_>; 3] = [
-            (&organization.as_str(), Type::TEXT),
-            (&agent.as_str(), Type::TEXT),
-            (&pattern.to_string(), Type::TEXT),
-        ];
-        let rows = self.call("grant_revoke_1", &parameters).await?;
-        one(&rows)?.column("revoked")
     }
 }

@@ -112,21 +112,6 @@ impl Store {
         ];
         self.owned("policy_put_1", &parameters).await
     }
-
-    /// Deletes the policy of an agent or, if `agent` is `None`, of the organization. Returns the number of rows
-    /// deleted, 0 or 1.
-    pub async fn policy_delete(
-        &self,
-        organization: &OrganizationId,
-        agent: Option<&AgentId>,
-    ) -> Result<i64, StoreError> {
-        let parameters: [Parameter<'_>; 2] = [
-            (&organization.as_str(), Type::TEXT),
-            (&agent.map(AgentId::as_str), Type::TEXT),
-        ];
-        let rows = self.call("policy_delete_1", &parameters).await?;
-        one(&rows)?.column("deleted")
-    }
 }
 
 /// Reads the columns `policies`, `standing`, `agent_exists` and `own_addresses`.

@@ -218,6 +218,42 @@ async fn with_data_migration(operator: &Client, sql: &str) {
     operator.batch_execute(&sql).await.unwrap();
 }
 
+/// Postgres deletes what belongs to a row past row-level security, even where that is forced on the tables' owner.
+#[tokio::test]
+async fn what_is_deleted_takes_its_own_along_although_the_owner_sees_no_rows() {
+    const OWNER: &str = "blind_owner";
+    let postgres = Postgres::start().await.unwrap();
+    let world = owned(&postgres, OWNER).await;
+    assert_eq!(migrated(&world).await, json!({"ok": true}));
+    world.tenants().await;
+    let agent = Agent::new(&world).await;
+    agent.asks(&world, "q-1").await;
+    let operator = postgres.connect(OWNER).await.unwrap();
+    let owner = as_owner(&postgres, OWNER).await;
+    let count = "select (select count(*) from postern.agents) || ' ' ||
+        (select count(*) from postern.pending_interactions where organization_id = 'a') || ' ' ||
+        (select count(*) from postern.placeholders where organization_id = 'a')";
+    assert_eq!(column(&owner, count).await, ["0 0 0"], "it is forced");
+    assert_eq!(column(&operator, count).await, ["6 1 1"]);
+    for (command, left) in [
+        (
+            json!({"command": "delete_connection", "organization_id": "a", "id": "slack-a"}),
+            "6 0 1",
+        ),
+        (
+            json!({"command": "delete_agent", "organization_id": "a", "agent_id": "agent-a"}),
+            "5 0 0",
+        ),
+        (
+            json!({"command": "delete_organization", "id": "a"}),
+            "3 0 0",
+        ),
+    ] {
+        world.ok(command).await;
+        assert_eq!(column(&operator, count).await, [left]);
+    }
+}
+
 #[tokio::test]
 async fn a_data_migration_that_would_silently_change_nothing_fails_and_is_undone() {
     const OWNER: &str = "careless_owner";

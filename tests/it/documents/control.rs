@@ -29,9 +29,24 @@ pub(crate) fn commands() -> std::collections::BTreeSet<String> {
 
 #[test]
 fn every_command_is_documented_with_its_fields() {
-    let rows = Document::read("docs/operations.md").rows("Control");
+    let document = Document::read("docs/operations.md");
+    let (rows, records) = (document.rows("Control"), document.rows("Records"));
+    let of_records = records
+        .iter()
+        .flat_map(|row| code(&row[0]).into_iter().chain(code(&row[1])));
+    let documented = rows.iter().map(|row| code(&row[0])[0]).chain(of_records);
     let real = expected(json!({"command": "?"}));
-    same(rows.iter().map(|row| code(&row[0])[0]), real, "commands");
+    same(documented, real, "commands");
+    for row in &records {
+        let list = code(&row[0])[0];
+        let owner = (list != "list_organizations").then_some("organization_id");
+        for (command, fields) in std::iter::once((list, vec!["after"]))
+            .chain(code(&row[1]).into_iter().map(|name| (name, code(&row[2]))))
+        {
+            let real = expected(json!({"command": command, "?": 1}));
+            same(owner.into_iter().chain(fields), real, command);
+        }
+    }
     for row in &rows {
         let command = code(&row[0])[0];
         let documented = code(&row[1]).into_iter().filter(is_name);

@@ -1,7 +1,7 @@
 //! Every SQL function, called for one organization: what another organization has changes nothing about the answer,
 //! and what it has stays as it is.
 
-use super::cases::{ACROSS, TENANTS};
+use super::cases::{ACROSS, tenants};
 use super::rights::filled;
 use super::rows::{WITHOUT_B, held, stable};
 use super::{done, run};
@@ -33,7 +33,7 @@ pub(super) async fn leaks(client: &Client, concerned: impl Fn(&str) -> bool) -> 
     let ours_before = held(client, Some("a"), false).await;
     let theirs_before = held(client, Some("b"), true).await;
     let nobodys_before = held(client, None, true).await;
-    for (function, calls) in TENANTS.iter().filter(|(function, _)| concerned(function)) {
+    for (function, calls) in tenants().filter(|(function, _)| concerned(function)) {
         for arguments in *calls {
             let call = format!("{function}({})", arguments.replace('@', "'a'"));
             let (answer, ours, theirs) = outcome(client, "", &call).await;
@@ -103,7 +103,7 @@ async fn every_sql_function_is_called() {
     let all = "select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname like 'postern\\_%' order by 1";
     for function in done(&client, all).await {
-        let called = TENANTS.iter().any(|(name, _)| *name == function)
+        let called = tenants().any(|(name, _)| *name == function)
             || ACROSS.iter().any(|(name, ..)| *name == function);
         assert!(called, "{function}");
     }

@@ -1,8 +1,15 @@
 //! The calls that the matrix makes: at least one of each SQL function.
 
+mod records;
+
+/// All calls for the organization `a`, which `@` stands for.
+pub(super) fn tenants() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    TENANTS.iter().chain(&records::RECORDS)
+}
+
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
 /// has.
-pub(super) const TENANTS: [(&str, &[&str]); 41] = [
+const TENANTS: [(&str, &[&str]); 41] = [
     (
         "postern_proxy.access_facts_1",
         &[
@@ -266,7 +273,7 @@ pub(super) const TENANTS: [(&str, &[&str]); 41] = [
         ],
     ),
     (
-        "postern_control.grant_revoke_1",
+        "postern_control.grant_delete_1",
         &["@, 'shared', 'host:x'", "@, 'shared', 'host:only'"],
     ),
     (
@@ -287,11 +294,25 @@ pub(super) const TENANTS: [(&str, &[&str]); 41] = [
 ];
 
 /// Calls whose answer depends on all organizations, and what they return of `a` and `b`.
-pub(super) const ACROSS: [(&str, &str, &[&str]); 18] = [
+pub(super) const ACROSS: [(&str, &str, &[&str]); 20] = [
     (
         "postern_control.connection_put_1",
         "'a', 'c-b', 'discord', 'ref', '{}'",
         &[],
+    ),
+    (
+        "postern_control.organization_list_1",
+        "null, 1",
+        &[
+            r#"({a},"{""id"": ""a"", ""created_at"": ""2030-01-01T00Z"", ""system_providers"": [""openai"", ""only-a""]}")"#,
+        ],
+    ),
+    (
+        "postern_control.organization_list_1",
+        "'{a}', 10",
+        &[
+            r#"({b},"{""id"": ""b"", ""created_at"": ""2030-01-01T00Z"", ""system_providers"": [""openai"", ""only-b""]}")"#,
+        ],
     ),
     (
         "postern_webhooks.connection_claimed_1",

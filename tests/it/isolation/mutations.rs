@@ -148,12 +148,13 @@ async fn with_row_level_security_no_removed_predicate_leaks() {
 }
 
 /// Conditions of the functions that see all organizations. No policy stands behind them.
-const ACROSS: [(&str, &str); 7] = [
+const ACROSS: [(&str, &str); 8] = [
     (
         "postern_finder.organization_of_placeholders_1",
         "p.token_hash = any (p_placeholders)",
     ),
     ("postern_webhooks.connection_claimed_1", "c.id = p_id"),
+    ("postern_control.organization_list_1", "o.id > v_after"),
     ("postern_sweep.deliveries_due_1", "d.organization_id = o.id"),
     (
         "postern_sweep.deliveries_due_1",

@@ -33,16 +33,20 @@ const RIGHTS: &str = "
     postern_sweep_owner    egress_policies        own        -      -         -
     postern_sweep_owner    deliveries             own        -      own       -
     postern_sweep_owner    pending_interactions   own        -      own       -
-    postern_control_owner  organizations          own        own    own       -
-    postern_control_owner  agents                 own        own    -         -
-    postern_control_owner  auth_profiles          own        own    own       -
+    postern_control_owner  organizations          own        own    own       own
+    postern_control_owner  agents                 own        own    -         own
+    postern_control_owner  auth_profiles          own        own    own       own
     postern_control_owner  providers              own        own    own       own
-    postern_control_owner  connections            own        own    own       -
+    postern_control_owner  connections            own        own    own       own
     postern_control_owner  revoked_tokens         own        own    own       -
     postern_control_owner  deployment_revocations own        own    own       -
     postern_control_owner  placeholders           own        own    -         own
     postern_control_owner  egress_policies        own        own    own       own
     postern_control_owner  grants                 own        -      -         own
+    postern_control_owner  pending_interactions   own        -      -         own
+    postern_control_owner  ended_interactions     own        -      -         own
+    postern_control_owner  deliveries             own        -      -         own
+    postern_finder         organizations          all        -      -         -
     postern_finder         placeholders           all        -      -         -
     postern_finder         connections            all        -      -         -
     postern_remover        placeholders           all        -      lock      all
@@ -94,7 +98,7 @@ fn right(role: &str, table: &str) -> [&'static str; 4] {
 }
 
 /// Columns that a role may not read, although it may read others of the table.
-const HIDDEN: [(&str, &str, &[&str]); 6] = [
+const HIDDEN: [(&str, &str, &[&str]); 7] = [
     (
         "postern_proxy_owner",
         "pending_interactions",
@@ -124,9 +128,16 @@ const HIDDEN: [(&str, &str, &[&str]); 6] = [
     ),
     (
         "postern_control_owner",
-        "placeholders",
-        &["token_hash", "secret_ref"],
+        "pending_interactions",
+        &[
+            "entry_payload",
+            "answer",
+            "claimed_click",
+            "options",
+            "card",
+        ],
     ),
+    ("postern_control_owner", "deliveries", &["payload", "url"]),
 ];
 
 /// Writes that a policy allows because of what they write.

@@ -6,7 +6,10 @@ use tokio_postgres::Client;
 /// A row of each table that names an organization. `@` stands for the organization. What would betray it is marked
 /// `mark-@`.
 pub const ROWS: [(&str, &str); 14] = [
-    ("organizations", "(id, system_providers) values ('@', '{openai,only-@}')"),
+    (
+        "organizations",
+        "(id, system_providers, created_at) values ('@', '{openai,only-@}', '2030-01-01T00:00Z')",
+    ),
     ("agents", "(organization_id, id, created_at) values ('@', 'shared', now() - interval '1 hour')"),
     (
         "connections",
@@ -14,8 +17,9 @@ pub const ROWS: [(&str, &str); 14] = [
     ),
     (
         "placeholders",
-        "(token_hash, organization_id, agent_id, env_var_name, secret_ref, deployment_name, allowed_hosts, expires_at)
-         values (sha256('p-@'), '@', 'shared', 'KEY', 'mark-@', 'd', '{x}', now() + interval '1 hour')",
+        "(token_hash, organization_id, agent_id, env_var_name, secret_ref, deployment_name, allowed_hosts, expires_at, id)
+         values (sha256('p-@'), '@', 'shared', 'KEY', 'mark-@', 'd', '{x}', now() + interval '1 hour',
+            '00000000-0000-0000-0000-000000000001')",
     ),
     (
         "auth_profiles",
@@ -32,7 +36,7 @@ pub const ROWS: [(&str, &str); 14] = [
     ),
     (
         "deployment_revocations",
-        "(organization_id, deployment_name, revoked_at) values ('@', 'd-@', now() + interval '1 hour')",
+        "(organization_id, deployment_name, revoked_at) values ('@', 'd-@', now() + interval '2 hours')",
     ),
     (
         "egress_policies",
@@ -82,8 +86,12 @@ insert into postern.deliveries (organization_id, id, interaction_id, url, payloa
 /// What only one organization has, under ids that the other might name.
 const OWN: &str = r#"
 insert into postern.agents (organization_id, id, created_at) values ('@', 'only', now() - interval '1 hour');
-insert into postern.placeholders (token_hash, organization_id, agent_id, env_var_name, deployment_name, expires_at)
-    values (sha256('only'), '@', 'shared', 'KEY', 'd-only', now() + interval '1 hour');
+insert into postern.auth_profiles (organization_id, id, provider_id, auth_type, secret_ref)
+    values ('@', 'p-only', 'openai', 'api_key', 'mark-@');
+insert into postern.placeholders
+    (token_hash, organization_id, agent_id, env_var_name, secret_ref, deployment_name, expires_at, id)
+    values (sha256('only'), '@', 'shared', 'KEY', 'mark-@', 'd-only', now() + interval '1 hour',
+        '00000000-0000-0000-0000-000000000002');
 insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
     values ('@', 'own-only', 'openai', 'https://mark-@', '{"header": "mark-@"}');
 insert into postern.egress_verdicts (organization_id, key, flight, expires_at)
@@ -146,7 +154,8 @@ pub fn stable(text: &str) -> String {
     let times = r"regexp_replace(%, '(\d{4}-\d\d-\d\d[ T]\d\d):[\d:.]+', '\1', 'g')";
     let ids = r"regexp_replace(%, 'msg_[0-9a-f]{32}', 'ID', 'g')";
     let numbers = r"regexp_replace(%, '\d+\.\d+', 'NUMBER', 'g')";
-    [times, ids, numbers]
+    let uuids = r"regexp_replace(%, '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}', 'UUID', 'g')";
+    [times, ids, uuids, numbers]
         .iter()
         .fold(text.to_owned(), |text, replace| replace.replace('%', &text))
 }

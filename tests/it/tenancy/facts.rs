@@ -5,7 +5,7 @@ use postern::authority::access::{ProviderOf, Request, TokenStanding};
 use postern::authority::placeholder::Presented;
 use postern::policy::Grant;
 use postern::question::GrantPattern;
-use postern::store::Schema;
+use postern::store::{GrantKey, Record, Schema};
 use postern::{AgentId, DeploymentName, OrganizationId, Placeholder, ProviderId};
 use serde_json::json;
 
@@ -39,14 +39,14 @@ async fn a_neighbours_grants_policies_and_revocations_do_not_count() {
     let policies = db.policies_of(&a, Some(&shared)).await.unwrap();
     assert!(policies.is_empty(), "{policies:?}");
     assert_eq!(db.policies_of(&b, Some(&shared)).await.unwrap().len(), 2);
-    assert_eq!(
-        control.grant_revoke(&a, &shared, &pattern()).await.unwrap(),
-        0
-    );
-    assert_eq!(
-        control.grant_revoke(&b, &shared, &pattern()).await.unwrap(),
-        1
-    );
+    for (organization, deleted) in [(&a, 0), (&b, 1)] {
+        let grant = Record::Grant(GrantKey {
+            organization_id: organization.clone(),
+            agent_id: shared.clone(),
+            pattern: pattern(),
+        });
+        assert_eq!(control.record_delete(&grant).await.unwrap(), deleted);
+    }
     let (standing, _) = db.grant(&theirs, &pattern()).await.unwrap();
     assert_eq!(standing, TokenStanding::Revoked, "it is their deployment");
 }

@@ -4,7 +4,6 @@ use postern::authority::Platform;
 use postern::id::Slug;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::provider::{AuthType, Providers, WrittenAuth, WrittenOptions, WrittenShape};
-use postern::question::GrantPattern;
 use postern::{AgentId, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -53,29 +52,6 @@ pub struct RevokeWorkerToken {
     /// When the token expires (RFC 3339). The revocation is stored at least until then.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
-}
-
-/// `revoke_grant`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeGrant {
-    /// The agent's organization.
-    pub organization_id: OrganizationId,
-    /// The agent whose grant or denial is deleted.
-    pub agent_id: AgentId,
-    /// The pattern of the grant: `/mcp/{server}/tools/{tool}` or `host:{host}`.
-    pub pattern: GrantPattern,
-}
-
-/// `delete_policy`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeletePolicy {
-    /// The organization that owns the policy.
-    pub organization_id: OrganizationId,
-    /// The agent whose policy is deleted; without one it is the policy for all agents of the organization.
-    #[serde(default)]
-    pub agent_id: Option<AgentId>,
 }
 
 /// `explain`

@@ -160,7 +160,73 @@ select * from postern_control.connection_put_1('o-1', 'new', 'slack', 'x', '{}')
 select * from postern_control.deployment_revoke_1('o-1', 'd-9');
 
 -- grants_pkey
-select * from postern_control.grant_revoke_1('o-1', 'a-2', 'host:h-10');
+select * from postern_control.grant_delete_1('o-1', 'a-2', 'host:h-10');
+
+-- grants_pkey
+select * from postern_control.grant_list_1('o-1', '{a-2,host:h-10}', 101);
+
+-- grants_pkey
+select * from postern_control.grant_get_1('o-1', 'a-2', 'host:h-10');
+
+-- organizations_pkey
+select * from postern_control.organization_list_1('{o-1}', 101);
+
+-- organizations_pkey
+select * from postern_control.organization_get_1('o-1');
+
+-- agents_pkey deliveries_by_agent ended_interactions_by_connection pending_interactions_by_agent placeholders_by_agent
+select * from postern_control.organization_empty_1('o-1', 1000);
+
+-- organizations_pkey
+select * from postern_control.organization_delete_1('o-idle');
+
+-- agents_pkey
+select * from postern_control.agent_list_1('o-1', '{a-3}', 101);
+
+-- agents_pkey
+select * from postern_control.agent_get_1('o-1', 'a-3');
+
+-- deliveries_by_agent pending_interactions_by_agent placeholders_by_agent
+select * from postern_control.agent_empty_1('o-1', 'a-3', 1000);
+
+-- agents_pkey
+select * from postern_control.agent_delete_1('o-1', 'idle');
+
+-- connections_of_organization
+select * from postern_control.connection_list_1('o-1', null, 101);
+
+-- connections_of_organization
+select * from postern_control.connection_get_1('o-1', 'c-1-o-1');
+
+-- ended_interactions_by_connection pending_interactions_by_connection
+select * from postern_control.connection_empty_1('o-1', 'c-1-o-1', 1000);
+
+-- connections_of_organization
+select * from postern_control.connection_delete_1('o-1', 'idle-o-1');
+
+-- auth_profiles_pkey
+select * from postern_control.profile_list_1('o-1', '{p-3030}', 101);
+
+-- auth_profiles_pkey
+select * from postern_control.profile_get_1('o-1', 'p-3030');
+
+-- auth_profiles_pkey
+select * from postern_control.profile_delete_1('o-1', 'p-3030');
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_control.policy_list_1('o-1', null, 101);
+
+-- egress_policies_of_agent egress_policies_of_organization
+select * from postern_control.policy_get_1('o-1', 'a-3');
+
+-- placeholders_by_id
+select * from postern_control.placeholder_list_1('o-1', '{7fffffff-0000-0000-0000-000000000000}', 101);
+
+-- placeholders_by_id placeholders_pkey
+select * from postern_control.placeholder_get_1('o-1', gen_random_uuid()::text, null);
+
+-- placeholders_by_id placeholders_pkey
+select * from postern_control.placeholder_delete_1('o-1', null, encode(sha256('150000'), 'hex'));
 
 -- agents_pkey
 select * from postern_control.placeholder_mint_1('o-1', 'a-3', sha256('new'), null, 'K', 'd', 60, null, '{}');

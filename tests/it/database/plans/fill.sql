@@ -15,6 +15,12 @@ select 'o-' || n, '{openai}' from generate_series(1, 2000) n;
 insert into postern.agents (organization_id, id, created_at)
 select 'o-' || n, 'a-' || m, now() - interval '1 year' from generate_series(1, 2000) n, generate_series(1, 10) m;
 
+-- Some that own nothing, so that deleting one shows the plans by which Postgres looks for what it owns.
+insert into postern.organizations (id) values ('o-idle');
+insert into postern.agents (organization_id, id) values ('o-1', 'idle'), ('o-77', 'idle');
+insert into postern.connections (id, organization_id, platform, secret_ref)
+values ('idle-o-1', 'o-1', 'slack', 'x'), ('idle-o-77', 'o-77', 'slack', 'x');
+
 insert into postern.connections (id, organization_id, platform, secret_ref)
 select 'c-' || m || '-o-' || n, 'o-' || n, 'slack', 'postern/org/o-' || n || '/chat'
 from generate_series(1, 2000) n, generate_series(1, 2) m;

@@ -1,7 +1,7 @@
--- Deletes a grant or a denial.
-create function postern_control.grant_revoke_1(
-    p_organization text, p_agent text, p_pattern text)
-returns table (revoked bigint)
+-- Deletes a connection, and with it its interactions.
+create function postern_control.connection_delete_1(
+    p_organization text, p_id text)
+returns table (deleted bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -9,8 +9,8 @@ begin
     perform set_config('postern.organization', coalesce(p_organization, ''), true);
     return query
     with gone as (
-        delete from postern.grants g
-        where g.organization_id = p_organization and g.agent_id = p_agent and g.pattern = p_pattern
+        delete from postern.connections c
+        where c.organization_id = p_organization and c.id = p_id
         returning 1
     )
     select count(*) from gone;
