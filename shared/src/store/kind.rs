@@ -2,9 +2,10 @@
 
 use crate::authority::placeholder::{Placeholder, PlaceholderHash, Presented};
 use crate::digest::to_hex;
-use crate::id::{AgentId, ConnectionId, OrganizationId, ProfileId};
+use crate::id::{AgentId, ConnectionId, OrganizationId, ProfileId, Slug};
 use crate::literal::literals;
 use crate::question::GrantPattern;
+use crate::secret::SealedName;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -63,6 +64,10 @@ kinds! {
     Connection = "connection", "connections", ConnectionKey;
     /// A credential profile.
     Profile = "profile", "profiles", ProfileKey;
+    /// A provider of an organization's own.
+    Provider = "provider", "providers", ProviderKey;
+    /// A sealed secret, without its value.
+    Secret = "secret", "secrets", SecretKey;
     /// An egress policy.
     Policy = "policy", "policies", PolicyKey;
     /// What an agent holds in place of a credential.
@@ -76,7 +81,12 @@ impl Kind {
     pub(super) const fn owns_much(self) -> bool {
         match self {
             Self::Organization | Self::Agent | Self::Connection => true,
-            Self::Profile | Self::Policy | Self::Placeholder | Self::Grant => false,
+            Self::Profile
+            | Self::Provider
+            | Self::Secret
+            | Self::Policy
+            | Self::Placeholder
+            | Self::Grant => false,
         }
     }
 
@@ -89,6 +99,8 @@ impl Kind {
                 | Self::Agent
                 | Self::Connection
                 | Self::Profile
+                | Self::Provider
+                | Self::Secret
                 | Self::Policy => key.len() == 1,
                 Self::Placeholder => matches!(key, [id] if Uuid::try_parse(id).is_ok()),
                 Self::Grant => key.len() == 2,
@@ -132,6 +144,26 @@ pub struct ProfileKey {
     pub organization_id: OrganizationId,
     /// The profile's id.
     pub id: ProfileId,
+}
+
+/// The key of a provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderKey {
+    /// The organization that alone sees it.
+    pub organization_id: OrganizationId,
+    /// The provider's slug.
+    pub slug: Slug,
+}
+
+/// The key of a sealed secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// The organization that owns the secret.
+    pub organization_id: OrganizationId,
+    /// The secret's name.
+    pub name: SealedName,
 }
 
 /// The key of an egress policy.
@@ -242,6 +274,18 @@ impl Key for ConnectionKey {
 impl Key for ProfileKey {
     fn parameters(&self) -> Vec<Option<String>> {
         vec![part(&self.organization_id), part(&self.id)]
+    }
+}
+
+impl Key for ProviderKey {
+    fn parameters(&self) -> Vec<Option<String>> {
+        vec![part(&self.organization_id), part(&self.slug)]
+    }
+}
+
+impl Key for SecretKey {
+    fn parameters(&self) -> Vec<Option<String>> {
+        vec![part(&self.organization_id), part(&self.name)]
     }
 }
 
