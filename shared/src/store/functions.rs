@@ -60,7 +60,8 @@ const FUNCTIONS_1: [Owned; 8] = [
             "organization_get_1" "organization_empty_1" "organization_delete_1"
             "agent_list_1" "agent_get_1" "agent_empty_1" "agent_delete_1"
             "connection_list_1" "connection_get_1" "connection_empty_1" "connection_delete_1"
-            "profile_list_1" "profile_get_1" "profile_delete_1" "policy_list_1" "policy_get_1"
+            "profile_list_1" "profile_get_1" "profile_delete_1"
+            "provider_list_1" "provider_get_1" "provider_delete_1" "policy_list_1" "policy_get_1"
             "placeholder_list_1" "placeholder_get_1" "placeholder_delete_1" "grant_list_1" "grant_get_1"),
     },
 ];

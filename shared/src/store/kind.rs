@@ -2,7 +2,7 @@
 
 use crate::authority::placeholder::{Placeholder, PlaceholderHash, Presented};
 use crate::digest::to_hex;
-use crate::id::{AgentId, ConnectionId, OrganizationId, ProfileId};
+use crate::id::{AgentId, ConnectionId, OrganizationId, ProfileId, Slug};
 use crate::literal::literals;
 use crate::question::GrantPattern;
 use serde::Deserialize;
@@ -63,6 +63,8 @@ kinds! {
     Connection = "connection", "connections", ConnectionKey;
     /// A credential profile.
     Profile = "profile", "profiles", ProfileKey;
+    /// A provider of an organization's own.
+    Provider = "provider", "providers", ProviderKey;
     /// An egress policy.
     Policy = "policy", "policies", PolicyKey;
     /// What an agent holds in place of a credential.
@@ -76,7 +78,9 @@ impl Kind {
     pub(super) const fn owns_much(self) -> bool {
         match self {
             Self::Organization | Self::Agent | Self::Connection => true,
-            Self::Profile | Self::Policy | Self::Placeholder | Self::Grant => false,
+            Self::Profile | Self::Provider | Self::Policy | Self::Placeholder | Self::Grant => {
+                false
+            }
         }
     }
 
@@ -89,6 +93,7 @@ impl Kind {
                 | Self::Agent
                 | Self::Connection
                 | Self::Profile
+                | Self::Provider
                 | Self::Policy => key.len() == 1,
                 Self::Placeholder => matches!(key, [id] if Uuid::try_parse(id).is_ok()),
                 Self::Grant => key.len() == 2,
@@ -132,6 +137,16 @@ pub struct ProfileKey {
     pub organization_id: OrganizationId,
     /// The profile's id.
     pub id: ProfileId,
+}
+
+/// The key of a provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderKey {
+    /// The organization that alone sees it.
+    pub organization_id: OrganizationId,
+    /// The provider's slug.
+    pub slug: Slug,
 }
 
 /// The key of an egress policy.
@@ -242,6 +257,12 @@ impl Key for ConnectionKey {
 impl Key for ProfileKey {
     fn parameters(&self) -> Vec<Option<String>> {
         vec![part(&self.organization_id), part(&self.id)]
+    }
+}
+
+impl Key for ProviderKey {
+    fn parameters(&self) -> Vec<Option<String>> {
+        vec![part(&self.organization_id), part(&self.slug)]
     }
 }
 

@@ -48,7 +48,11 @@ mod tests {
         let id = "1b4e28ba-2fa1-41d2-883f-0016d3cca427";
         for kind in Kind::ALL {
             let key: &[&str] = match kind {
-                Kind::Organization | Kind::Agent | Kind::Connection | Kind::Profile => &["ü x"],
+                Kind::Organization
+                | Kind::Agent
+                | Kind::Connection
+                | Kind::Profile
+                | Kind::Provider => &["ü x"],
                 // The policy of the organization itself.
                 Kind::Policy => &[""],
                 Kind::Placeholder => &[id],

@@ -14,7 +14,7 @@ type Row = (
 );
 
 /// In this order nothing has gone with what was deleted before it.
-const KINDS: [Row; 6] = [
+const KINDS: [Row; 7] = [
     ("placeholder", "placeholders", &[("id", "id")]),
     (
         "grant",
@@ -23,6 +23,7 @@ const KINDS: [Row; 6] = [
     ),
     ("policy", "policies", &[("agent_id", "agent_id")]),
     ("profile", "profiles", &[("id", "id")]),
+    ("provider", "providers", &[("slug", "slug")]),
     ("connection", "connections", &[("id", "id")]),
     ("agent", "agents", &[("agent_id", "id")]),
 ];
@@ -35,6 +36,8 @@ insert into connections (id, organization_id, platform, secret_ref)
     select 'c-' || n || '-@', '@', 'slack', 'postern/org/@/chat/x' from generate_series(100, 200) n;
 insert into auth_profiles (organization_id, id, provider_id, agent_id, auth_type, secret_ref, disabled_at)
     select '@', 'p-' || n, 'openai', 'n-' || n, 'api_key', 'postern/org/@/keys/x', now() from generate_series(100, 200) n;
+insert into providers (organization_id, slug, provider_id, base_url, auth)
+    select '@', 'w-' || n, 'openai', 'https://own.example', '{"query": "key"}' from generate_series(100, 200) n;
 insert into egress_policies (organization_id, agent_id, rules)
     select '@', nullif('n-' || n, 'n-150'), '[{"host": "only-rules-say-this", "action": "deny"}]'
     from generate_series(100, 200) n;

@@ -113,7 +113,7 @@ impl<'a> Life<'a> {
         .await;
         self.command(
             "put_provider",
-            json!({"slug": "own", "provider_id": "openai", "base_url": world.upstream.url(),
+            json!({"slug": "own", "provider_id": "openai", "base_url": format!("{}/of-{org}", world.upstream.url()),
                 "auth": {"header": "private-token"}}),
         )
         .await;
@@ -206,6 +206,10 @@ impl<'a> Life<'a> {
         self.command("mint_placeholder", other).await;
         self.command("revoke_deployment", json!({"deployment_name": "d2"}))
             .await;
+        self.command("list_providers", json!({})).await;
+        for command in ["get_provider", "delete_provider"] {
+            self.command(command, json!({"slug": "own"})).await;
+        }
         self.command("list_policies", json!({})).await;
         self.command("get_policy", json!({})).await;
         self.command("delete_policy", json!({})).await;

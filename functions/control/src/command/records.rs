@@ -94,6 +94,7 @@ fn list(kind: Kind, fields: Map<String, Value>) -> Result<List, Error> {
         Kind::Agent
         | Kind::Connection
         | Kind::Profile
+        | Kind::Provider
         | Kind::Policy
         | Kind::Placeholder
         | Kind::Grant => "of_an_organization",

@@ -213,6 +213,15 @@ select * from postern_control.profile_get_1('o-1', 'p-3030');
 -- auth_profiles_pkey
 select * from postern_control.profile_delete_1('o-1', 'p-3030');
 
+-- providers_pkey
+select * from postern_control.provider_list_1('o-1', '{w-100}', 101);
+
+-- providers_pkey
+select * from postern_control.provider_get_1('o-1', 'w-100');
+
+-- providers_pkey
+select * from postern_control.provider_delete_1('o-1', 'w-100');
+
 -- egress_policies_of_agent egress_policies_of_organization
 select * from postern_control.policy_list_1('o-1', null, 101);
 

@@ -1,7 +1,7 @@
 //! Calls that list, show and delete records.
 
 /// Calls for the organization `a`, which `@` stands for.
-pub(super) const RECORDS: [(&str, &[&str]); 21] = [
+pub(super) const RECORDS: [(&str, &[&str]); 24] = [
     (
         "postern_control.grant_list_1",
         &["@, null, 10", "@, '{shared,host:o}', 10"],
@@ -53,6 +53,18 @@ pub(super) const RECORDS: [(&str, &[&str]); 21] = [
     (
         "postern_control.profile_delete_1",
         &["@, 'p'", "@, 'p-only'"],
+    ),
+    (
+        "postern_control.provider_list_1",
+        &["@, null, 10", "@, '{own}', 10"],
+    ),
+    (
+        "postern_control.provider_get_1",
+        &["@, 'own'", "@, 'own-only'"],
+    ),
+    (
+        "postern_control.provider_delete_1",
+        &["@, 'own'", "@, 'own-only'"],
     ),
     (
         "postern_control.policy_list_1",
