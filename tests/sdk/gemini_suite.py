@@ -1,7 +1,9 @@
 """Google's client for Gemini, through Postern: only the base URL and the key differ."""
 
 import io
+import json
 import unittest
+import urllib.request
 
 from google import genai
 from google.genai import errors
@@ -60,6 +62,14 @@ class GeminiClient(unittest.TestCase):
         page = own.files.list(config={"page_size": 2})
         self.assertEqual(len(page), 2)
         self.assertEqual([file.size_bytes for file in page], [len(large), len(BINARY), len(BINARY)])
+
+    def test_the_key_in_the_query_serves_as_well(self):
+        address = f"{base_of('gemini')}/v1beta/models/sample:generateContent?alt=json&key={PLACEHOLDER}"
+        body = json.dumps({"contents": [{"parts": [{"text": "hello"}]}]}).encode()
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            said = json.load(answer)["candidates"][0]["content"]["parts"][0]["text"]
+        self.assertEqual(said, GREETING)
 
     def test_the_providers_errors_arrive_as_they_were_written(self):
         for status, kind, name in (
