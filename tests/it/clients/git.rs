@@ -1,6 +1,6 @@
 //! Git itself, over smart HTTP, with a repository behind git's own server.
 
-mod hub;
+pub mod hub;
 
 use hub::{History, Hub};
 use postern_stack::Seen;
