@@ -23,7 +23,7 @@ begin
     end if;
 end $$;
 
-grant create on schema postern_finder, postern_webhooks to postern_finder;
+grant create on schema postern_finder, postern_webhooks, postern_control to postern_finder;
 grant create on schema postern_proxy to postern_proxy_owner;
 grant create on schema postern_webhooks to postern_webhooks_owner;
 grant create on schema postern_sweep to postern_sweep_owner, postern_remover, postern_courier;

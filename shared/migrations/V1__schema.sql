@@ -65,6 +65,19 @@ comment on table auth_profiles is 'Credentials of one user of an agent, of an ag
 create index auth_profiles_by_user on auth_profiles (organization_id, provider_id, user_id) where disabled_at is null;
 create index auth_profiles_by_agent on auth_profiles (organization_id, agent_id) where agent_id is not null;
 
+create table sealed_secrets (
+    organization_id text not null references organizations (id) on delete cascade,
+    name text not null,
+    -- Counts the writes. Organization, name, version and key are bound into what is sealed.
+    version bigint not null,
+    key_id text not null,
+    sealed bytea not null,
+    updated_at timestamptz not null default now(),
+    primary key (organization_id, name)
+);
+comment on table sealed_secrets is 'Secrets under a key of the ring in Secrets Manager. A row that was moved or altered does not open.';
+create index sealed_secrets_by_key on sealed_secrets (key_id, organization_id, name);
+
 create table providers (
     organization_id text not null references organizations (id) on delete cascade,
     slug text not null constraint providers_slug_valid

@@ -34,7 +34,7 @@ declare
     v_table text;
 begin
     foreach v_table in array array[
-        'organizations', 'agents', 'placeholders', 'auth_profiles', 'providers', 'revoked_tokens',
+        'organizations', 'agents', 'placeholders', 'auth_profiles', 'sealed_secrets', 'providers', 'revoked_tokens',
         'deployment_revocations', 'egress_policies', 'egress_verdicts', 'grants', 'connections',
         'pending_interactions', 'ended_interactions', 'deliveries'
     ] loop
@@ -55,6 +55,9 @@ create policy tenant on postern.placeholders to postern_proxy_owner, postern_con
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
 create policy tenant on postern.auth_profiles to postern_proxy_owner, postern_control_owner
+    using (organization_id = current_setting('postern.organization', true))
+    with check (organization_id = current_setting('postern.organization', true));
+create policy tenant on postern.sealed_secrets to postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
 create policy tenant on postern.providers to postern_proxy_owner, postern_control_owner
@@ -101,9 +104,18 @@ create policy tenant_approvals on postern.pending_interactions to postern_proxy_
 create policy legacy on postern.placeholders for select to postern_proxy_owner
     using (organization_id is null and current_setting('postern.organization', true) = '');
 
+-- Each function reads the kinds of sealed secrets that it uses, as in Secrets Manager.
+create policy tenant_spends on postern.sealed_secrets for select to postern_proxy_owner
+    using (organization_id = current_setting('postern.organization', true)
+        and (name like 'keys/%' or name like 'chat/%'));
+create policy tenant_talks on postern.sealed_secrets for select to postern_webhooks_owner, postern_sweep_owner
+    using (organization_id = current_setting('postern.organization', true)
+        and (name like 'chat/%' or name = 'callback-signing'));
+
 create policy finder on postern.organizations for select to postern_finder using (true);
 create policy finder on postern.placeholders for select to postern_finder using (true);
 create policy finder on postern.connections for select to postern_finder using (true);
+create policy finder on postern.sealed_secrets for select to postern_finder using (true);
 
 create policy courier on postern.organizations for select to postern_courier using (true);
 create policy courier on postern.connections for select to postern_courier using (true);
@@ -125,6 +137,9 @@ create policy remover_writes on postern.deliveries for insert to postern_remover
     with check (payload ->> 'type' = 'interaction.expired');
 
 -- ---- Rights on tables, for the functions' owners alone ----
+
+grant select (organization_id, name, version, key_id, sealed) on postern.sealed_secrets
+    to postern_proxy_owner, postern_webhooks_owner, postern_sweep_owner;
 
 grant usage on schema postern to postern_proxy_owner, postern_webhooks_owner, postern_sweep_owner,
     postern_control_owner, postern_finder, postern_remover, postern_courier;
@@ -165,6 +180,8 @@ grant select, insert, update, delete on postern.providers to postern_control_own
 grant select, insert, delete on postern.placeholders to postern_control_owner;
 grant select, insert, update, delete on postern.egress_policies to postern_control_owner;
 grant select, delete on postern.grants to postern_control_owner;
+grant select, insert, update (version, key_id, sealed, updated_at), delete on postern.sealed_secrets
+    to postern_control_owner;
 grant delete on postern.auth_profiles, postern.connections to postern_control_owner;
 -- It deletes questions and outcomes with whose they are, and reads none.
 grant select (ctid, organization_id, agent_id, connection_id), delete on postern.pending_interactions
@@ -175,6 +192,7 @@ grant select (ctid, organization_id, agent_id), delete on postern.deliveries to 
 grant select (id, system_providers, created_at) on postern.organizations to postern_finder;
 grant select (token_hash, organization_id, expires_at) on postern.placeholders to postern_finder;
 grant select (id, organization_id, platform, secret_ref, config) on postern.connections to postern_finder;
+grant select (organization_id, name, key_id) on postern.sealed_secrets to postern_finder;
 
 -- Deleting needs no question, no answer, no placeholder and no verdict. An update right is needed to lock a row.
 grant select (ctid, organization_id, id, agent_id, connection_id, expected_user_id, callback_url, created_at,

@@ -45,6 +45,16 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// Reads bytes of hexadecimal, however many. Any other text is `None`.
+pub(crate) fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +74,11 @@ mod tests {
         assert_eq!(from_hex("00Ff"), Some([0, 255]));
         for bad in ["", "00f", "00ff0", "00fg", "0x00", "\u{e9}\u{e9}"] {
             assert_eq!(from_hex::<2>(bad), None, "{bad}");
+        }
+        assert_eq!(bytes_from_hex("00Ff7a"), Some(vec![0, 255, 122]));
+        assert_eq!(bytes_from_hex(""), Some(vec![]));
+        for bad in ["00f", "0", "00fg", "+1", "\u{e9}\u{e9}"] {
+            assert_eq!(bytes_from_hex(bad), None, "{bad}");
         }
     }
 }

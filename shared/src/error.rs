@@ -37,6 +37,7 @@ codes! {
     PlaceholderMisplaced = "placeholder_misplaced", 400, "a placeholder stands where no credential is read; send it where the provider takes its key";
     SecretRefOutsideOrganization = "secret_ref_outside_organization", 400, "the field `secret_ref` must begin with the organization's own prefix";
     AllowedHostsRequired = "allowed_hosts_required", 400, "a placeholder with a secret_ref needs allowed_hosts: the hosts its secret may be sent to";
+    SealingKeysRequired = "sealing_keys_required", 400, "secrets can be sealed only with a keyring; set SEALING_KEYS_SECRET_ID, or keep the secret in Secrets Manager";
     InvalidWorkerToken = "invalid_worker_token", 401, "the worker token is not valid; mint a new one";
     MissingCredentials = "missing_credentials", 401, "no placeholder and no worker token was presented; send the placeholder as the API key";
     Unauthorized = "unauthorized", 401, "the placeholder is not valid here; mint a new one";

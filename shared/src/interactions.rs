@@ -82,11 +82,12 @@ impl Interactions {
     /// The connection's platform, with the connection's secret.
     ///
     /// # Errors
-    /// `secret_unavailable`.
+    /// `secret_unavailable`; `database_unavailable` where the secret is sealed.
     pub async fn connect(&self, connection: &Connection) -> Result<Connected<'_>, Error> {
         let permit = connection
             .permit(&self.names)
             .map_err(|error| Code::SecretUnavailable.because(error))?;
+        let permit = self.store.located(permit).await?;
         let secret = self.secrets.read(&permit, Freshness::Cached).await?;
         self.chat.on(connection, &secret)
     }

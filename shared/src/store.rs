@@ -23,6 +23,7 @@ mod position;
 mod provider;
 mod record;
 mod row;
+mod sealed;
 mod settle;
 mod sweep;
 mod token;
@@ -37,12 +38,13 @@ pub use delivery::{Delivery, Take};
 pub use interaction::{NewInteraction, Read, Stored};
 pub use kind::{
     AgentKey, ConnectionKey, GrantKey, Kind, OrganizationKey, PlaceholderKey, PlaceholderName,
-    PolicyKey, ProfileKey, Record,
+    PolicyKey, ProfileKey, Record, SecretKey,
 };
 pub use minted::NewPlaceholder;
 pub use policy::PolicyFacts;
 pub use position::Position;
 pub use record::Page;
+pub use sealed::StaleSecret;
 pub use settle::Unsettled;
 pub use sweep::{Batch, GivenUp, Swept};
 pub use verdict::{FlightStatus, JudgeOutcome, StoredVerdict, VerdictClaim, VerdictHash};

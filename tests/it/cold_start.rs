@@ -126,6 +126,7 @@ const MALFORMED: &[(&str, Texts, &[Texts])] = &[
         &[SECRET],
     ),
     ("WORKER_TOKEN_SIGNING_SECRET_ID", &["control"], &[SECRET]),
+    ("SEALING_KEYS_SECRET_ID", ALL, &[SECRET]),
     ("ALLOW_PRIVATE_UPSTREAMS", ALL, &[HOSTS]),
     ("CHAT_API_HOSTS", ALL, &[HOSTS]),
     (

@@ -19,6 +19,7 @@ mod egress;
 mod isolation;
 mod proxy;
 mod questions;
+mod sealed;
 mod stand_ins;
 mod sweep;
 mod tenancy;

@@ -20,6 +20,7 @@ pub use env::Variables;
 pub use tenants::{CALLBACK_KEY, REAL_KEY, claims_of, jti, talk, unbase64url};
 pub use wait::until;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use database::postgres;
 use functions::Functions;
 use postern_stack::{Discord, Postgres, SampleJudge, SecretsManager, Slack, Telegram, Upstream};
@@ -73,6 +74,7 @@ impl World {
         secrets.put("postern/database", postgres.secret_json(&database));
         secrets.put("postern/jwks", PUBLIC_KEYS);
         secrets.put("postern/signing", PRIVATE_KEY);
+        secrets.put("postern/sealing-keys", sealing_keys("k1", &["k1"]));
         let providers = providers(&upstream.url(), &judge.url());
         let local = local_hosts(&[
             upstream.url(),
@@ -90,6 +92,7 @@ impl World {
             ("ACK_BUDGET_MS", "20000"),
             ("WORKER_TOKEN_JWKS_SECRET_ID", "postern/jwks"),
             ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
+            ("SEALING_KEYS_SECRET_ID", "postern/sealing-keys"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets.url()),
             ("PROVIDERS", &providers.to_string()),
             ("JUDGE_PROVIDER", "judge"),
@@ -139,6 +142,17 @@ fn providers(upstream: &str, judge: &str) -> Value {
         {"slug": "private", "provider_id": "openai", "base_url": "https://127.0.0.1:1", "auth": {"header": "x-api-key"}},
         {"slug": "closed", "provider_id": "openai", "base_url": "http://127.0.0.2:1", "auth": {"header": "x-api-key"}},
     ])
+}
+
+/// A keyring of these keys. Each key is made from its id, so that it is the same in every ring.
+pub fn sealing_keys(current: &str, ids: &[&str]) -> String {
+    let mut keys = serde_json::Map::new();
+    for id in ids {
+        let mut key = id.as_bytes().to_vec();
+        key.resize(32, b'.');
+        keys.insert((*id).to_owned(), STANDARD.encode(key).into());
+    }
+    json!({"current": current, "keys": keys}).to_string()
 }
 
 /// The hosts and ports of these URLs, and the address whose every port is allowed.

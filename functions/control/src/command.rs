@@ -5,7 +5,7 @@ mod records;
 
 pub(crate) use fields::{
     Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection, PutOrganization, PutPolicy,
-    PutProfile, PutProvider, RevokeDeployment, RevokeWorkerToken,
+    PutProfile, PutProvider, PutSecret, Reseal, RevokeDeployment, RevokeWorkerToken,
 };
 pub(crate) use records::List;
 
@@ -22,6 +22,8 @@ const MAX_TTL_SECONDS: u32 = 10 * 366 * 24 * 60 * 60;
 const MAX_TOKEN_TTL_SECONDS: u32 = 24 * 60 * 60;
 /// Maximum size of a policy's rules, in bytes of JSON. Every Lambda environment reads and caches them.
 const MAX_RULES: usize = 256 * 1024;
+/// Maximum number of secrets that one `reseal` seals again.
+const MAX_RESEAL: u32 = 1000;
 
 /// A command of the operator.
 #[derive(Debug, Deserialize)]
@@ -39,6 +41,10 @@ pub enum Command {
     PutConnection(PutConnection),
     /// Creates or replaces a credential profile, which says what secret is used for a provider.
     PutProfile(PutProfile),
+    /// Creates or replaces a sealed secret.
+    PutSecret(PutSecret),
+    /// Seals secrets again that are not under the keyring's current key.
+    Reseal(Reseal),
     /// Creates or replaces a provider of an organization's own.
     PutProvider(PutProvider),
     /// Creates a placeholder.
@@ -106,6 +112,7 @@ impl Command {
             | Self::PutAgent(_)
             | Self::PutConnection(_)
             | Self::PutProfile(_)
+            | Self::PutSecret(_)
             | Self::PutProvider(_)
             | Self::RevokeDeployment(_)
             | Self::RevokeWorkerToken(_)
@@ -116,6 +123,11 @@ impl Command {
             | Self::Delete(Record::Grant(grant)) => text("pattern", &grant.pattern.to_string()),
             Self::Get(_) | Self::Delete(_) => Ok(()),
             Self::PutPolicy(put) => rules(&put.rules),
+            Self::Reseal(reseal) if (1..=MAX_RESEAL).contains(&reseal.limit) => Ok(()),
+            Self::Reseal(_) => Err(Error::field(
+                "limit",
+                format_args!("must be 1 to {MAX_RESEAL}"),
+            )),
         }
     }
 }
@@ -123,7 +135,8 @@ impl Command {
 /// Reads a variant of an enum with its fields.
 fn read<T: DeserializeOwned>(variant: &str, fields: Map<String, Value>) -> Result<T, Error> {
     // Converted to serde's external tagging, because then errors have the path of the field. Serde's message may
-    // repeat a value. The only field that may hold a placeholder is read as a text of any form, and then checked.
+    // repeat a value. The only field that may hold a placeholder is read as a text of any form, and then checked. The one
+    // that holds a secret, `SecretValue`, reads itself and repeats nothing.
     let tagged = Value::Object(
         [(variant.to_owned(), Value::Object(fields))]
             .into_iter()
@@ -187,6 +200,42 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_trimmed_and_never_repeated() {
+        let put = |value: Value| {
+            Command::parse(
+                json!({"command": "put_secret", "organization_id": "o", "name": "keys/x", "value": value}),
+            )
+        };
+        let Ok(Command::PutSecret(read)) = put(json!(" sk-1\n")) else {
+            panic!("refused");
+        };
+        use secrecy::ExposeSecret;
+        assert_eq!(read.value.as_secret().expose_secret(), "sk-1");
+        assert!(!format!("{read:?}").contains("sk-1"));
+        assert!(put(json!("x".repeat(65_536))).is_ok());
+        for wrong in [
+            json!(123_456_789),
+            json!(-1.5),
+            json!(true),
+            json!(null),
+            json!(["123456789"]),
+            json!({"123456789": "123456789"}),
+            json!(""),
+            json!(" \n"),
+            json!("123456789".repeat(7_282)),
+        ] {
+            let message = put(wrong.clone()).unwrap_err().to_string();
+            assert!(message.contains("`value`"), "{message}");
+            assert!(message.contains("64 KiB"), "{message}");
+            let holds = message.contains("123456789") || message.contains("true");
+            assert!(!holds && !message.contains("-1.5"), "{message}");
+        }
+        // A value in a field that does not exist.
+        let typo = json!({"command": "put_secret", "organization_id": "o", "name": "keys/x", "valeu": "123456789"});
+        assert!(!refusal(typo).contains("123456789"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let mint = json!({"command": "mint_placeholder", "organization_id": "o", "agent_id": "a", "env_var_name": "K", "deployment_name": "d"});
         let with = |field: &str, value: Value| {
@@ -238,6 +287,12 @@ mod tests {
                 json!({"command": "revoke_grant", "organization_id": "o", "agent_id": "a", "pattern": "x".repeat(256)}),
                 "`pattern`",
             ),
+            (
+                json!({"command": "put_secret", "organization_id": "o", "name": "other/x", "value": "v"}),
+                "`name`: must be 1 to 128",
+            ),
+            (json!({"command": "reseal", "limit": 0}), "`limit`"),
+            (json!({"command": "reseal", "limit": 1001}), "`limit`"),
             (with("organization_id", json!("a/b")), "1 to 64"),
             (
                 json!({"command": "put_organization", "id": "..", "system_providers": []}),

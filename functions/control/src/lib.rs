@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod sealing;
 
 pub use command::Command;
 use command::{
@@ -19,6 +20,7 @@ use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Record, Schema,
 use postern::wire::AllowedPrivate;
 use postern::wire::answer::{error_body, log_error, rfc3339};
 use postern::{Code, Error, Placeholder, Secrets, Store};
+use sealing::Sealing;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -78,6 +80,10 @@ impl App {
 
     async fn run(&self, command: Command) -> Result<Value, Error> {
         let store = &self.store;
+        let sealing = Sealing {
+            store,
+            secrets: &self.secrets,
+        };
         match command {
             Command::Migrate {} => self.owned.migrate().await?,
             Command::Logins {} => return Ok(json!({"sql": LOGINS})),
@@ -91,6 +97,8 @@ impl App {
             }
             Command::PutConnection(put) => self.put_connection(put).await?,
             Command::PutProfile(put) => self.put_profile(put).await?,
+            Command::PutSecret(put) => written(sealing.put(put).await?)?,
+            Command::Reseal(reseal) => return sealing.reseal(&reseal).await,
             Command::PutProvider(put) => self.put_provider(put).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
             Command::RevokeDeployment(revoke) => {

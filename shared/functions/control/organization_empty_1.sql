@@ -45,10 +45,18 @@ begin
             limit p_limit
         ))
         returning 1
+    ), secrets as (
+        delete from postern.sealed_secrets where ctid = any (array(
+            select s.ctid from postern.sealed_secrets s
+            where s.organization_id = p_organization
+            order by s.name
+            limit p_limit
+        ))
+        returning 1
     )
     select p_limit <= greatest(
         (select count(*) from placeholders), (select count(*) from interactions),
-        (select count(*) from ended), (select count(*) from deliveries))
+        (select count(*) from ended), (select count(*) from deliveries), (select count(*) from secrets))
     into remaining;
     if not remaining then
         with agents as (

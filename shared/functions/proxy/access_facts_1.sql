@@ -2,13 +2,14 @@
 -- Without a token, the organization of the presented placeholders does: a placeholder proves its organization.
 -- Policies whose hash is in `p_known` come without their rules. Profiles come in no order. If a slug is given, the
 -- provider is the organization's own, and so are its id and its host.
+-- The rows of sealed secrets are read only if a ref names one, since a new session plans a statement when it first runs.
 --
 -- It repeats what `token_1`, `policies_1` and `standing_1` say, because a new session takes 0.3 ms to unfold those.
 create function postern_proxy.access_facts_1(
     p_organization text, p_url_agent text, p_placeholders bytea[], p_token_agent text, p_jti text, p_issued_at float8,
     p_deployment text, p_slug text, p_provider text, p_user text, p_known bytea[], p_pattern text)
 returns table (agent_exists boolean, token text, system_entitled boolean, placeholders jsonb, profiles jsonb,
-    policies jsonb, standing jsonb, provider jsonb)
+    policies jsonb, standing jsonb, provider jsonb, sealed jsonb)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -56,7 +57,6 @@ begin
         -- No profile is for this one. A null would let all of the organization's be read.
         v_provider := coalesce(v_provider, '');
     end if;
-    return query
     with presented as materialized (
         select p.organization_id, p.agent_id, p.user_id, p.secret_ref, p.deployment_name, p.allowed_hosts,
             p.expires_at > now() as live
@@ -100,5 +100,20 @@ begin
                 and (g.expires_at is null or g.expires_at > now())
         ),
         v_own
+    into agent_exists, token, system_entitled, placeholders, profiles, policies, standing, provider
     from scope s;
+    if strpos(placeholders::text || profiles::text, '"sealed:') > 0 then
+        select jsonb_agg(jsonb_build_object(
+            'organization_id', z.organization_id, 'name', z.name, 'version', z.version, 'key_id', z.key_id,
+            'sealed', encode(z.sealed, 'hex')
+        ))
+        into sealed
+        from postern.sealed_secrets z
+        where z.organization_id = v_organization and z.name = any (array(
+            select split_part(substr(r ->> 'secret_ref', 8), '#', 1)
+            from jsonb_array_elements(placeholders || profiles) r
+            where r ->> 'secret_ref' like 'sealed:%'
+        ));
+    end if;
+    return next;
 end $$;

@@ -11,7 +11,7 @@ use crate::host::HostName;
 use crate::id::{AgentId, DeploymentName, OrganizationId, ProviderId, Slug, UserId};
 use crate::policy::{Grant, PolicyRow};
 use crate::provider::{AuthType, ProviderRow};
-use crate::secret::{KeyPermit, SecretNames};
+use crate::secret::{KeyPermit, SealedRows, SecretNames};
 use credential::{Credential, credential, host_allowed};
 use serde::Deserialize;
 
@@ -57,6 +57,8 @@ pub struct Facts {
     pub policies: Vec<PolicyRow>,
     /// What a person decided about the provider's host for this agent.
     pub grant: Grant,
+    /// The rows of the sealed secrets that placeholders and profiles name.
+    pub sealed: SealedRows,
     /// The organization's own provider, if the URL names one.
     pub own_provider: Option<ProviderRow>,
 }

@@ -3,9 +3,11 @@
 
 use super::Interactions;
 use crate::base::Base;
+use crate::error::Error;
+use crate::id::OrganizationId;
 use crate::policy::Policies;
 use crate::question::{CallbackAddress, CallbackUrl};
-use crate::secret::{Freshness, SecretNames, Secrets};
+use crate::secret::{Freshness, Permit, SecretNames, Secrets};
 use crate::store::{Delivery, Store, StoreError};
 use crate::wire::client::GuardedClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -133,8 +135,7 @@ impl Deliverer {
             Ok(url) => url,
             Err(by) => return Attempt::Denied(by.to_string()),
         };
-        let permit = self.names.callbacks(organization);
-        let secret = match self.secrets.read(&permit, Freshness::Cached).await {
+        let secret = match self.signing_key(organization).await {
             Ok(secret) => secret,
             Err(error) => return failed(error.cause().unwrap_or_default()),
         };
@@ -162,6 +163,20 @@ impl Deliverer {
                 ),
             },
         }
+    }
+
+    /// The key that signs the organization's outcomes: its sealed one if it has one, else that in Secrets Manager. A
+    /// sealed one that cannot be read is an error.
+    async fn signing_key(&self, organization: &OrganizationId) -> Result<SecretString, Error> {
+        if self.secrets.seals() {
+            let sealed = self.names.sealed_callbacks(organization);
+            let sealed = self.store.located(sealed).await?;
+            if sealed.is_found() {
+                return self.secrets.read(&sealed, Freshness::Cached).await;
+            }
+        }
+        let managed = self.names.callbacks(organization);
+        self.secrets.read(&managed, Freshness::Cached).await
     }
 }
 

@@ -1,8 +1,8 @@
-//! Reads secrets, and caches their values for a while. AWS's own caching client is not used: it renews an old
+//! Reads secrets, and caches the values of Secrets Manager for a while. AWS's own caching client is not used: it renews an old
 //! value while the secret can still be described, even when it is scheduled for deletion, and it brings a
 //! second HTTP stack.
 
-use super::name::{Permit, SecretName};
+use super::name::{Home, OperatorSecret, Permit, SecretName};
 use crate::error::{Code, Error};
 use crate::moment::Moment;
 use crate::secret::SecretsConfig;
@@ -39,6 +39,8 @@ pub struct Secrets {
     client: aws_sdk_secretsmanager::Client,
     ttl: Duration,
     slots: Mutex<LruCache<String, Arc<Slot>>>,
+    /// The secret that holds the keyring, if sealed secrets are in use.
+    pub(super) sealing_keys: Option<OperatorSecret>,
 }
 
 /// One secret's place in the cache.
@@ -93,29 +95,35 @@ impl Secrets {
             client: aws_sdk_secretsmanager::Client::from_conf(bounded),
             ttl: config.cache_ttl,
             slots: Mutex::new(LruCache::new(CACHE_SIZE)),
+            sealing_keys: config.sealing_keys.clone(),
         }
     }
 
-    /// The secret's value, or the JSON member that the ref names, without surrounding white space.
+    /// The secret's value, or the JSON member that the ref names, without surrounding white space. A sealed secret
+    /// is as fresh as the row that its permit has found.
     ///
     /// # Errors
-    /// `secret_unavailable` where the secret is missing, deleted, refused or slow, or lacks that member.
+    /// `secret_unavailable` where the secret is missing, deleted, refused or slow, does not open, or lacks that
+    /// member.
     pub async fn read(
         &self,
         permit: &impl Permit,
         freshness: Freshness,
     ) -> Result<SecretString, Error> {
-        let SecretName { id, json_key } = permit.name();
-        let value = self.value(id, freshness).await.map_err(|cause| {
-            Code::SecretUnavailable.because(format!("read secret {id}: {cause}"))
-        })?;
-        match json_key {
-            None => Ok(value),
-            Some(key) => member(&value, key),
-        }
+        let SecretName { home, json_key } = permit.name();
+        let value = match home {
+            Home::Manager { id } => self.value(id, freshness).await,
+            Home::Sealed { id, row } => self.open(id, row.as_ref()).await,
+        };
+        let picked = value.and_then(|value| pick(value, json_key.as_deref()));
+        picked.map_err(|cause| Code::SecretUnavailable.because(format!("read {home}: {cause}")))
     }
 
-    async fn value(&self, id: &str, freshness: Freshness) -> Result<SecretString, String> {
+    pub(super) async fn value(
+        &self,
+        id: &str,
+        freshness: Freshness,
+    ) -> Result<SecretString, String> {
         let asked = Moment::now();
         let slot = self.slot(id);
         if freshness == Freshness::Cached
@@ -172,14 +180,26 @@ impl Secrets {
     }
 }
 
-fn member(value: &SecretString, key: &str) -> Result<SecretString, Error> {
-    let missing =
-        || Code::SecretUnavailable.because("the secret has no string member of the ref's key");
+/// The value, or the member of it that a ref names.
+pub(super) fn pick(value: SecretString, json_key: Option<&str>) -> Result<SecretString, String> {
+    match json_key {
+        None => Ok(value),
+        Some(key) => {
+            member(&value, key).ok_or_else(|| "it has no string member of the ref's key".to_owned())
+        }
+    }
+}
+
+fn member(value: &SecretString, key: &str) -> Option<SecretString> {
     let mut object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(value.expose_secret()).map_err(|_| missing())?;
-    match object.remove(key) {
-        Some(serde_json::Value::String(text)) => Ok(SecretString::from(text.trim())),
-        Some(_) | None => Err(missing()),
+        serde_json::from_str(value.expose_secret()).ok()?;
+    match object.remove(key)? {
+        serde_json::Value::String(text) => Some(SecretString::from(text.trim())),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => None,
     }
 }
 
@@ -203,10 +223,7 @@ mod tests {
         let value = SecretString::from(r#"{"key":" v\n","n":1}"#);
         assert_eq!(member(&value, "key").unwrap().expose_secret(), "v");
         for (value, key) in [(&value, "n"), (&value, "absent"), (&"plain".into(), "key")] {
-            assert_eq!(
-                member(value, key).unwrap_err().code,
-                Code::SecretUnavailable
-            );
+            assert!(member(value, key).is_none());
         }
     }
 

@@ -1,5 +1,6 @@
 //! How secrets are named, and for how long their values may be reused.
 
+use super::name::OperatorSecret;
 use crate::config::{ConfigError, Env, in_names};
 use http::Uri;
 use std::time::Duration;
@@ -10,10 +11,12 @@ pub struct SecretsConfig {
     pub prefix: String,
     /// `SECRETS_CACHE_TTL_MS`; zero turns the cache off.
     pub cache_ttl: Duration,
+    /// `SEALING_KEYS_SECRET_ID`: the secret that holds the keyring of sealed secrets, if they are in use.
+    pub sealing_keys: Option<OperatorSecret>,
 }
 
 impl SecretsConfig {
-    /// Reads `SECRETS_PREFIX` and `SECRETS_CACHE_TTL_MS`, and checks `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    /// Reads `SECRETS_PREFIX`, `SECRETS_CACHE_TTL_MS` and `SEALING_KEYS_SECRET_ID`, and checks `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
     ///
     /// # Errors
     /// Where one of them is malformed.
@@ -32,6 +35,7 @@ impl SecretsConfig {
         Ok(Self {
             prefix: prefix.unwrap_or("postern/").to_owned(),
             cache_ttl: env.millis("SECRETS_CACHE_TTL_MS", 300_000)?,
+            sealing_keys: OperatorSecret::optional(env, "SEALING_KEYS_SECRET_ID")?,
         })
     }
 }

@@ -76,6 +76,7 @@ impl Store {
             profiles: profiles(row)?,
             policies: policies(row)?,
             grant: standing(row)?,
+            sealed: row.json("sealed")?.unwrap_or_default(),
             own_provider: own_provider.map(|Json(row)| row),
         })
     }

@@ -23,24 +23,26 @@ const FUNCTIONS_1: [Owned; 8] = [
     },
     Owned {
         owner: Some("postern_finder"),
-        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1" "organization_list_1"),
+        files: files!("finder": "organization_of_placeholders_1" "connection_claimed_1" "organization_list_1"
+            "sealed_secrets_stale_1"),
     },
     Owned {
         owner: Some("postern_proxy_owner"),
         files: files!("proxy": "access_facts_1" "policy_facts_1" "approval_open_1" "interaction_posted_1"
-            "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"),
+            "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"
+            "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_webhooks_owner"),
         files: files!("webhooks": "interaction_store_1" "interaction_posted_1" "interaction_delete_1"
             "interaction_status_1" "interaction_withdraw_1" "interaction_claim_1" "interaction_missed_1"
             "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1" "grant_standing_1"
-            "policies_1" "policy_facts_1"),
+            "policies_1" "policy_facts_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_sweep_owner"),
         files: files!("sweep": "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1"
-            "policies_1"),
+            "policies_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_remover"),
@@ -62,7 +64,8 @@ const FUNCTIONS_1: [Owned; 8] = [
             "connection_list_1" "connection_get_1" "connection_empty_1" "connection_delete_1"
             "profile_list_1" "profile_get_1" "profile_delete_1"
             "provider_list_1" "provider_get_1" "provider_delete_1" "policy_list_1" "policy_get_1"
-            "placeholder_list_1" "placeholder_get_1" "placeholder_delete_1" "grant_list_1" "grant_get_1"),
+            "placeholder_list_1" "placeholder_get_1" "placeholder_delete_1" "grant_list_1" "grant_get_1"
+            "sealed_secret_1" "sealed_secret_put_1" "secret_list_1" "secret_get_1" "secret_delete_1"),
     },
 ];
 

@@ -5,6 +5,7 @@ use crate::digest::to_hex;
 use crate::id::{AgentId, ConnectionId, OrganizationId, ProfileId, Slug};
 use crate::literal::literals;
 use crate::question::GrantPattern;
+use crate::secret::SealedName;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -65,6 +66,8 @@ kinds! {
     Profile = "profile", "profiles", ProfileKey;
     /// A provider of an organization's own.
     Provider = "provider", "providers", ProviderKey;
+    /// A sealed secret, without its value.
+    Secret = "secret", "secrets", SecretKey;
     /// An egress policy.
     Policy = "policy", "policies", PolicyKey;
     /// What an agent holds in place of a credential.
@@ -78,9 +81,12 @@ impl Kind {
     pub(super) const fn owns_much(self) -> bool {
         match self {
             Self::Organization | Self::Agent | Self::Connection => true,
-            Self::Profile | Self::Provider | Self::Policy | Self::Placeholder | Self::Grant => {
-                false
-            }
+            Self::Profile
+            | Self::Provider
+            | Self::Secret
+            | Self::Policy
+            | Self::Placeholder
+            | Self::Grant => false,
         }
     }
 
@@ -94,6 +100,7 @@ impl Kind {
                 | Self::Connection
                 | Self::Profile
                 | Self::Provider
+                | Self::Secret
                 | Self::Policy => key.len() == 1,
                 Self::Placeholder => matches!(key, [id] if Uuid::try_parse(id).is_ok()),
                 Self::Grant => key.len() == 2,
@@ -147,6 +154,16 @@ pub struct ProviderKey {
     pub organization_id: OrganizationId,
     /// The provider's slug.
     pub slug: Slug,
+}
+
+/// The key of a sealed secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// The organization that owns the secret.
+    pub organization_id: OrganizationId,
+    /// The secret's name.
+    pub name: SealedName,
 }
 
 /// The key of an egress policy.
@@ -263,6 +280,12 @@ impl Key for ProfileKey {
 impl Key for ProviderKey {
     fn parameters(&self) -> Vec<Option<String>> {
         vec![part(&self.organization_id), part(&self.slug)]
+    }
+}
+
+impl Key for SecretKey {
+    fn parameters(&self) -> Vec<Option<String>> {
+        vec![part(&self.organization_id), part(&self.name)]
     }
 }
 

@@ -52,7 +52,8 @@ mod tests {
                 | Kind::Agent
                 | Kind::Connection
                 | Kind::Profile
-                | Kind::Provider => &["ü x"],
+                | Kind::Provider
+                | Kind::Secret => &["ü x"],
                 // The policy of the organization itself.
                 Kind::Policy => &[""],
                 Kind::Placeholder => &[id],

@@ -4,7 +4,8 @@
 //! code (event in, stream out, in this process). A hop's own time is its time minus the direct way's. For the
 //! proxy, the time that the same request waited for the database is subtracted too. The Runtime API belongs to
 //! Lambda and is not part of it. Two more agents show what egress policies cost: one under a thousand rules,
-//! and one under a judge with a cached verdict.
+//! and one under a judge with a cached verdict. Two more ways show what an organization's own provider and a sealed
+//! secret cost.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -41,6 +42,9 @@ const BODY: &str =
     r#"{"model":"sample","messages":[{"role":"user","content":"How long is a hop?"}]}"#;
 const PRIVATE_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
+const SEALING_KEYS: &str =
+    r#"{"current":"k","keys":{"k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}"#;
+
 const ANSWER: &[u8] = br#"{"id":"chatcmpl-1","choices":[{"message":{"content":"Not long."}}]}"#;
 const VERDICT: &[u8] =
     br#"{"content":[{"type":"text","text":"{\"verdict\":\"allow\",\"reason\":\"\"}"}]}"#;
@@ -62,6 +66,7 @@ async fn main() {
     secrets.put("postern/jwks", r#"{"keys":[]}"#);
     secrets.put("postern/signing", PRIVATE_KEY);
     secrets.put("postern/org/a/keys/openai", REAL_KEY);
+    secrets.put("postern/sealing", SEALING_KEYS);
     secrets.put("postern/system/anthropic", "sk-ant-of-the-operator");
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .env("POSTERN_BENCH", "1")
@@ -98,15 +103,16 @@ async fn measure() {
         ("WORKER_TOKEN_SIGNING_SECRET_ID", "postern/signing"),
         ("ALLOW_PRIVATE_UPSTREAMS", &upstream.to_string()),
         ("PROVIDERS", &providers.to_string()),
+        ("SEALING_KEYS_SECRET_ID", "postern/sealing"),
         ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
     ];
     let env = Env::from_pairs(pairs);
-    let [placeholder, ruled, judged] = tenant(&env).await;
+    let [placeholder, ruled, judged, sealed] = tenant(&env, &base).await;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(DatabaseTime))
         .unwrap();
     let app = App::from_env(&env, Metrics::default()).await.unwrap();
-    let event = |agent: &str, placeholder: &str| {
-        let path = format!("/api/proxy/openai/a/{agent}/v1/chat/completions");
+    let event = |slug: &str, agent: &str, placeholder: &str| {
+        let path = format!("/api/proxy/{slug}/a/{agent}/v1/chat/completions");
         HttpRequest::new("POST", &path)
             .header("authorization", &format!("Bearer {placeholder}"))
             .header("content-type", "application/json")
@@ -114,14 +120,17 @@ async fn measure() {
             .v2()
             .to_string()
     };
-    let ruled = event("ruled", &ruled);
-    let judged = event("judged", &judged);
-    let event = event("agent", &placeholder);
+    let ruled = event("openai", "ruled", &ruled);
+    let judged = event("openai", "judged", &judged);
+    let sealed = event("openai", "sealed", &sealed);
+    let own = event("own", "agent", &placeholder);
+    let event = event("openai", "agent", &placeholder);
 
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let (mut straight, mut through_nginx, mut through_proxy) = (vec![], vec![], vec![]);
     let (mut database, mut without) = (vec![], vec![]);
     let (mut under_rules, mut under_a_judge) = (vec![], vec![]);
+    let (mut to_own, mut with_sealed) = (vec![], vec![]);
     for round in 0..WARM_UP + ROUNDS {
         // Each runs twice and the second counts: the first finds the caches as the way before left them.
         call(&client, upstream).await;
@@ -135,7 +144,13 @@ async fn measure() {
         let five = serve(&app, &ruled).await;
         serve(&app, &judged).await;
         let six = serve(&app, &judged).await;
+        serve(&app, &own).await;
+        let seven = serve(&app, &own).await;
+        serve(&app, &sealed).await;
+        let eight = serve(&app, &sealed).await;
         if round >= WARM_UP {
+            to_own.push(seven);
+            with_sealed.push(eight);
             under_rules.push(five);
             under_a_judge.push(six);
             database.push(four);
@@ -158,6 +173,10 @@ async fn measure() {
     rules.print("the proxy, 1000 rules");
     let verdict = Times::of(under_a_judge);
     verdict.print("the proxy, a known verdict");
+    let tenants = Times::of(to_own);
+    tenants.print("the proxy, a tenant's own");
+    let unsealed = Times::of(with_sealed);
+    unsealed.print("the proxy, a sealed secret");
     let own = |times: &Times| times.median - straight.median;
     let (own_nginx, proxy) = (own(&nginx), own(&Times::of(without)));
     println!("own time: nginx {own_nginx:.0} us, proxy {proxy:.0} us (without the database)");
@@ -166,6 +185,12 @@ async fn measure() {
         "to the same without a policy: 1000 rules {:.3}, a known verdict {:.3}",
         rules.median / whole.median,
         verdict.median / whole.median
+    );
+    println!(
+        "to the same with an operator's provider and Secrets Manager: a tenant's own {:.3} (at most 1.05 is the aim), \
+         a sealed secret {:.3}",
+        tenants.median / whole.median,
+        unsealed.median / whole.median
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
@@ -267,8 +292,8 @@ impl tracing::field::Visit for DatabaseTime {
     fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
 }
 
-/// Migrates, makes a tenant with its policies, and mints the placeholders of its three agents.
-async fn tenant(env: &Env) -> [String; 3] {
+/// Migrates, makes a tenant with its policies, and mints the placeholders of its four agents.
+async fn tenant(env: &Env, base: &str) -> [String; 4] {
     let control = Control::from_env(env).await.unwrap();
     let run = async |command: Value| {
         let answer = control.serve(command, "bench").await;
@@ -286,6 +311,12 @@ async fn tenant(env: &Env) -> [String; 3] {
         json!({"command": "put_agent", "organization_id": "a", "agent_id": "agent"}),
         json!({"command": "put_agent", "organization_id": "a", "agent_id": "ruled"}),
         json!({"command": "put_agent", "organization_id": "a", "agent_id": "judged"}),
+        json!({"command": "put_agent", "organization_id": "a", "agent_id": "sealed"}),
+        json!({"command": "put_provider", "organization_id": "a", "slug": "own", "provider_id": "openai", "base_url": base,
+            "auth": {"header": "authorization", "scheme": "Bearer"}}),
+        json!({"command": "put_secret", "organization_id": "a", "name": "keys/openai", "value": REAL_KEY}),
+        json!({"command": "put_profile", "organization_id": "a", "id": "sealed", "provider_id": "openai", "agent_id": "sealed",
+            "auth_type": "api_key", "secret_ref": "sealed:keys/openai"}),
         json!({"command": "put_profile", "organization_id": "a", "id": "openai", "provider_id": "openai",
             "auth_type": "api_key", "secret_ref": "postern/org/a/keys/openai"}),
         json!({"command": "put_policy", "organization_id": "a", "agent_id": "ruled", "rules": rules}),
@@ -293,7 +324,7 @@ async fn tenant(env: &Env) -> [String; 3] {
     ] {
         run(command).await;
     }
-    let mut placeholders = ["agent", "ruled", "judged"].map(str::to_owned);
+    let mut placeholders = ["agent", "ruled", "judged", "sealed"].map(str::to_owned);
     for agent in &mut placeholders {
         let mint = json!({"command": "mint_placeholder", "organization_id": "a", "agent_id": agent,
             "env_var_name": "OPENAI_API_KEY", "deployment_name": "bench"});

@@ -14,7 +14,7 @@ type Row = (
 );
 
 /// In this order nothing has gone with what was deleted before it.
-const KINDS: [Row; 7] = [
+const KINDS: [Row; 8] = [
     ("placeholder", "placeholders", &[("id", "id")]),
     (
         "grant",
@@ -24,6 +24,7 @@ const KINDS: [Row; 7] = [
     ("policy", "policies", &[("agent_id", "agent_id")]),
     ("profile", "profiles", &[("id", "id")]),
     ("provider", "providers", &[("slug", "slug")]),
+    ("secret", "secrets", &[("name", "name")]),
     ("connection", "connections", &[("id", "id")]),
     ("agent", "agents", &[("agent_id", "id")]),
 ];
@@ -38,6 +39,8 @@ insert into auth_profiles (organization_id, id, provider_id, agent_id, auth_type
     select '@', 'p-' || n, 'openai', 'n-' || n, 'api_key', 'postern/org/@/keys/x', now() from generate_series(100, 200) n;
 insert into providers (organization_id, slug, provider_id, base_url, auth)
     select '@', 'w-' || n, 'openai', 'https://own.example', '{"query": "key"}' from generate_series(100, 200) n;
+insert into sealed_secrets (organization_id, name, version, key_id, sealed)
+    select '@', 'keys/x-' || n, 1, 'k', 'x' from generate_series(100, 200) n;
 insert into egress_policies (organization_id, agent_id, rules)
     select '@', nullif('n-' || n, 'n-150'), '[{"host": "only-rules-say-this", "action": "deny"}]'
     from generate_series(100, 200) n;

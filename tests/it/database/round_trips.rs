@@ -1,7 +1,7 @@
 //! How often a function and Postgres take turns, counted on the wire.
 
 use super::{asked_and_answered, proxied};
-use crate::world::{World, press, question};
+use crate::world::{SIGNING_SECRET, World, press, question};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -166,16 +166,56 @@ async fn a_proxied_request_takes_one_round_trip() {
     }
 }
 
+/// The calls of a proxied request in a session that is not new.
+async fn calls_of_a_request(world: &World, relay: &Relay, placeholder: &str) -> Vec<String> {
+    let send = async || {
+        let answer = world.call_proxy(proxied(placeholder)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    send().await;
+    loop {
+        relay.taken();
+        send().await;
+        if let Some(turns) = relay.taken() {
+            return calls(&turns).into_iter().map(str::to_owned).collect();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_secret_comes_with_the_one_round_trip_of_its_request() {
+    let (world, relay) = behind_a_relay().await;
+    let put = json!({"command": "put_secret", "organization_id": "a", "name": "keys/x", "value": "sk-sealed-0123456789"});
+    world.ok(put).await;
+    let own = json!({"secret_ref": "sealed:keys/x", "allowed_hosts": ["127.0.0.1"]});
+    let own = world.minted("a", "agent-a", own).await;
+    assert_eq!(
+        calls_of_a_request(&world, &relay, &own).await,
+        ["access_facts_1"]
+    );
+}
+
 #[tokio::test]
 async fn a_click_finds_its_connection_claims_and_settles_with_one_round_trip_each() {
     let (world, relay) = behind_a_relay().await;
     let token = world.conversing("a", "U1").await;
-    asked_and_answered(&world, &token, "warm").await;
+    let turns = turns_of_a_click(&world, &relay, &token).await;
+    let expected = [
+        "connection_claimed_1",
+        "interaction_claim_1",
+        "interaction_settled_1",
+    ];
+    assert_eq!(calls(&turns), expected);
+}
+
+/// What a click exchanges with the database in a session that is not new.
+async fn turns_of_a_click(world: &World, relay: &Relay, token: &str) -> Turns {
+    asked_and_answered(world, token, "warm").await;
     let mut round = 0;
-    let turns = loop {
+    loop {
         let id = format!("q-{round}");
         round += 1;
-        let asked = world.ask(&token, &question(&id)).await;
+        let asked = world.ask(token, &question(&id)).await;
         assert_eq!(asked.status, 201, "{}", asked.text());
         relay.taken();
         let clicked = world
@@ -183,13 +223,30 @@ async fn a_click_finds_its_connection_claims_and_settles_with_one_round_trip_eac
             .await;
         assert_eq!(clicked.status, 200, "{}", clicked.text());
         if let Some(turns) = relay.taken() {
-            break turns;
+            return turns;
         }
-    };
-    let expected = [
-        "connection_claimed_1",
-        "interaction_claim_1",
-        "interaction_settled_1",
-    ];
-    assert_eq!(calls(&turns), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_click_on_a_connection_whose_secret_is_sealed_reads_its_row_once() {
+    let (world, relay) = behind_a_relay().await;
+    let secret = json!({"bot_token": "xoxb-a", "signing_secret": SIGNING_SECRET}).to_string();
+    for command in [
+        json!({"command": "put_secret", "organization_id": "a", "name": "chat/x", "value": secret}),
+        json!({"command": "put_connection", "organization_id": "a", "id": "slack-a", "platform": "slack",
+            "secret_ref": "sealed:chat/x", "config": {"api_base_url": world.slack.api_base_url()}}),
+    ] {
+        world.ok(command).await;
+    }
+    let token = world.conversing("a", "U1").await;
+    assert_eq!(
+        calls(&turns_of_a_click(&world, &relay, &token).await),
+        [
+            "connection_claimed_1",
+            "sealed_secret_1",
+            "interaction_claim_1",
+            "interaction_settled_1",
+        ]
+    );
 }

@@ -5,7 +5,7 @@ use super::{read, same, sources};
 use std::collections::BTreeSet;
 
 /// The getters of `config::Env`, and those who pass the name on.
-const GETTERS: [&str; 13] = [
+const GETTERS: [&str; 14] = [
     "env.get(",
     "env.required(",
     "env.parsed(",
@@ -17,6 +17,7 @@ const GETTERS: [&str; 13] = [
     "env.bound(",
     "env.bound_if_set(",
     "env.count(",
+    "optional(env,",
     "from_env(env,",
     "from_env(&env,",
 ];

@@ -9,7 +9,7 @@ pub(super) fn tenants() -> impl Iterator<Item = &'static (&'static str, &'static
 
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
 /// has.
-const TENANTS: [(&str, &[&str]); 41] = [
+const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_proxy.access_facts_1",
         &[
@@ -22,6 +22,8 @@ const TENANTS: [(&str, &[&str]); 41] = [
             "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', 'own-only', null, 'U1', '{}', null",
             "null, null, array[sha256('p-a'), sha256('p-b')], null, null, null, null, 'own', null, 'U1', '{}', null",
             "@, null, '{}', 'only', 'j', extract(epoch from now()), 'd-b', null, 'only-b', 'U1', '{}', 'host:only'",
+            "@, null, '{}', 'shared', 'j', extract(epoch from now()), 'd', null, 'sealed', 'U1', '{}', 'host:x'",
+            "null, null, array[sha256('p-a')], null, null, null, null, null, 'sealed', 'U1', '{}', 'host:x'",
         ],
     ),
     (
@@ -85,6 +87,10 @@ const TENANTS: [(&str, &[&str]); 41] = [
             "@, sha256('k'), '00000000-0000-0000-0000-000000000001'",
             "@, sha256('only'), '00000000-0000-0000-0000-000000000002'",
         ],
+    ),
+    (
+        "postern_proxy.sealed_secret_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
     ),
     (
         "postern_webhooks.policy_facts_1",
@@ -193,6 +199,14 @@ const TENANTS: [(&str, &[&str]); 41] = [
         &["@, 'd'", "@, 'd-only'"],
     ),
     (
+        "postern_webhooks.sealed_secret_1",
+        &["@, 'chat/x'", "@, 'chat/only'"],
+    ),
+    (
+        "postern_sweep.sealed_secret_1",
+        &["@, 'chat/x'", "@, 'chat/only'"],
+    ),
+    (
         "postern_sweep.interaction_settled_1",
         &[
             "@, 'q-answered', 'c-a', 'U1', '{card}'",
@@ -212,6 +226,21 @@ const TENANTS: [(&str, &[&str]); 41] = [
     (
         "postern_sweep.policies_1",
         &["@, 'shared', '{}'", "@, 'only', '{}'", "@, null, '{}'"],
+    ),
+    (
+        "postern_control.sealed_secret_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
+    ),
+    (
+        "postern_control.sealed_secret_put_1",
+        &[
+            "@, 'keys/new', null, 1, 'k', 'x'",
+            "@, 'keys/x', null, 1, 'k', 'x'",
+            "@, 'keys/x', 1, 2, 'k', 'x'",
+            "@, 'keys/x', 2, 3, 'k', 'x'",
+            "@, 'keys/only', null, 1, 'k', 'x'",
+            "@, 'keys/only', 1, 2, 'k', 'x'",
+        ],
     ),
     (
         "postern_control.organization_put_1",
@@ -294,7 +323,7 @@ const TENANTS: [(&str, &[&str]); 41] = [
 ];
 
 /// Calls whose answer depends on all organizations, and what they return of `a` and `b`.
-pub(super) const ACROSS: [(&str, &str, &[&str]); 20] = [
+pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
     (
         "postern_control.connection_put_1",
         "'a', 'c-b', 'discord', 'ref', '{}'",
@@ -329,6 +358,22 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 20] = [
         "postern_finder.organization_of_placeholders_1",
         "array[sha256('legacy')]",
         &["null"],
+    ),
+    // The names alone; the keys of `a` and of `b` lie on either side of the current one.
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-aa', '', '', '', 2",
+        &["(mark-a,a,callback-signing)", "(mark-a,a,chat/x)"],
+    ),
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-a', 'mark-b', 'b', 'keys/only', 10",
+        &["(mark-b,b,keys/x)", "(mark-b,b,oauth/x)"],
+    ),
+    (
+        "postern_control.sealed_secrets_stale_1",
+        "'mark-b', 'mark-a', 'a', 'oauth/x', 10",
+        &[],
     ),
     // Nothing of the fill is stale.
     (

@@ -21,6 +21,7 @@ const RIGHTS: &str = "
     postern_proxy_owner    grants                 own        -      -         -
     postern_proxy_owner    connections            own        -      -         -
     postern_proxy_owner    pending_interactions   own        others approvals approvals
+    postern_proxy_owner    sealed_secrets         keys+chats -      -         -
     postern_webhooks_owner agents                 own        -      -         -
     postern_webhooks_owner revoked_tokens         own        -      -         -
     postern_webhooks_owner deployment_revocations own        -      -         -
@@ -30,7 +31,9 @@ const RIGHTS: &str = "
     postern_webhooks_owner ended_interactions     own        own    own       -
     postern_webhooks_owner pending_interactions   own        own    own       own
     postern_webhooks_owner deliveries             own        own    own       -
+    postern_webhooks_owner sealed_secrets         chats+sign -      -         -
     postern_sweep_owner    egress_policies        own        -      -         -
+    postern_sweep_owner    sealed_secrets         chats+sign -      -         -
     postern_sweep_owner    deliveries             own        -      own       -
     postern_sweep_owner    pending_interactions   own        -      own       -
     postern_control_owner  organizations          own        own    own       own
@@ -43,12 +46,14 @@ const RIGHTS: &str = "
     postern_control_owner  placeholders           own        own    -         own
     postern_control_owner  egress_policies        own        own    own       own
     postern_control_owner  grants                 own        -      -         own
+    postern_control_owner  sealed_secrets         own        own    own       own
     postern_control_owner  pending_interactions   own        -      -         own
     postern_control_owner  ended_interactions     own        -      -         own
     postern_control_owner  deliveries             own        -      -         own
     postern_finder         organizations          all        -      -         -
     postern_finder         placeholders           all        -      -         -
     postern_finder         connections            all        -      -         -
+    postern_finder         sealed_secrets         all        -      -         -
     postern_remover        placeholders           all        -      lock      all
     postern_remover        grants                 all        -      lock      all
     postern_remover        revoked_tokens         all        -      lock      all
@@ -76,6 +81,12 @@ fn condition(word: &str) -> Option<&'static str> {
         "approvals" => {
             Some("@ = current_setting('postern.organization', true) and id like 'egress.%'")
         }
+        "keys+chats" => Some(
+            "@ = current_setting('postern.organization', true) and (name like 'keys/%' or name like 'chat/%')",
+        ),
+        "chats+sign" => Some(
+            "@ = current_setting('postern.organization', true) and (name like 'chat/%' or name = 'callback-signing')",
+        ),
         "all" => Some("true"),
         "due" => Some("delivered_at is null and given_up_at is null"),
         "unsettled" => Some("settle_at is not null"),
@@ -98,7 +109,7 @@ fn right(role: &str, table: &str) -> [&'static str; 4] {
 }
 
 /// Columns that a role may not read, although it may read others of the table.
-const HIDDEN: [(&str, &str, &[&str]); 7] = [
+const HIDDEN: [(&str, &str, &[&str]); 8] = [
     (
         "postern_proxy_owner",
         "pending_interactions",
@@ -126,6 +137,7 @@ const HIDDEN: [(&str, &str, &[&str]); 7] = [
         "placeholders",
         &["secret_ref", "agent_id", "deployment_name", "allowed_hosts"],
     ),
+    ("postern_finder", "sealed_secrets", &["sealed", "version"]),
     (
         "postern_control_owner",
         "pending_interactions",

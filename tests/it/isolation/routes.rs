@@ -111,6 +111,12 @@ impl<'a> Life<'a> {
                 "config": {"api_base_url": world.slack.api_base_url()}}),
         )
         .await;
+        for (name, value) in [("keys/x", format!("of {org}")), ("keys/y", "spare".into())] {
+            self.command("put_secret", json!({"name": name, "value": value}))
+                .await;
+        }
+        self.command("delete_secret", json!({"name": "keys/y"}))
+            .await;
         self.command(
             "put_provider",
             json!({"slug": "own", "provider_id": "openai", "base_url": format!("{}/of-{org}", world.upstream.url()),
@@ -278,7 +284,7 @@ async fn two_organizations_with_the_same_names_each_get_what_they_would_get_alon
     }
     // Nothing is left out: these are all commands but those that are about no organization.
     let mut all = commands();
-    for other in ["migrate", "logins", "list_organizations"] {
+    for other in ["migrate", "logins", "reseal", "list_organizations"] {
         assert!(all.remove(other));
     }
     assert_eq!(a.commands.into_inner().unwrap(), all);
@@ -350,6 +356,8 @@ async fn an_organization_reaches_nothing_of_another_over_any_route_or_command() 
         json!({"command": "revoke_deployment", "organization_id": "a", "deployment_name": "d1"}),
         json!({"command": "revoke_grant", "organization_id": "a", "agent_id": "shared", "pattern": "/mcp/server/tools/tool"}),
         json!({"command": "delete_policy", "organization_id": "a"}),
+        json!({"command": "put_secret", "organization_id": "a", "name": "keys/x", "value": "another"}),
+        json!({"command": "delete_secret", "organization_id": "a", "name": "keys/x"}),
     ] {
         world.ok(command).await;
     }

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 /// A row of each table that names an organization. `@` stands for the organization. What would betray it is marked
 /// `mark-@`.
-pub const ROWS: [(&str, &str); 14] = [
+pub const ROWS: [(&str, &str); 15] = [
     (
         "organizations",
         "(id, system_providers, created_at) values ('@', '{openai,only-@}', '2030-01-01T00:00Z')",
@@ -24,6 +24,10 @@ pub const ROWS: [(&str, &str); 14] = [
     (
         "auth_profiles",
         "(organization_id, id, provider_id, auth_type, secret_ref) values ('@', 'p', 'openai', 'api_key', 'mark-@')",
+    ),
+    (
+        "sealed_secrets",
+        "(organization_id, name, version, key_id, sealed) values ('@', 'keys/x', 1, 'mark-@', 'mark-@')",
     ),
     (
         "providers",
@@ -68,9 +72,16 @@ pub const ROWS: [(&str, &str); 14] = [
     ),
 ];
 
-/// More rows of each organization: an answered question that owes chat an update, an approval of a policy's, and an
+/// More rows of each organization: sealed secrets of each kind, and profiles that name one that both have and one that
+/// only `b` has; an answered question that owes chat an update, an approval of a policy's, and an
 /// outcome that was delivered.
 const MORE: &str = r#"
+insert into postern.sealed_secrets (organization_id, name, version, key_id, sealed)
+    values ('@', 'chat/x', 1, 'mark-@', 'mark-@'), ('@', 'oauth/x', 1, 'mark-@', 'mark-@'),
+        ('@', 'callback-signing', 1, 'mark-@', 'mark-@');
+insert into postern.auth_profiles (organization_id, id, provider_id, auth_type, secret_ref)
+    values ('@', 'p-sealed', 'sealed', 'api_key', 'sealed:keys/x#mark-@'),
+        ('@', 'p-sealed-only', 'sealed', 'api_key', 'sealed:keys/only');
 insert into postern.pending_interactions
     (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload, claimed_at, answer,
         claimed_click, unsettled, settle_at, card)
@@ -92,6 +103,8 @@ insert into postern.placeholders
     (token_hash, organization_id, agent_id, env_var_name, secret_ref, deployment_name, expires_at, id)
     values (sha256('only'), '@', 'shared', 'KEY', 'mark-@', 'd-only', now() + interval '1 hour',
         '00000000-0000-0000-0000-000000000002');
+insert into postern.sealed_secrets (organization_id, name, version, key_id, sealed)
+    values ('@', 'keys/only', 1, 'mark-@', 'mark-@'), ('@', 'chat/only', 1, 'mark-@', 'mark-@');
 insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
     values ('@', 'own-only', 'openai', 'https://mark-@', '{"header": "mark-@"}');
 insert into postern.egress_verdicts (organization_id, key, flight, expires_at)

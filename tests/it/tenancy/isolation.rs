@@ -101,7 +101,7 @@ pub(super) async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWo
 }
 
 /// The store's operations that no tenant's scope bounds, and why.
-const UNSCOPED: [(&str, &[&str]); 4] = [
+const UNSCOPED: [(&str, &[&str]); 5] = [
     (
         "the operator names the organization, and IAM alone lets the operator in",
         &[
@@ -113,17 +113,23 @@ const UNSCOPED: [(&str, &[&str]); 4] = [
             "placeholder_mint",
             "token_issue_time",
             "token_revoke",
+            "sealed_secret_put",
             "record_list",
             "record_get",
             "record_empty",
             "record_delete",
             "migrate",
             "migrate_within",
+            "sealed_secrets_stale",
         ],
     ),
     (
         "a webhook names a connection before it proves anything, and the row lends no scope until then",
         &["connection_claimed"],
+    ),
+    (
+        "a permit names one organization's secret, and its row opens as nothing else",
+        &["located", "sealed_secret"],
     ),
     (
         "the sweep takes from all organizations, and answers no tenant",

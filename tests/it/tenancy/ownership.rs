@@ -13,6 +13,8 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
             .sql(&format!(
                 "insert into auth_profiles (organization_id, id, provider_id, auth_type, secret_ref)
                      values ('{org}', 'p', 'openai', 'api_key', 'postern/org/{org}/keys/openai');
+                 insert into sealed_secrets (organization_id, name, version, key_id, sealed)
+                     values ('{org}', 'keys/x', 1, 'k', 'x');
                  insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload)
                      values ('{org}', 'q-1', 'slack-{org}', 'U1', 'shared', '{{}}');
                  insert into ended_interactions (organization_id, id, connection_id, expected_user_id)
@@ -42,7 +44,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
     assert_eq!(
         owned,
         "agents auth_profiles connections deliveries deployment_revocations egress_policies egress_verdicts \
-         ended_interactions grants pending_interactions placeholders providers revoked_tokens",
+         ended_interactions grants pending_interactions placeholders providers revoked_tokens sealed_secrets",
         "insert a row of the new table above"
     );
     let of = async |table: &str, org: &str| {

@@ -205,6 +205,11 @@ fn fill(secrets: &SecretsManager, database: &str) -> Result<()> {
         base64::engine::general_purpose::STANDARD.encode(signing)
     );
     secrets.put("postern/org/acme/callback-signing", signing);
+    let sealing: [u8; 32] =
+        aws_lc_rs::rand::generate(&aws_lc_rs::rand::SystemRandom::new())?.expose();
+    let sealing = base64::engine::general_purpose::STANDARD.encode(sealing);
+    let ring = json!({"current": "local-1", "keys": {"local-1": sealing}});
+    secrets.put("postern/sealing-keys", ring.to_string());
     Ok(())
 }
 
@@ -235,6 +240,7 @@ fn environment(
             "WORKER_TOKEN_SIGNING_SECRET_ID",
             "postern/worker-token-signing-key".to_owned(),
         ),
+        ("SEALING_KEYS_SECRET_ID", "postern/sealing-keys".to_owned()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
         ("ALLOW_PRIVATE_UPSTREAMS", private.join(",")),
         // These budgets keep the tour independent of how busy the machine is.

@@ -4,8 +4,10 @@ use postern::authority::Platform;
 use postern::id::Slug;
 use postern::id::{ChannelId, ConversationId, ProfileId, TeamId, TokenId};
 use postern::provider::{AuthType, Providers, WrittenAuth, WrittenOptions, WrittenShape};
+use postern::secret::SealedName;
 use postern::{AgentId, ConnectionId, DeploymentName, Error, OrganizationId, ProviderId, UserId};
-use serde::Deserialize;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -124,6 +126,65 @@ pub struct PutProfile {
     /// Whether the profile is stored but never used.
     #[serde(default)]
     pub disabled: bool,
+}
+
+/// `put_secret`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutSecret {
+    /// The organization that owns the secret.
+    pub organization_id: OrganizationId,
+    /// The secret's name, unique within the organization.
+    pub name: SealedName,
+    /// The secret itself.
+    pub value: SecretValue,
+}
+
+/// A secret as it is written. White space around it is not part of it.
+#[derive(Debug)]
+pub struct SecretValue(SecretString);
+
+impl SecretValue {
+    /// Maximum size in bytes.
+    const MAX: usize = 64 * 1024;
+
+    /// The value.
+    pub fn as_secret(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretValue {
+    // An error repeats nothing of what was written.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written = match Value::deserialize(from) {
+            Ok(Value::String(text)) => Some(SecretString::from(text)),
+            Ok(
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_),
+            )
+            | Err(_) => None,
+        };
+        let value = written.and_then(|text| {
+            let text = text.expose_secret().trim();
+            (1..=Self::MAX)
+                .contains(&text.len())
+                .then(|| Self(SecretString::from(text)))
+        });
+        value.ok_or_else(|| D::Error::custom("must be a string of 1 byte to 64 KiB"))
+    }
+}
+
+/// `reseal`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reseal {
+    /// The most secrets to seal again, 100 by default.
+    #[serde(default = "a_hundred")]
+    pub limit: u32,
 }
 
 /// `put_provider`
@@ -251,6 +312,11 @@ pub struct MintWorkerToken {
     /// The workspace of the channel.
     #[serde(default)]
     pub team_id: Option<TeamId>,
+}
+
+/// The default of `reseal`.
+fn a_hundred() -> u32 {
+    100
 }
 
 /// The default lifetime of a placeholder, in seconds.

@@ -95,6 +95,7 @@ fn list(kind: Kind, fields: Map<String, Value>) -> Result<List, Error> {
         | Kind::Connection
         | Kind::Profile
         | Kind::Provider
+        | Kind::Secret
         | Kind::Policy
         | Kind::Placeholder
         | Kind::Grant => "of_an_organization",

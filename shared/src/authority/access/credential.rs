@@ -6,7 +6,7 @@ use super::{
 use crate::error::{Code, Error};
 use crate::host::HostName;
 use crate::id::OrganizationId;
-use crate::secret::KeyPermit;
+use crate::secret::{KeyPermit, Permit};
 
 pub(super) enum Credential<'a> {
     Own {
@@ -55,7 +55,8 @@ fn tiers<'a>(
             |row: &&ProfileRow| row.agent_id.is_some() == agent && row.user_id.is_some() == user;
         let (row, organization) = facts.profiles.iter().find(is).zip(organization)?;
         let permit = rules.names.key(organization, &row.secret_ref);
-        let spent = |permit| Credential::Other(permit, row.auth_type);
+        let spent =
+            |permit: KeyPermit| Credential::Other(permit.found_in(&facts.sealed), row.auth_type);
         Some(permit.map(spent).map_err(forged))
     };
     let of_user = || request.user.as_ref().and_then(|_| tier(true, true));
@@ -65,7 +66,10 @@ fn tiers<'a>(
             Some(organization) => rules.names.key(organization, secret_ref),
             None => rules.names.legacy(secret_ref),
         };
-        let spent = |permit| Credential::Own { permit, row };
+        let spent = |permit: KeyPermit| Credential::Own {
+            permit: permit.found_in(&facts.sealed),
+            row,
+        };
         Some(permit.map(spent).map_err(forged))
     };
     let of_system = || {

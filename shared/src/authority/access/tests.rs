@@ -51,6 +51,7 @@ fn facts() -> Facts {
         profiles: vec![],
         policies: vec![],
         grant: Grant::None,
+        sealed: SealedRows::default(),
         own_provider: None,
     }
 }

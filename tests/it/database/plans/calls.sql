@@ -20,6 +20,14 @@ select * from postern_proxy.access_facts_1(
 select * from postern_proxy.access_facts_1(
     'o-1', null, '{}', 'a-3', 'j-1', extract(epoch from now()), 'd-9', 'w-70', null, 'u-3030', '{}', null);
 
+-- agents_pkey auth_profiles_by_user egress_policies_of_agent egress_policies_of_organization grants_pkey
+-- organizations_pkey placeholders_pkey sealed_secrets_pkey
+select * from postern_proxy.access_facts_1(
+    'o-1', 'a-3', array[sha256('149020')], null, null, null, null, null, 'sealed', 'u-3030', '{}', 'host:h-7');
+
+-- sealed_secrets_pkey
+select * from postern_proxy.sealed_secret_1('o-1', 'keys/k-1000');
+
 -- agents_pkey deployment_revocations_pkey egress_policies_of_agent egress_policies_of_organization grants_pkey
 -- providers_pkey revoked_tokens_pkey
 select * from postern_proxy.policy_facts_1('o-1', 'a-3', '{}', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
@@ -99,6 +107,12 @@ select * from postern_webhooks.policies_1('o-1', 'a-3', '{}');
 -- revoked_tokens_pkey
 select * from postern_webhooks.policy_facts_1('o-1', 'a-3', '{}', 'host:h-7', 'j-1', extract(epoch from now()), 'd-9');
 
+-- sealed_secrets_pkey
+select * from postern_webhooks.sealed_secret_1('o-1', 'chat/k-1000');
+
+-- sealed_secrets_pkey
+select * from postern_sweep.sealed_secret_1('o-1', 'chat/k-1000');
+
 -- pending_interactions_pkey
 select * from postern_sweep.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}');
 
@@ -175,6 +189,7 @@ select * from postern_control.organization_list_1('{o-1}', 101);
 select * from postern_control.organization_get_1('o-1');
 
 -- agents_pkey deliveries_by_agent ended_interactions_by_connection pending_interactions_by_agent placeholders_by_agent
+-- sealed_secrets_pkey
 select * from postern_control.organization_empty_1('o-1', 1000);
 
 -- organizations_pkey
@@ -266,3 +281,27 @@ select * from postern_control.token_issue_time_1('o-1', 'a-3', 'd-9');
 
 -- none
 select * from postern_control.token_revoke_1('o-1', 'new', now(), 1000);
+
+-- sealed_secrets_pkey
+select * from postern_control.sealed_secret_1('o-1', 'keys/k-1000');
+
+-- none
+select * from postern_control.sealed_secret_put_1('o-1', 'keys/new', null, 1, 'new', 'x');
+
+-- sealed_secrets_pkey
+select * from postern_control.sealed_secret_put_1('o-1', 'keys/k-1000', 1, 2, 'new', 'x');
+
+-- sealed_secrets_pkey
+select * from postern_control.secret_list_1('o-1', '{keys/}', 101);
+
+-- sealed_secrets_pkey
+select * from postern_control.secret_get_1('o-1', 'keys/k-1000');
+
+-- sealed_secrets_pkey
+select * from postern_control.secret_delete_1('o-1', 'keys/k-1000');
+
+-- sealed_secrets_by_key
+select * from postern_control.sealed_secrets_stale_1('now', '', '', '', 100);
+
+-- sealed_secrets_by_key
+select * from postern_control.sealed_secrets_stale_1('now', 'former', 'o-1', 'keys/k-1000', 100);

@@ -38,6 +38,17 @@ select pg_temp.org(n), 'p-' || n, (array['openai', 'anthropic', 'gemini'])[1 + n
     'u-' || n, 'api_key', 'x'
 from generate_series(2001, 60000) n;
 
+-- Profiles whose secret is sealed, and as many secrets again that none names. A few are under a former key, and one under
+-- a later one.
+insert into postern.auth_profiles (organization_id, id, provider_id, agent_id, user_id, auth_type, secret_ref)
+select 'o-' || n, 's-' || n, 'sealed', null, null, 'api_key', 'sealed:keys/k-' || n * 10 || '#token'
+from generate_series(1, 2000) n;
+
+insert into postern.sealed_secrets (organization_id, name, version, key_id, sealed)
+select pg_temp.org(n), 'keys/k-' || n, 1,
+    case when n % 1000 = 0 then 'former' when n = 7 then 'then' else 'now' end, '\x00'
+from generate_series(1, 50000) n;
+
 insert into postern.providers (organization_id, slug, provider_id, base_url, auth)
 select pg_temp.org(n), 'w-' || n % 200, 'openai', 'https://h-' || n % 10, '{"query": "key"}'
 from generate_series(1, 20000) n

@@ -1,7 +1,7 @@
 //! Calls that list, show and delete records.
 
 /// Calls for the organization `a`, which `@` stands for.
-pub(super) const RECORDS: [(&str, &[&str]); 24] = [
+pub(super) const RECORDS: [(&str, &[&str]); 27] = [
     (
         "postern_control.grant_list_1",
         &["@, null, 10", "@, '{shared,host:o}', 10"],
@@ -9,6 +9,18 @@ pub(super) const RECORDS: [(&str, &[&str]); 24] = [
     (
         "postern_control.grant_get_1",
         &["@, 'shared', 'host:x'", "@, 'shared', 'host:only'"],
+    ),
+    (
+        "postern_control.secret_list_1",
+        &["@, null, 10", "@, '{keys/}', 10", "@, null, 1"],
+    ),
+    (
+        "postern_control.secret_get_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
+    ),
+    (
+        "postern_control.secret_delete_1",
+        &["@, 'keys/x'", "@, 'keys/only'"],
     ),
     ("postern_control.organization_get_1", &["@"]),
     (

@@ -5,17 +5,18 @@ use crate::world::World;
 use serde_json::{Value, json};
 
 /// The kinds that organizations have, by the names of their lists.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "agents",
     "connections",
     "profiles",
+    "secrets",
     "policies",
     "placeholders",
     "grants",
 ];
 
 /// The names and keys of records.
-fn keys(connection: &str, placeholder: &str) -> [(&'static str, Value); 6] {
+fn keys(connection: &str, placeholder: &str) -> [(&'static str, Value); 7] {
     [
         (
             "grant",
@@ -23,6 +24,7 @@ fn keys(connection: &str, placeholder: &str) -> [(&'static str, Value); 6] {
         ),
         ("placeholder", json!({"placeholder": placeholder})),
         ("policy", json!({})),
+        ("secret", json!({"name": "keys/x"})),
         ("profile", json!({"id": "p"})),
         ("connection", json!({"id": connection})),
         ("agent", json!({"agent_id": "shared"})),
