@@ -182,6 +182,11 @@ impl Provider {
         self.shapes().any(|shape| query_of(shape) == Some(name))
     }
 
+    /// The query parameter in which a placeholder may stand, if there is one.
+    pub fn key_query(&self) -> Option<&str> {
+        self.shapes().find_map(query_of)
+    }
+
     /// The path's segment that holds the credential, if one does.
     pub fn key_segment(&self) -> Option<&Segment> {
         self.shapes().find_map(|shape| match shape {
@@ -357,12 +362,13 @@ mod tests {
             json!({"auth": {"header": "x-goog-api-key"}}),
         );
         assert!(google.takes_key_in_query("key") && !google.takes_key_in_query("Key"));
+        assert_eq!(google.key_query(), Some("key"));
         assert!(google.places().ends_with("the query parameter `key`"));
         let other = provider(
             "https://o.example",
             json!({"auth": {"header": "x-api-key"}}),
         );
-        assert!(!other.takes_key_in_query("key"));
+        assert!(!other.takes_key_in_query("key") && other.key_query().is_none());
     }
 
     #[test]

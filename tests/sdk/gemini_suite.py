@@ -24,11 +24,6 @@ def client(key=PLACEHOLDER, **options):
     return genai.Client(api_key=key, http_options={"base_url": base_of("gemini"), **options})
 
 
-def uploading_client():
-    # The client leaves its key out of the requests that carry a file's bytes, unless each request has it.
-    return client(client_args={"headers": {"x-goog-api-key": PLACEHOLDER}})
-
-
 class GeminiClient(unittest.TestCase):
     def test_a_plain_call_is_answered(self):
         own = client()
@@ -50,7 +45,7 @@ class GeminiClient(unittest.TestCase):
         self.assertEqual([model.name for model in page], [f"models/sample-{name}" for name in "abc"])
 
     def test_files_go_up_resumably_come_down_and_are_listed_in_pages(self):
-        own = uploading_client()
+        own = client()
         large = BINARY * 3
         sent = own.files.upload(
             file=io.BytesIO(large), config={"mime_type": "application/octet-stream", "display_name": "all bytes"}
