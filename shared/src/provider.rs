@@ -33,6 +33,9 @@ const CHAT_PATH: &str = "/v1/chat/completions";
 /// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them, and
 /// nothing that stands in them is forwarded.
 const KEY_HEADERS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
+/// Google's APIs take a key in their header or in this query parameter, as each client likes.
+const GOOGLES_HEADER: &str = "x-goog-api-key";
+const GOOGLES_QUERY: &str = "key";
 
 /// A provider, the operator's or a tenant's own.
 #[derive(Debug, Clone)]
@@ -176,8 +179,12 @@ impl Provider {
 
     /// Whether the provider takes its credential in the query parameter of this name.
     pub fn takes_key_in_query(&self, name: &str) -> bool {
-        self.shapes()
-            .any(|shape| matches!(shape, Shape::Query(own) if own == name))
+        self.shapes().any(|shape| query_of(shape) == Some(name))
+    }
+
+    /// The query parameter in which a placeholder may stand, if there is one.
+    pub fn key_query(&self) -> Option<&str> {
+        self.shapes().find_map(query_of)
     }
 
     /// The path's segment that holds the credential, if one does.
@@ -226,13 +233,17 @@ impl Provider {
                 Shape::Headers(all) => {
                     places.extend(all.iter().map(|own| format!("`{}`", own.header)));
                 }
-                Shape::Query(name) => places.push(format!("the query parameter `{name}`")),
                 Shape::Path(own) => {
                     let segment = own.with("<placeholder>");
                     places.push(format!("the path's first segment, as {segment}"));
                 }
-                Shape::BasicPassword(_) | Shape::BasicUsername | Shape::AwsSigV4(_) => {}
+                Shape::Query(_)
+                | Shape::BasicPassword(_)
+                | Shape::BasicUsername
+                | Shape::AwsSigV4(_) => {}
             }
+            let query = query_of(shape);
+            places.extend(query.map(|name| format!("the query parameter `{name}`")));
         }
         let form = self.form_field();
         places.extend(form.map(|name| format!("the form field `{name}`")));
@@ -284,6 +295,20 @@ impl Provider {
     }
 }
 
+/// The query parameter in which a provider of this shape takes its credential.
+fn query_of(shape: &Shape) -> Option<&str> {
+    match shape {
+        Shape::Query(name) => Some(name),
+        Shape::Header(own) if own.header == GOOGLES_HEADER => Some(GOOGLES_QUERY),
+        Shape::Header(_)
+        | Shape::Headers(_)
+        | Shape::BasicPassword(_)
+        | Shape::BasicUsername
+        | Shape::Path(_)
+        | Shape::AwsSigV4(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +353,22 @@ mod tests {
                 .places()
                 .ends_with("the path's first segment, as bot<placeholder>, the form field `token`")
         );
+    }
+
+    #[test]
+    fn googles_key_may_stand_in_the_query_as_well() {
+        let google = provider(
+            "https://g.example",
+            json!({"auth": {"header": "x-goog-api-key"}}),
+        );
+        assert!(google.takes_key_in_query("key") && !google.takes_key_in_query("Key"));
+        assert_eq!(google.key_query(), Some("key"));
+        assert!(google.places().ends_with("the query parameter `key`"));
+        let other = provider(
+            "https://o.example",
+            json!({"auth": {"header": "x-api-key"}}),
+        );
+        assert!(!other.takes_key_in_query("key") && other.key_query().is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod provider;
 mod seen;
 mod services;
 mod strict;
+mod strict_services;
 mod suite;
 
 pub use command::{RUNNING, done};

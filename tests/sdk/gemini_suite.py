@@ -1,7 +1,9 @@
 """Google's client for Gemini, through Postern: only the base URL and the key differ."""
 
 import io
+import json
 import unittest
+import urllib.request
 
 from google import genai
 from google.genai import errors
@@ -20,11 +22,6 @@ from suite import (
 
 def client(key=PLACEHOLDER, **options):
     return genai.Client(api_key=key, http_options={"base_url": base_of("gemini"), **options})
-
-
-def uploading_client():
-    # The client leaves its key out of the requests that carry a file's bytes, unless each request has it.
-    return client(client_args={"headers": {"x-goog-api-key": PLACEHOLDER}})
 
 
 class GeminiClient(unittest.TestCase):
@@ -48,7 +45,7 @@ class GeminiClient(unittest.TestCase):
         self.assertEqual([model.name for model in page], [f"models/sample-{name}" for name in "abc"])
 
     def test_files_go_up_resumably_come_down_and_are_listed_in_pages(self):
-        own = uploading_client()
+        own = client()
         large = BINARY * 3
         sent = own.files.upload(
             file=io.BytesIO(large), config={"mime_type": "application/octet-stream", "display_name": "all bytes"}
@@ -60,6 +57,14 @@ class GeminiClient(unittest.TestCase):
         page = own.files.list(config={"page_size": 2})
         self.assertEqual(len(page), 2)
         self.assertEqual([file.size_bytes for file in page], [len(large), len(BINARY), len(BINARY)])
+
+    def test_the_key_in_the_query_serves_as_well(self):
+        address = f"{base_of('gemini')}/v1beta/models/sample:generateContent?alt=json&key={PLACEHOLDER}"
+        body = json.dumps({"contents": [{"parts": [{"text": "hello"}]}]}).encode()
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            said = json.load(answer)["candidates"][0]["content"]["parts"][0]["text"]
+        self.assertEqual(said, GREETING)
 
     def test_the_providers_errors_arrive_as_they_were_written(self):
         for status, kind, name in (

@@ -3,15 +3,17 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
+use postern::Placeholder;
 use postern::provider::Provider;
 
 /// Headers that are one address.
-const ADDRESSES: [HeaderName; 4] = [
+const ADDRESSES: [HeaderName; 3] = [
     header::LOCATION,
     header::CONTENT_LOCATION,
-    HeaderName::from_static("x-goog-upload-url"),
     HeaderName::from_static("operation-location"),
 ];
+/// The address of an upload session. It is a credential itself, so Google's clients send their key no more.
+const UPLOAD: HeaderName = HeaderName::from_static("x-goog-upload-url");
 
 /// Rewrites the addresses of one provider onto one caller's address of the proxy.
 pub(crate) struct Rewriter<'a> {
@@ -21,13 +23,15 @@ pub(crate) struct Rewriter<'a> {
     client: ClientAddress<'a>,
 }
 
-/// Where the client's own address holds its placeholder. It takes the place of the key, which was taken out before.
+/// Where the client's request holds its placeholder. It takes the place of the key, which was taken out before.
 #[derive(Debug, Default)]
 pub(crate) struct ClientAddress<'a> {
     /// The path below the proxy's address for the provider.
     pub rest: &'a str,
     /// The query.
     pub query: &'a str,
+    /// The placeholder that stood in a header.
+    pub header: Option<Placeholder>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -50,6 +54,7 @@ impl<'a> Rewriter<'a> {
         for name in ADDRESSES {
             self.each(headers, &name, |value| self.address(value));
         }
+        self.each(headers, &UPLOAD, |value| self.upload(value));
         self.each(headers, &header::LINK, |value| self.links(value));
     }
 
@@ -85,6 +90,25 @@ impl<'a> Rewriter<'a> {
         Some(format!("{}{}{query}{fragment}", self.own, self.path(path)))
     }
 
+    /// The same with the client's placeholder in the query, so that requests without a key pass.
+    fn upload(&self, address: &str) -> Option<String> {
+        let own = self.address(address)?;
+        let (before, query) = own.split_once('?').unwrap_or((&own, ""));
+        let held = query.split('&').any(|pair| self.holds_key(pair));
+        let (false, Some(name)) = (held, self.provider.key_query()) else {
+            return Some(own);
+        };
+        let of_header = || Some(format!("{name}={}", self.client.header.as_ref()?.expose()));
+        let Some(pair) = self.own_pair().map(ToOwned::to_owned).or_else(of_header) else {
+            return Some(own);
+        };
+        let pairs: Vec<&str> = [query, &pair]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        Some(format!("{before}?{}", pairs.join("&")))
+    }
+
     /// The path with the client's own segment where the key stood.
     fn path(&self, path: &str) -> String {
         if self.provider.key_segment().is_none() {
@@ -97,20 +121,30 @@ impl<'a> Rewriter<'a> {
 
     /// The query with the client's own pair where the key stood.
     fn query(&self, query: &str) -> String {
-        let holds_key = |pair: &&str| {
-            let name = pair.split('=').next().unwrap_or_default();
-            let name = percent_decode_str(name).decode_utf8_lossy();
-            self.provider.takes_key_in_query(&name)
-        };
-        let own = || self.client.query.split('&').find(holds_key);
-        let pairs = query
-            .split('&')
-            .filter_map(|pair| if holds_key(&pair) { own() } else { Some(pair) });
+        let pairs = query.split('&').filter_map(|pair| {
+            if self.holds_key(pair) {
+                self.own_pair()
+            } else {
+                Some(pair)
+            }
+        });
         let pairs: Vec<&str> = pairs.collect();
         if pairs.is_empty() {
             return String::new();
         }
         format!("?{}", pairs.join("&"))
+    }
+
+    /// The client's own pair of the query that holds its placeholder.
+    fn own_pair(&self) -> Option<&str> {
+        let mut pairs = self.client.query.split('&');
+        pairs.find(|pair| self.holds_key(pair))
+    }
+
+    fn holds_key(&self, pair: &str) -> bool {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        self.provider.takes_key_in_query(&name)
     }
 
     /// RFC 8288: `<address>; rel="next", <address>; rel="last"`.
@@ -208,7 +242,7 @@ mod tests {
         let query = |client, address: &str| {
             let client = ClientAddress {
                 query: client,
-                rest: "",
+                ..ClientAddress::default()
             };
             rewritten_for(r#"{"query":"key"}"#, client, "location", address)
         };
@@ -223,12 +257,46 @@ mod tests {
             format!("{OWN}/x")
         );
         let client = ClientAddress {
-            query: "",
             rest: "botplaceholder/getFile",
+            ..ClientAddress::default()
         };
         let path = "https://api.example/v1/bot[redacted]/next?a=1";
         let rewritten = rewritten_for(r#"{"path":"bot{secret}"}"#, client, "location", path);
         assert_eq!(rewritten, format!("{OWN}/botplaceholder/next?a=1"));
+    }
+
+    #[test]
+    fn an_upload_session_holds_the_clients_placeholder() {
+        const OWN: &str = "https://gate.example/prod/api/proxy/p/a/agent";
+        const PLACEHOLDER: &str = "postern_secret_1b4e28ba-2fa1-41d2-883f-0016d3cca427";
+        let rewritten = |auth: &str, query, name, address: &str| {
+            let client = ClientAddress {
+                query,
+                header: Placeholder::within(PLACEHOLDER),
+                ..ClientAddress::default()
+            };
+            rewritten_for(auth, client, name, address)
+        };
+        let google = r#"{"header":"x-goog-api-key"}"#;
+        let upload = |query, address: &str| rewritten(google, query, "x-goog-upload-url", address);
+        let session = "https://api.example/v1/files?upload_id=1";
+        let own = format!("{OWN}/files?upload_id=1");
+        assert_eq!(upload("", session), format!("{own}&key={PLACEHOLDER}"));
+        assert_eq!(upload("a=b&key=own", session), format!("{own}&key=own"));
+        assert_eq!(
+            upload("", "https://api.example/v1/files"),
+            format!("{OWN}/files?key={PLACEHOLDER}")
+        );
+        assert_eq!(
+            upload("key=own", "https://api.example/v1/files?key=[redacted]&a=1"),
+            format!("{OWN}/files?key=own&a=1")
+        );
+        // Another host does not get it, and no other header or provider has it.
+        let elsewhere = "https://elsewhere.example/v1/files?upload_id=1";
+        assert_eq!(upload("", elsewhere), elsewhere);
+        assert_eq!(rewritten(google, "", "location", session), own);
+        let other = r#"{"header":"x-api-key"}"#;
+        assert_eq!(rewritten(other, "", "x-goog-upload-url", session), own);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use postern::secret::{AFTER_A_REFUSAL, Freshness};
 use postern::wire::answer;
 use postern::wire::client::SendError;
 use postern::wire::event::{HttpEvent, Incoming};
-use postern::{Code, Error};
+use postern::{Code, Error, Placeholder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -135,6 +135,9 @@ impl App {
         let client = ClientAddress {
             rest: path.rest,
             query: &incoming.query,
+            header: incoming
+                .header("x-goog-api-key")
+                .and_then(Placeholder::within),
         };
         let rewriter = front.map(|front| Rewriter::new(provider, front, mount, client));
         let sending = Sending {

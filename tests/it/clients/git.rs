@@ -1,6 +1,6 @@
 //! Git itself, over smart HTTP, with a repository behind git's own server.
 
-mod hub;
+pub mod hub;
 
 use hub::{History, Hub};
 use postern_stack::Seen;
@@ -120,7 +120,7 @@ async fn git_waits_for_the_challenge_and_asks_a_credential_helper() {
 }
 
 #[tokio::test]
-async fn git_sends_the_header_that_its_configuration_holds() {
+async fn git_sends_its_credential_unasked_where_it_is_configured_so() {
     let hub = Hub::new().await;
     hub.import("owner/repo.git", History::new("main", 1)).await;
     // As pipelines configure it, with the scheme in small letters, and as a bearer.
@@ -139,6 +139,10 @@ async fn git_sends_the_header_that_its_configuration_holds() {
         let cloned = hub.head(folder, "HEAD").await;
         assert_eq!(cloned, hub.head("owner/repo.git", "main").await);
     }
+    // Behind a gateway that hides the challenge. Before version 2.46 git does not know this, and waits for it.
+    let url = hub.url_with(&format!("x:{}@", hub.placeholder));
+    let proactive = "http.proactiveAuth=basic";
+    hub.ok(&["-c", proactive, "clone", &url, "proactive"]).await;
     hub.assert_only_the_real_key_was_seen();
 }
 

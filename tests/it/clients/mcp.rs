@@ -57,8 +57,10 @@ impl Server {
 async fn provider(world: &World, slug: &str, base_url: &Value, secret: &str) {
     let secret_ref = format!("postern/org/a/keys/{slug}");
     world.secrets.put(&secret_ref, secret);
-    let base_url = base_url.as_str().unwrap();
-    world.sql(&format!("insert into providers (organization_id, slug, provider_id, base_url, auth) values ('a', '{slug}', '{slug}', '{base_url}', '{}')", json!({"header": "authorization", "scheme": "Bearer"}))).await;
+    world
+        .ok(json!({"command": "put_provider", "organization_id": "a", "slug": slug, "base_url": base_url,
+            "auth": {"header": "authorization", "scheme": "Bearer"}}))
+        .await;
     world
         .ok(json!({"command": "put_profile", "organization_id": "a", "id": slug, "provider_id": slug,
             "auth_type": "api_key", "secret_ref": secret_ref}))

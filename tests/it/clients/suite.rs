@@ -116,8 +116,11 @@ impl Suite {
             .ok(json!({"command": "put_agent", "organization_id": "a", "agent_id": "agent-a"}))
             .await;
         for (called, (_, entry)) in both() {
-            if called.template.is_some() {
-                called.own(&world, entry).await;
+            if let Some(template) = called.template {
+                world
+                    .ok(json!({"command": "put_provider", "organization_id": "a", "slug": called.slug,
+                        "template": template, "base_url": entry["base_url"]}))
+                    .await;
             }
             let secret_ref = format!("postern/org/a/keys/{}", called.slug);
             world.secrets.put(&secret_ref, &called.secret);
@@ -131,21 +134,6 @@ impl Suite {
 }
 
 impl Called {
-    /// Writes the organization's own provider.
-    async fn own(&self, world: &World, entry: &Value) {
-        let sql = format!(
-            "insert into providers (organization_id, slug, provider_id, base_url, auth, oauth_auth)
-                 values ('a', '{slug}', '{slug}', '{base_url}', '{auth}', {oauth_auth})",
-            slug = self.slug,
-            base_url = entry["base_url"].as_str().unwrap(),
-            auth = entry["auth"],
-            oauth_auth = entry
-                .get("oauth_auth")
-                .map_or("null".to_owned(), |auth| format!("'{auth}'")),
-        );
-        world.sql(&sql).await;
-    }
-
     /// The name that profiles use.
     fn provider_id<'a>(&'a self, entry: &'a Value) -> &'a str {
         self.template

@@ -12,7 +12,7 @@ use crate::server::{Body, json, with};
 use event_stream::event;
 use http::Response;
 use serde_json::json;
-use signature::Key;
+use signature::{Key, Refusal};
 use std::sync::Arc;
 
 /// The service that requests are signed for.
@@ -21,8 +21,8 @@ const SERVICE: &str = "bedrock";
 /// A request of Bedrock's runtime API. The expected key is the JSON of an AWS key, or an API key of Bedrock's.
 pub fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
     let expected = lock(&state.expected_key).clone().unwrap_or_default();
-    if let Err(refusal) = signed(seen, &expected) {
-        return refusal;
+    if let Err(refusal) = signed(seen, &expected)? {
+        return error(403, refusal.kind, &refusal.message);
     }
     let parts: Vec<&str> = seen.path().trim_start_matches('/').split('/').collect();
     let ("POST", ["model", model, call]) = (seen.method.as_str(), parts.as_slice()) else {
@@ -44,25 +44,13 @@ pub fn answer(state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
 }
 
 /// Whether the request is signed with the expected key, or bears the expected API key.
-fn signed(seen: &Seen, expected: &str) -> std::result::Result<(), Result<Response<Body>>> {
-    let authorization = seen.header("authorization");
-    if let Some(bearer) = authorization.strip_prefix("Bearer ") {
-        let refusal = || {
-            error(
-                403,
-                "AccessDeniedException",
-                "Authentication failed: Invalid API Key.",
-            )
-        };
-        return if bearer == expected {
-            Ok(())
-        } else {
-            Err(refusal())
-        };
-    }
-    let key = Key::read(expected).map_err(Err)?;
-    signature::verify(seen, &key, SERVICE)
-        .map_err(|refusal| error(403, refusal.kind, &refusal.message))
+fn signed(seen: &Seen, expected: &str) -> Result<std::result::Result<(), Refusal>> {
+    let Some(bearer) = seen.header("authorization").strip_prefix("Bearer ") else {
+        return Ok(signature::verify(seen, &Key::read(expected)?, SERVICE));
+    };
+    let message = "Authentication failed: Invalid API Key.";
+    let refusal = || Refusal::new("AccessDeniedException", message);
+    Ok((bearer == expected).then_some(()).ok_or_else(refusal))
 }
 
 fn stream(state: &Arc<State>, words: &[String]) -> Result<Response<Body>> {

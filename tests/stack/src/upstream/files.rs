@@ -1,7 +1,7 @@
 //! Files as OpenAI and Anthropic take them: uploaded as multipart, returned byte for byte.
 
 use super::script::CREATED;
-use super::{Dialect, Seen, lock};
+use super::{Seen, anthropic, lock, openai};
 use crate::Result;
 use crate::server::{Body, json, whole};
 use bytes::Bytes;
@@ -10,6 +10,22 @@ use http::Response;
 use multer::Multipart;
 use serde_json::{Value, json};
 use std::{convert::Infallible, sync::Mutex};
+
+/// A request's wire format, for paths that two providers share.
+#[derive(Debug, Clone, Copy)]
+pub enum Dialect {
+    OpenAi,
+    Anthropic,
+}
+
+impl Dialect {
+    pub fn error(self, status: u16, kind: &str, message: &str) -> Result<Response<Body>> {
+        match self {
+            Self::OpenAi => openai::error(status, kind, message),
+            Self::Anthropic => anthropic::error(status, kind, message),
+        }
+    }
+}
 
 /// The uploaded files, in order.
 pub type Files = Mutex<Vec<Upload>>;

@@ -1,7 +1,8 @@
 //! Mistral's wire format: OpenAI's answers, with files and errors of its own.
 
+use super::files::Dialect;
 use super::script::CREATED;
-use super::{Dialect, Seen, State, files, lock, openai};
+use super::{Seen, State, files, lock, openai};
 use crate::Result;
 use crate::server::{Body, json, with};
 use http::Response;

@@ -1,8 +1,9 @@
 //! OpenAI's wire format: chat completions, their streams and their errors.
 
+use super::files::Dialect;
 use super::pieces::events;
 use super::script::{ARGUMENTS, CREATED, Script, endless, words};
-use super::{Dialect, Seen, State, files};
+use super::{Seen, State, files};
 use crate::Result;
 use crate::server::{Body, json, with};
 use http::Response;

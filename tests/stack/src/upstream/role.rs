@@ -56,7 +56,7 @@ impl Role {
 
     pub async fn answer(self, state: &Arc<State>, seen: &Seen) -> Result<Response<Body>> {
         match self {
-            Self::Any => any(state, seen).await,
+            Self::Any => any::answer(state, seen).await,
             Self::Anthropic => anthropic::answer(state, seen).await,
             Self::Git => git::respond(&Asked::new(state, seen)).await,
             Self::GitHub => github::respond(&Asked::new(state, seen)),

@@ -32,9 +32,11 @@ pub struct Refusal {
     pub message: String,
 }
 
-fn refusal(kind: &'static str, message: impl Into<String>) -> Refusal {
-    let message = message.into();
-    Refusal { kind, message }
+impl Refusal {
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { kind, message }
+    }
 }
 
 /// What the `authorization` header says.
@@ -78,7 +80,7 @@ impl<'a> Claim<'a> {
 pub fn verify(seen: &Seen, key: &Key, service: &str) -> std::result::Result<(), Refusal> {
     let claim = match seen.header("authorization") {
         "" => {
-            return Err(refusal(
+            return Err(Refusal::new(
                 "MissingAuthenticationTokenException",
                 "Missing Authentication Token",
             ));
@@ -86,17 +88,17 @@ pub fn verify(seen: &Seen, key: &Key, service: &str) -> std::result::Result<(), 
         header => Claim::read(header).ok_or_else(|| {
             let message =
                 "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature'.";
-            refusal("IncompleteSignatureException", message)
+            Refusal::new("IncompleteSignatureException", message)
         })?,
     };
     let token = key.session_token.as_deref().unwrap_or_default();
     if claim.id != key.access_key_id || seen.header("x-amz-security-token") != token {
         let message = "The security token included in the request is invalid.";
-        return Err(refusal("UnrecognizedClientException", message));
+        return Err(Refusal::new("UnrecognizedClientException", message));
     }
     if claim.service != service {
         let message = format!("Credential should be scoped to correct service: '{service}'.");
-        return Err(refusal("InvalidSignatureException", message));
+        return Err(Refusal::new("InvalidSignatureException", message));
     }
     let time = seen.header("x-amz-date");
     let now = SystemTime::now()
@@ -104,7 +106,10 @@ pub fn verify(seen: &Seen, key: &Key, service: &str) -> std::result::Result<(), 
         .unwrap_or_default();
     let off = |at: u64| at.abs_diff(now.as_secs()) > SKEW;
     if !time.starts_with(claim.date) || seconds(time).is_none_or(off) {
-        return Err(refusal("InvalidSignatureException", "Signature expired"));
+        return Err(Refusal::new(
+            "InvalidSignatureException",
+            "Signature expired",
+        ));
     }
     let signed: Vec<&str> = claim.signed_headers.split(';').collect();
     let must_be = |name: &str| name == "host" || name.starts_with("x-amz-");
@@ -114,19 +119,19 @@ pub fn verify(seen: &Seen, key: &Key, service: &str) -> std::result::Result<(), 
         .find(|name| must_be(name.as_str()) && !signed.contains(&name.as_str()));
     if let Some(name) = unsigned {
         let message = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
-        return Err(refusal("InvalidSignatureException", message));
+        return Err(Refusal::new("InvalidSignatureException", message));
     }
     let hash = hex(digest::digest(&digest::SHA256, &seen.body).as_ref());
     let declared = seen.header("x-amz-content-sha256");
     if !declared.is_empty() && declared != hash {
         let message =
             "The provided 'x-amz-content-sha256' header does not match what was computed.";
-        return Err(refusal("InvalidSignatureException", message));
+        return Err(Refusal::new("InvalidSignatureException", message));
     }
     if claim.signature != signature(seen, &claim, &key.secret_access_key, time, &hash) {
         let message =
             "The request signature we calculated does not match the signature you provided.";
-        return Err(refusal("InvalidSignatureException", message));
+        return Err(Refusal::new("InvalidSignatureException", message));
     }
     Ok(())
 }
