@@ -189,9 +189,12 @@ impl Provider {
 
     /// The path's segment that holds the credential, if one does.
     pub fn key_segment(&self) -> Option<&Segment> {
-        self.shapes().find_map(|shape| match shape {
-            Shape::Path(segment) => Some(segment),
-            _ => None,
+        self.shapes().find_map(|shape| {
+            if let Shape::Path(segment) = shape {
+                Some(segment)
+            } else {
+                None
+            }
         })
     }
 
@@ -208,9 +211,14 @@ impl Provider {
 
     /// The schemes that the provider's own credentials have in this header, such as `Token`.
     pub fn schemes_in(&self, header: &HeaderName) -> impl Iterator<Item = &str> {
-        self.shapes().filter_map(move |shape| match shape {
-            Shape::Header(own) if own.header == header => own.scheme.as_deref(),
-            _ => None,
+        self.shapes().filter_map(move |shape| {
+            if let Shape::Header(own) = shape
+                && own.header == header
+            {
+                own.scheme.as_deref()
+            } else {
+                None
+            }
         })
     }
 

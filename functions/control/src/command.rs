@@ -46,7 +46,7 @@ pub enum Command {
     /// Seals secrets again that are not under the keyring's current key.
     Reseal(Reseal),
     /// Creates or replaces a provider of an organization's own.
-    PutProvider(PutProvider),
+    PutProvider(Box<PutProvider>),
     /// Creates a placeholder.
     MintPlaceholder(MintPlaceholder),
     /// Deletes a deployment's placeholders and revokes its worker tokens.

@@ -99,7 +99,7 @@ impl App {
             Command::PutProfile(put) => self.put_profile(put).await?,
             Command::PutSecret(put) => written(sealing.put(put).await?)?,
             Command::Reseal(reseal) => return sealing.reseal(&reseal).await,
-            Command::PutProvider(put) => self.put_provider(put).await?,
+            Command::PutProvider(put) => self.put_provider(*put).await?,
             Command::MintPlaceholder(mint) => return self.mint_placeholder(mint).await,
             Command::RevokeDeployment(revoke) => {
                 let (organization, deployment) = (&revoke.organization_id, &revoke.deployment_name);

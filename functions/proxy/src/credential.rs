@@ -149,12 +149,13 @@ impl Credentials {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = percent_decode_str(name).decode_utf8_lossy();
             let value: Vec<u8> = percent_decode_str(value).collect();
-            match Placeholder::read(&value) {
-                Presented::Placeholder(placeholder) if !mentions(name.as_bytes()) => {
-                    self.found(&placeholder, Place::Query(name.into_owned()));
-                }
-                _ => return Err(broken(format_args!("the query"))),
+            let Presented::Placeholder(placeholder) = Placeholder::read(&value) else {
+                return Err(broken(format_args!("the query")));
+            };
+            if mentions(name.as_bytes()) {
+                return Err(broken(format_args!("the query")));
             }
+            self.found(&placeholder, Place::Query(name.into_owned()));
         }
         Ok(())
     }

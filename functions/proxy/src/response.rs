@@ -176,9 +176,10 @@ impl Flow {
                 return Some(Err(self.broken(Ended::UpstreamBroke, error.into())));
             }
             Err(_) => {
-                let said = match too_late {
-                    Ended::OutOfTime => "the answer took too long",
-                    _ => "the upstream sent nothing for too long",
+                let said = if too_late == Ended::OutOfTime {
+                    "the answer took too long"
+                } else {
+                    "the upstream sent nothing for too long"
                 };
                 return Some(Err(self.broken(too_late, said.into())));
             }
