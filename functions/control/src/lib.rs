@@ -69,7 +69,7 @@ impl App {
     /// and are logged.
     pub async fn serve(&self, input: Value, request_id: &str) -> Value {
         let done = match Command::parse(input) {
-            Ok(command) => self.run(command).await,
+            Ok(command) => Box::pin(self.run(command)).await,
             Err(error) => Err(error),
         };
         done.unwrap_or_else(|error| {

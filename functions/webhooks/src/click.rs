@@ -24,7 +24,7 @@ pub(crate) async fn receive(
     let id = ConnectionId::parse(connection_id).map_err(|_| Code::UnknownConnection)?;
     let connection = app.store.connection_claimed(&id).await?;
     let connection = connection.ok_or(Code::UnknownConnection)?;
-    let platform = app.interactions.connect(&connection).await?;
+    let platform = Box::pin(app.interactions.connect(&connection)).await?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let proof = platform.verify(incoming, &connection, now)?;
     let scope = connection.scope(&proof).ok_or(Code::InvalidSignature)?;

@@ -135,7 +135,7 @@ impl Deliverer {
             Ok(url) => url,
             Err(by) => return Attempt::Denied(by.to_string()),
         };
-        let secret = match self.signing_key(organization).await {
+        let secret = match Box::pin(self.signing_key(organization)).await {
             Ok(secret) => secret,
             Err(error) => return failed(error.cause().unwrap_or_default()),
         };

@@ -112,7 +112,7 @@ impl Work for Settlements<'_> {
     }
 
     async fn attempt(&self, unsettled: &Unsettled, until: Instant) -> Result<bool, StoreError> {
-        let platform = match self.0.connect(&unsettled.connection).await {
+        let platform = match Box::pin(self.0.connect(&unsettled.connection)).await {
             Ok(platform) => platform,
             Err(error) => {
                 tracing::warn!(event = "settle_failed", what = "connection", cause = %error);

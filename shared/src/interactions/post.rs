@@ -37,7 +37,7 @@ impl Interactions {
         revision: &Revision,
         connection: &Connection,
     ) -> Result<PostedAs, Error> {
-        let platform = match self.connect(connection).await {
+        let platform = match Box::pin(self.connect(connection)).await {
             Ok(platform) => platform,
             Err(error) => {
                 self.undo(scope, card.id(), revision).await;
@@ -77,7 +77,7 @@ impl Interactions {
         ending: &Ending,
         until: Instant,
     ) -> Posted {
-        match self.connect(connection).await {
+        match Box::pin(self.connect(connection)).await {
             Ok(platform) => platform.edit(at, card, ending, until).await,
             Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
         }

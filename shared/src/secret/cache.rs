@@ -113,7 +113,8 @@ impl Secrets {
         let SecretName { home, json_key } = permit.name();
         let value = match home {
             Home::Manager { id } => self.value(id, freshness).await,
-            Home::Sealed { id, row } => self.open(id, row.as_ref()).await,
+            // Boxed: it is rare, and deep enough to make every future that holds this one deep.
+            Home::Sealed { id, row } => Box::pin(self.open(id, row.as_ref())).await,
         };
         let picked = value.and_then(|value| pick(value, json_key.as_deref()));
         picked.map_err(|cause| Code::SecretUnavailable.because(format!("read {home}: {cause}")))

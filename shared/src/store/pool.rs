@@ -271,14 +271,15 @@ impl Manager for Connections {
     type Error = ConnectError;
 
     async fn create(&self) -> Result<Pooled, ConnectError> {
-        let secret = self.secret(Freshness::Cached).await?;
-        match self.connect(&secret).await {
+        // Boxed: it is rare, and every future that calls the database holds this one.
+        let secret = Box::pin(self.secret(Freshness::Cached)).await?;
+        match Box::pin(self.connect(&secret)).await {
             Err(ConnectError::Refused(error)) if may_reject_password(&error) => {
-                let fresh = self.secret(Freshness::Fresh).await?;
+                let fresh = Box::pin(self.secret(Freshness::Fresh)).await?;
                 if fresh.expose_secret() == secret.expose_secret() {
                     return Err(ConnectError::Refused(error));
                 }
-                self.connect(&fresh).await
+                Box::pin(self.connect(&fresh)).await
             }
             result => result,
         }

@@ -24,7 +24,8 @@ impl Store {
         let Some(id) = permit.sealed() else {
             return Ok(permit);
         };
-        let row = self.sealed_secret(id).await?;
+        // Boxed: it is rare, and deep.
+        let row = Box::pin(self.sealed_secret(id)).await?;
         let rows: SealedRows = row.map(|row| (id.clone(), row)).into_iter().collect();
         Ok(permit.found_in(&rows))
     }
