@@ -39,7 +39,7 @@ test("a placeholder as an auth token serves as well", async () => {
 });
 
 test("a login of the client's own beside the placeholder is dropped", async () => {
-  const own = { apiKey: null, authToken: "sk-ant-oat01-foreign" };
+  const own = { apiKey: null, authToken: "sk-ant-oat01-of-the-clients-own" };
   const both = client({ ...own, defaultHeaders: { "x-api-key": PLACEHOLDER } });
   assert.equal((await both.messages.create(request())).content[0].text, GREETING);
 });

@@ -56,7 +56,7 @@ class AnthropicSdk(unittest.TestCase):
         self.assertEqual(bearer.messages.create(**request()).content[0].text, GREETING)
 
     def test_a_login_of_the_clients_own_beside_the_placeholder_is_dropped(self):
-        both = client(api_key=None, auth_token="sk-ant-oat01-foreign", default_headers={"x-api-key": PLACEHOLDER})
+        both = client(api_key=None, auth_token="sk-ant-oat01-of-the-clients-own", default_headers={"x-api-key": PLACEHOLDER})
         self.assertEqual(both.messages.create(**request()).content[0].text, GREETING)
 
     def test_a_streamed_call_arrives_as_it_is_sent(self):

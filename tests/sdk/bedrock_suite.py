@@ -33,7 +33,7 @@ class BedrockClient(unittest.TestCase):
             self.assertEqual(answer["output"]["message"]["content"][0]["text"], GREETING)
 
     def test_a_session_token_of_the_client_is_not_sent_on(self):
-        answer = client(aws_session_token="foreign").converse(modelId="sample", messages=HELLO)
+        answer = client(aws_session_token="session-of-the-clients-own").converse(modelId="sample", messages=HELLO)
         self.assertEqual(answer["usage"]["totalTokens"], 7)
 
     def test_a_model_is_invoked_with_a_body_of_any_kind(self):

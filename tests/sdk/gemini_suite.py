@@ -58,13 +58,14 @@ class GeminiClient(unittest.TestCase):
         self.assertEqual(len(page), 2)
         self.assertEqual([file.size_bytes for file in page], [len(large), len(BINARY), len(BINARY)])
 
-    def test_the_key_in_the_query_serves_as_well(self):
-        address = f"{base_of('gemini')}/v1beta/models/sample:generateContent?alt=json&key={PLACEHOLDER}"
+    def test_the_key_in_the_query_serves_as_well_and_a_key_of_the_clients_own_is_dropped(self):
         body = json.dumps({"contents": [{"parts": [{"text": "hello"}]}]}).encode()
-        request = urllib.request.Request(address, body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            said = json.load(answer)["candidates"][0]["content"]["parts"][0]["text"]
-        self.assertEqual(said, GREETING)
+        for key, headers in ((PLACEHOLDER, {}), ("key-of-the-clients-own", {"x-goog-api-key": PLACEHOLDER})):
+            address = f"{base_of('gemini')}/v1beta/models/sample:generateContent?alt=json&key={key}"
+            request = urllib.request.Request(address, body, {"content-type": "application/json", **headers})
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                said = json.load(answer)["candidates"][0]["content"]["parts"][0]["text"]
+            self.assertEqual(said, GREETING)
 
     def test_the_providers_errors_arrive_as_they_were_written(self):
         for status, kind, name in (

@@ -7,7 +7,7 @@ use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use postern::Error;
-use postern::provider::{AuthType, OfClient, Provider};
+use postern::provider::{AuthType, OfClient, Provider, Signer};
 use postern::wire::headers::{HOP_BY_HOP, stays_here};
 use secrecy::SecretString;
 
@@ -85,6 +85,9 @@ pub(crate) fn build(
     let auth = call.provider.auth(auth_type);
     auth.add_constants(&mut headers);
     let injection = auth.inject(secret, client)?;
+    if injection.signer.is_none() && call.provider.takes_signatures() {
+        Signer::forget(&mut headers);
+    }
     headers.extend(injection.headers);
     let injected = Injected::new(injection.texts);
     let asked = ask_for_part(&mut headers, &injected);
@@ -124,7 +127,9 @@ mod tests {
         {"slug":"h","provider_id":"h","base_url":"https://up.example/base/","auth":{"header":"x-api-key"}},
         {"slug":"g","provider_id":"g","base_url":"https://up.example","auth":{"header":"private-token"},
             "oauth_auth":{"header":"authorization","scheme":"Bearer"}},
-        {"slug":"q","provider_id":"q","base_url":"https://up.example","auth":{"query":"key"}}
+        {"slug":"q","provider_id":"q","base_url":"https://up.example","auth":{"query":"key"}},
+        {"slug":"b","provider_id":"b","base_url":"https://up.example","auth":{"aws_sigv4":{}},
+            "oauth_auth":{"header":"authorization","scheme":"Bearer"}}
     ]"#;
 
     fn built(
@@ -197,6 +202,20 @@ mod tests {
         let key = |value| Some(HeaderValue::from_static(value));
         assert_eq!(built(AuthType::ApiKey), [key("real/key"), None]);
         assert_eq!(built(AuthType::OAuth), [None, key("Bearer real/key")]);
+    }
+
+    #[test]
+    fn a_clients_signature_goes_with_all_its_headers() {
+        let sent = [
+            ("authorization", "AWS4-HMAC-SHA256 Credential=p"),
+            ("x-amz-date", "20260101T000000Z"),
+            ("x-amz-security-token", "session"),
+            ("x-amz-other", "1"),
+        ];
+        let request = built_as(AuthType::OAuth, "b", "x", "", &sent);
+        let left: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-amz-other", "accept-encoding", "authorization"]);
+        assert_eq!(request.headers()["authorization"], "Bearer real/key");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use http::{HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request};
 use std::time::SystemTime;
 
 /// The header with the body's hash, or with the way in which the body is signed.
@@ -61,6 +61,13 @@ impl Signer {
         })
     }
 
+    /// Removes the headers of a client's own signature, such as the token of its session.
+    pub fn forget(headers: &mut HeaderMap) {
+        for name in WRITTEN_ANEW {
+            headers.remove(name);
+        }
+    }
+
     /// Signs a request as it will be sent.
     ///
     /// # Errors
@@ -74,9 +81,7 @@ impl Signer {
                 "a body whose pieces are signed one by one cannot be signed again; make the client sign the whole body",
             ));
         }
-        for name in WRITTEN_ANEW {
-            request.headers_mut().remove(name);
-        }
+        Self::forget(request.headers_mut());
         let signed = self.signed(request, body)?;
         for (name, value) in signed {
             request.headers_mut().insert(name, sensitive(&value)?);

@@ -1,6 +1,7 @@
 //! The clients of models.
 
 use super::suite::Suite;
+use crate::world::REAL_KEY;
 
 /// A key of AWS, with a session.
 const AWS_KEY: &str = r#"{"access_key_id": "ASIAREALKEYOFORGA", "secret_access_key": "real/secret+key", "session_token": "real-session"}"#;
@@ -45,6 +46,16 @@ async fn amazons_client_for_bedrock_works_unmodified() {
     let suite = Suite::new("bedrock_suite.py");
     suite
         .calling_with("bedrock-eu-central-1", "api_key", AWS_KEY)
+        .run()
+        .await;
+}
+
+/// The client signs, and Postern sends an API key of Bedrock's instead.
+#[tokio::test]
+async fn amazons_client_for_bedrock_works_with_an_api_key() {
+    let suite = Suite::new("bedrock_suite.py");
+    suite
+        .calling_with("bedrock-eu-central-1", "oauth", REAL_KEY)
         .run()
         .await;
 }

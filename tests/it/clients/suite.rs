@@ -140,12 +140,12 @@ impl Called {
             .map_or_else(|| provider::id(entry), |_| self.slug)
     }
 
-    /// Each request held the real credential in its place, and no placeholder anywhere.
+    /// Each request held the real credential in its place, and nothing that must not leave.
     fn assert_all(&self, entry: &Value, requests: &[Seen]) {
         assert!(!requests.is_empty(), "{} was not called", self.slug);
         let shape = provider::shape(entry, self.auth_type);
         for request in requests {
-            assert!(!seen::holds_a_placeholder(request), "{request:?}");
+            assert!(!seen::holds_what_is_ours(request), "{request:?}");
             let stands = seen::credential_stands(request, shape, &self.secret);
             assert!(stands, "the credential is not in its place: {request:?}");
         }

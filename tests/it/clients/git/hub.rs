@@ -166,7 +166,7 @@ impl Hub {
         let seen = self.sample.seen();
         assert!(!seen.is_empty(), "no request arrived");
         for request in &seen {
-            assert!(!seen::holds_a_placeholder(request), "{request:?}");
+            assert!(!seen::holds_what_is_ours(request), "{request:?}");
             let stands = seen::credential_stands(request, &self.shape, REAL_KEY);
             assert!(stands, "the credential is not in its place: {request:?}");
         }
