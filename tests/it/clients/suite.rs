@@ -61,11 +61,10 @@ impl Suite {
         self
     }
 
-    /// Runs the script with a placeholder that has no secret of its own. Each provider has a sample of its
-    /// own, whose address the script has as `SAMPLE_URL` if there is only one.
+    /// Runs the script with a placeholder that has no secret of its own. Each provider has a sample of its own;
+    /// `SAMPLE_URL` is the address of the first.
     pub async fn run(self) {
         let clients = clients().await;
-
         let samples = self.samples().await;
         let world = self.world(&samples).await;
         let placeholder = world.minted("a", "agent-a", json!({})).await;
