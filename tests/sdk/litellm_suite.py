@@ -38,6 +38,19 @@ class LiteLlm(unittest.TestCase):
                 self.assertEqual(answer.choices[0].message.content, GREETING)
                 self.assertEqual(answer.usage.total_tokens, 7)
 
+    def test_azure_and_bedrock_are_called_in_their_own_forms(self):
+        azure = {"api_base": base_of("our-azure"), "api_key": PLACEHOLDER, "api_version": "2024-10-21"}
+        bedrock = {
+            "aws_bedrock_runtime_endpoint": base_of("bedrock-eu-central-1"),
+            "aws_region_name": "eu-central-1",
+            "aws_access_key_id": PLACEHOLDER,
+            "aws_secret_access_key": "any text",
+        }
+        for model, options in (("azure/sample", azure), ("bedrock/converse/sample", bedrock)):
+            with self.subTest(model):
+                answer = litellm.completion(model=model, messages=HELLO, num_retries=0, **options)
+                self.assertEqual(answer.choices[0].message.content, GREETING)
+
     def test_a_streamed_call_arrives_as_it_is_sent(self):
         for form in BASES:
             with self.subTest(form):

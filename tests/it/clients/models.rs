@@ -74,6 +74,11 @@ async fn the_openai_sdk_for_node_reaches_an_azure_of_the_organizations_own() {
 
 #[tokio::test]
 async fn litellm_works_unmodified() {
-    let suite = Suite::new("litellm_suite.py").calling("openai");
-    suite.calling("anthropic").calling("gemini").run().await;
+    let suite = Suite::new("litellm_suite.py")
+        .calling("openai")
+        .calling("anthropic")
+        .calling("gemini")
+        .calling_own("our-azure", "azure-openai")
+        .calling_with("bedrock-eu-central-1", "api_key", AWS_KEY);
+    suite.run().await;
 }
