@@ -18,8 +18,9 @@ pub use written::{WrittenOptions, WrittenShape};
 use crate::host::HostName;
 use crate::id::{ProviderId, Slug};
 use crate::policy::Target;
-use base_url::BaseUrl;
+use base_url::{BaseUrl, is_plain};
 use http::{HeaderName, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -180,6 +181,8 @@ impl Provider {
     /// Whether the provider takes its credential in the query parameter of this name.
     pub fn takes_key_in_query(&self, name: &str) -> bool {
         self.shapes().any(|shape| query_of(shape) == Some(name))
+            // Those of a client's presigned address.
+            || self.takes_signatures() && name.to_ascii_lowercase().starts_with("x-amz-")
     }
 
     /// The query parameter in which a placeholder may stand, if there is one.
@@ -235,6 +238,7 @@ impl Provider {
     /// Where a placeholder may stand, for people.
     pub fn places(&self) -> String {
         let mut places: Vec<String> = KEY_HEADERS.iter().map(|name| format!("`{name}`")).collect();
+        places[0] += " (alone, after Bearer or token, or in Basic)";
         for shape in self.shapes() {
             match shape {
                 Shape::Header(own) => places.push(format!("`{}`", own.header)),
@@ -245,10 +249,8 @@ impl Provider {
                     let segment = own.with("<placeholder>");
                     places.push(format!("the path's first segment, as {segment}"));
                 }
-                Shape::Query(_)
-                | Shape::BasicPassword(_)
-                | Shape::BasicUsername
-                | Shape::AwsSigV4(_) => {}
+                Shape::AwsSigV4(_) => places.push("an AWS signature, as the access key id".into()),
+                Shape::Query(_) | Shape::BasicPassword(_) | Shape::BasicUsername => {}
             }
             let query = query_of(shape);
             places.extend(query.map(|name| format!("the query parameter `{name}`")));
@@ -265,24 +267,26 @@ impl Provider {
         self.base.text()
     }
 
-    /// The part of an absolute address, or of one without a host, that lies below the base URL: empty, or from its
-    /// slash or question mark on. `None` for every other address.
+    /// The part of an absolute address that lies below the base URL: empty, or from its slash, question mark or hash
+    /// on. `None` for every other address, also for one that a step such as `..` might lead elsewhere.
     pub fn below<'a>(&self, address: &'a str) -> Option<&'a str> {
-        let path = if address.starts_with('/') && !address.starts_with("//") {
-            address
-        } else {
-            let plain = address.split('#').next().unwrap_or_default();
-            let uri: Uri = plain.parse().ok()?;
-            let target = Target::from_uri(&uri, "GET")?;
-            let own = self.base.target();
-            let same =
-                (own.scheme, &own.host, own.port) == (target.scheme, &target.host, target.port);
-            let authority = uri
-                .authority()
-                .filter(|own| same && !own.as_str().contains('@'))?;
-            let at = address.find("://")? + "://".len() + authority.as_str().len();
-            address.get(at..)?
+        let plain = address.split('#').next().unwrap_or_default();
+        let uri: Uri = plain.parse().ok()?;
+        let target = Target::from_uri(&uri, "GET")?;
+        let own = self.base.target();
+        if (own.scheme, &own.host, own.port) != (target.scheme, &target.host, target.port) {
+            return None;
+        }
+        let authority = uri.authority().filter(|own| is_plain(own))?;
+        let at = address.find("://")? + "://".len() + authority.as_str().len();
+        let path = address.get(at..)?;
+        let is_step = |segment: &str| {
+            let segment = percent_decode_str(segment).decode_utf8_lossy();
+            matches!(segment.as_ref(), "." | "..")
         };
+        if uri.path().split('/').any(is_step) {
+            return None;
+        }
         let rest = path.strip_prefix(self.base.path())?;
         (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
@@ -350,7 +354,8 @@ mod tests {
         assert_eq!(gitlab.schemes_in(&x_oauth).collect::<Vec<_>>(), ["Token"]);
         assert_eq!(
             gitlab.places(),
-            "`authorization`, `x-api-key`, `x-goog-api-key`, `api-key`, `private-token`, `x-oauth`"
+            "`authorization` (alone, after Bearer or token, or in Basic), `x-api-key`, `x-goog-api-key`, `api-key`, \
+             `private-token`, `x-oauth`"
         );
         let telegram = provider(
             "https://t.example",
@@ -387,9 +392,12 @@ mod tests {
             ("https://api.example:443/v1", Some("")),
             ("HTTPS://API.EXAMPLE./v1?x#y", Some("?x#y")),
             ("https://api.example/v1#y", Some("#y")),
-            ("/v1/x", Some("/x")),
-            ("/v10/x", None),
-            ("/", None),
+            ("/v1/x", None),
+            ("https://api.example:99999/v1/x", None),
+            ("https://api.example:x/v1/x", None),
+            ("https://api.example/v1/../x", None),
+            ("https://api.example/v1/%2e%2E/x", None),
+            ("https://api.example/v1/x/.", None),
             ("//api.example/v1/x", None),
             ("x", None),
             ("", None),

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use http::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use postern::policy::Target;
-use postern::provider::Provider;
+use postern::provider::{Provider, Segment};
 use postern::wire::event::Incoming;
+use postern::wire::headers::{METHOD_OVERRIDES, PATH_OVERRIDES};
 use postern::{Code, Error};
 use std::borrow::Cow;
 
@@ -19,21 +20,6 @@ const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
     .add(b'<')
     .add(b'>');
 const ILLEGAL_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
-
-/// Headers by which some servers read another method.
-const METHOD_OVERRIDES: [&str; 3] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-
-/// Headers by which some servers read another path.
-const PATH_OVERRIDES: [&str; 4] = [
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-uri",
-    "x-envoy-original-path",
-];
 
 /// A request to a provider, before it has a credential.
 pub(crate) struct Call<'a> {
@@ -105,7 +91,7 @@ fn without_query(rest: &str, provider: &Provider, segment: Option<&str>) -> Stri
 
 fn target(incoming: &Incoming, rest: &str, provider: &Provider) -> Result<Target, Error> {
     // A policy sees the segment that holds the credential without it, as in `/bot/sendMessage`.
-    let segment = provider.key_segment().map(|segment| segment.with(""));
+    let segment = provider.key_segment().map(Segment::shown);
     let address: Uri = without_query(rest, provider, segment.as_deref())
         .parse()
         .map_err(|_| Code::InvalidPath)?;

@@ -7,7 +7,7 @@ mod place;
 use authorization::Authorization;
 use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
-use place::{Form, Place};
+use place::{Form, Place, cut};
 use postern::authority::placeholder::{Placeholder, PlaceholderHash, Presented, mentions};
 use postern::authority::token;
 use postern::provider::{AwsScope, OfClient, Provider};
@@ -15,6 +15,9 @@ use postern::wire::event::Incoming;
 use postern::{Code, Error};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
+
+/// Most placeholders of one request. No client has use for more than two.
+const MOST_PLACEHOLDERS: usize = 8;
 
 /// The media type whose fields may hold a placeholder.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -39,25 +42,30 @@ impl Credentials {
     /// is known only after the database has spoken.
     ///
     /// # Errors
-    /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials`, `invalid_worker_token`,
-    /// `invalid_request`.
+    /// `placeholder_misplaced`, `unexpected_credential`, `missing_credentials` where the provider's path must hold a
+    /// placeholder and does not, `invalid_worker_token`, `invalid_request`.
     pub(crate) fn collect(
         incoming: &Incoming,
         rest: &str,
         known: Option<&Provider>,
     ) -> Result<Self, Error> {
         let mut credentials = Self::default();
-        credentials.headers(incoming)?;
-        credentials.path(incoming, rest)?;
-        credentials.query(incoming)?;
-        credentials.form(incoming, known)?;
+        let read = |credentials: &mut Self| {
+            credentials.headers(incoming)?;
+            credentials.path(incoming, rest)?;
+            credentials.query(incoming)?;
+            credentials.form(incoming, known)
+        };
+        read(&mut credentials).map_err(|unread| unread.error(known))?;
         if let Some(provider) = known {
             credentials.check_places(provider)?;
         }
-        if credentials.worker_token.is_none() && credentials.placeholders.is_empty() {
-            return Err(Code::MissingCredentials.into());
-        }
         Ok(credentials)
+    }
+
+    /// Whether the request presents anything that may prove who asks.
+    pub(crate) fn are_missing(&self) -> bool {
+        self.worker_token.is_none() && self.placeholders.is_empty()
     }
 
     /// Checks that every placeholder stood where this provider takes one.
@@ -89,23 +97,28 @@ impl Credentials {
         }
     }
 
-    fn headers(&mut self, incoming: &Incoming) -> Result<(), Error> {
+    fn headers(&mut self, incoming: &Incoming) -> Result<(), Unread> {
         for (name, value) in &incoming.headers {
             let value = value.as_bytes();
-            let broken = || broken(format_args!("the header `{name}`"));
+            let broken = || Unread::broken(format_args!("the header `{}`", cut(name.as_str())));
+            if mentions(name.as_str().as_bytes()) {
+                return Err(Unread::broken(format_args!("the name of a header")));
+            }
             if *name == AUTHORIZATION {
-                match Authorization::read(value).map_err(|error| error.unwrap_or_else(broken))? {
+                match Authorization::read(value)
+                    .map_err(|error| error.map_or_else(broken, Unread::Other))?
+                {
                     Authorization::Key { placeholder, form } => {
-                        self.found(&placeholder, Place::Header(name.clone(), form));
+                        self.found(&placeholder, Place::Header(name.clone(), form))?;
                     }
                     Authorization::Basic { username, keys } => {
                         for placeholder in &keys {
-                            self.found(placeholder, Place::Header(name.clone(), Form::Basic));
+                            self.found(placeholder, Place::Header(name.clone(), Form::Basic))?;
                         }
                         self.username = username.or(self.username.take());
                     }
                     Authorization::Signature { placeholder, scope } => {
-                        self.found(&placeholder, Place::Header(name.clone(), Form::Signature));
+                        self.found(&placeholder, Place::Header(name.clone(), Form::Signature))?;
                         self.scope = Some(scope);
                     }
                     Authorization::WorkerToken(token) => self.token(&token)?,
@@ -116,18 +129,18 @@ impl Credentials {
                 self.token(token.trim())?;
             } else if mentions(value) {
                 let (placeholder, form) = Form::of(value).ok_or_else(broken)?;
-                self.found(&placeholder, Place::Header(name.clone(), form));
+                self.found(&placeholder, Place::Header(name.clone(), form))?;
             }
         }
         Ok(())
     }
 
     /// A path holds a placeholder only in its first segment after the proxy's own.
-    fn path(&mut self, incoming: &Incoming, rest: &str) -> Result<(), Error> {
+    fn path(&mut self, incoming: &Incoming, rest: &str) -> Result<(), Unread> {
         if !mentions(incoming.path.as_bytes()) {
             return Ok(());
         }
-        let broken = || broken(format_args!("the path"));
+        let broken = || Unread::broken(format_args!("the path"));
         let (first, after) = rest.split_once('/').unwrap_or((rest, ""));
         let before = incoming.path.strip_suffix(rest).unwrap_or_default();
         if [before, after].iter().any(|part| mentions(part.as_bytes())) {
@@ -137,11 +150,10 @@ impl Credentials {
             .decode_utf8()
             .map_err(|_| broken())?;
         let placeholder = Placeholder::within(&segment).ok_or_else(broken)?;
-        self.found(&placeholder, Place::Segment(segment.into_owned()));
-        Ok(())
+        self.found(&placeholder, Place::Segment(segment.into_owned()))
     }
 
-    fn query(&mut self, incoming: &Incoming) -> Result<(), Error> {
+    fn query(&mut self, incoming: &Incoming) -> Result<(), Unread> {
         for pair in incoming.query.split('&') {
             if !mentions(pair.as_bytes()) {
                 continue;
@@ -149,20 +161,23 @@ impl Credentials {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = percent_decode_str(name).decode_utf8_lossy();
             let value: Vec<u8> = percent_decode_str(value).collect();
-            let Presented::Placeholder(placeholder) = Placeholder::read(&value) else {
-                return Err(broken(format_args!("the query")));
-            };
             if mentions(name.as_bytes()) {
-                return Err(broken(format_args!("the query")));
+                return Err(Unread::broken(format_args!(
+                    "the name of a query parameter"
+                )));
             }
-            self.found(&placeholder, Place::Query(name.into_owned()));
+            let Presented::Placeholder(placeholder) = Placeholder::read(&value) else {
+                let place = format_args!("the query parameter `{}`", cut(&name));
+                return Err(Unread::broken(place));
+            };
+            self.found(&placeholder, Place::Query(name.into_owned()))?;
         }
         Ok(())
     }
 
     /// A form's field may hold a placeholder where the provider has such a field. Of a provider that is not known yet
     /// it is any field that is a placeholder and nothing else.
-    fn form(&mut self, incoming: &Incoming, known: Option<&Provider>) -> Result<(), Error> {
+    fn form(&mut self, incoming: &Incoming, known: Option<&Provider>) -> Result<(), Unread> {
         let own = known.map(|provider| provider.form_field());
         if own == Some(None) || !incoming.is(FORM) || !mentions(&incoming.body) {
             return Ok(());
@@ -173,11 +188,17 @@ impl Credentials {
                 continue;
             }
             match Placeholder::read(value.as_bytes()) {
+                Presented::Placeholder(_) if mentions(name.as_bytes()) => {
+                    return Err(Unread::broken(format_args!("the name of a form field")));
+                }
                 Presented::Placeholder(placeholder) => {
-                    self.found(&placeholder, Place::FormField(name.into_owned()));
+                    self.found(&placeholder, Place::FormField(name.into_owned()))?;
                 }
                 Presented::Misplaced if own.is_some() => {
-                    return Err(broken(format_args!("the form field `{name}`")));
+                    return Err(Unread::broken(format_args!(
+                        "the form field `{}`",
+                        cut(&name)
+                    )));
                 }
                 Presented::Misplaced | Presented::Other => {}
             }
@@ -185,12 +206,19 @@ impl Credentials {
         Ok(())
     }
 
-    fn found(&mut self, placeholder: &Placeholder, place: Place) {
+    fn found(&mut self, placeholder: &Placeholder, place: Place) -> Result<(), Unread> {
         let hash = placeholder.hash();
         if !self.placeholders.contains(&hash) {
+            if self.placeholders.len() == MOST_PLACEHOLDERS {
+                let message = "too many placeholders were presented; send one";
+                return Err(Error::new(Code::UnexpectedCredential, message).into());
+            }
             self.placeholders.push(hash);
         }
-        self.places.push(place);
+        if !self.places.contains(&place) {
+            self.places.push(place);
+        }
+        Ok(())
     }
 
     /// Keeps a token. A second one must be the same, so that none goes unverified.
@@ -206,6 +234,43 @@ impl Credentials {
                 Ok(())
             }
         }
+    }
+}
+
+/// Why credentials cannot be read.
+enum Unread {
+    /// A placeholder is not whole, or not alone, in a place that can be named.
+    Broken(String),
+    Other(Error),
+}
+
+impl Unread {
+    fn broken(place: std::fmt::Arguments<'_>) -> Self {
+        Self::Broken(place.to_string())
+    }
+
+    /// The error, which names the provider's places where they are known.
+    fn error(self, known: Option<&Provider>) -> Error {
+        let place = match self {
+            Self::Broken(place) => place,
+            Self::Other(error) => return error,
+        };
+        let belongs = match known {
+            Some(provider) => format!("this provider takes one in {}", provider.places()),
+            None => {
+                "send it as the client sends its key, such as `authorization: Bearer <placeholder>`"
+                    .into()
+            }
+        };
+        let message =
+            format!("{place} mentions a placeholder where none is read, or not alone; {belongs}");
+        Error::private(Code::PlaceholderMisplaced, message)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Unread {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
     }
 }
 
@@ -227,15 +292,8 @@ fn misplaced(place: &Place, places: &str) -> Error {
     let message = format!(
         "a placeholder stands in {place}, where this provider takes none; it takes one in {places}"
     );
-    Error::new(Code::PlaceholderMisplaced, message)
-}
-
-fn broken(place: std::fmt::Arguments<'_>) -> Error {
-    let message = format!(
-        "{place} mentions a placeholder that is not whole, or not alone; send it as the client sends its key, such as \
-         `authorization: Bearer <placeholder>`"
-    );
-    Error::new(Code::PlaceholderMisplaced, message)
+    // The name of the place is the client's own text.
+    Error::private(Code::PlaceholderMisplaced, message)
 }
 
 #[cfg(test)]

@@ -96,7 +96,9 @@ impl Fuzz {
                 "a provider that is known late is judged alike"
             );
         }
-        if let Ok(credentials) = known {
+        if let Ok(credentials) = known
+            && !credentials.are_missing()
+        {
             let Ok(call) = Call::new(&incoming, path.rest, provider) else {
                 return;
             };

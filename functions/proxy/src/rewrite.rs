@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use postern::Placeholder;
 use postern::provider::Provider;
+use url::Url;
 
 /// Headers that are one address.
 const ADDRESSES: [HeaderName; 3] = [
@@ -20,7 +21,11 @@ pub(crate) struct Rewriter<'a> {
     provider: &'a Provider,
     /// The proxy's address for the provider, as the client used it, without a slash at its end.
     own: String,
+    /// The address that was called, with the client's placeholder where the key stands. References are relative to it.
+    called: Option<Url>,
     client: ClientAddress<'a>,
+    /// The client's own pair of the query that holds its placeholder.
+    own_pair: Option<&'a str>,
 }
 
 /// Where the client's request holds its placeholder. It takes the place of the key, which was taken out before.
@@ -42,9 +47,19 @@ impl<'a> Rewriter<'a> {
         mount: &str,
         client: ClientAddress<'a>,
     ) -> Self {
+        let called = format!("{}/{}", provider.base_url(), client.rest);
+        let mut called = Url::parse(&called).ok();
+        if let Some(called) = &mut called {
+            called.set_query((!client.query.is_empty()).then_some(client.query));
+        }
         Self {
             provider,
             own: format!("{front}{}", mount.trim_end_matches('/')),
+            called,
+            own_pair: client
+                .query
+                .split('&')
+                .find(|pair| holds_key(provider, pair)),
             client,
         }
     }
@@ -75,10 +90,21 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// The proxy's address for an address of the provider. `None` for every other.
+    /// The proxy's address for an address of the provider. `None` for an address elsewhere, which stays as it is.
     fn address(&self, address: &str) -> Option<String> {
         let address = address.trim();
-        let below = self.provider.below(address)?;
+        // Resolved as clients do. Steps such as `..` are taken here, so that none leads to another provider of the
+        // proxy's.
+        let whole = self.called.as_ref()?.join(address).ok()?;
+        let below = self.provider.below(whole.as_str());
+        // The client would resolve a reference against the proxy.
+        let elsewhere = || Url::parse(address).is_err().then(|| whole.to_string());
+        below
+            .and_then(|below| self.onto_proxy(below))
+            .or_else(elsewhere)
+    }
+
+    fn onto_proxy(&self, below: &str) -> Option<String> {
         let (whole, fragment) = match below.split_once('#') {
             Some((whole, fragment)) => (whole, format!("#{fragment}")),
             None => (below, String::new()),
@@ -87,19 +113,22 @@ impl<'a> Rewriter<'a> {
             Some((path, query)) => (path, self.query(query)),
             None => (whole, String::new()),
         };
-        Some(format!("{}{}{query}{fragment}", self.own, self.path(path)))
+        Some(format!("{}{}{query}{fragment}", self.own, self.path(path)?))
     }
 
     /// The same with the client's placeholder in the query, so that requests without a key pass.
     fn upload(&self, address: &str) -> Option<String> {
         let own = self.address(address)?;
+        if !own.starts_with(&self.own) {
+            return Some(own);
+        }
         let (before, query) = own.split_once('?').unwrap_or((&own, ""));
-        let held = query.split('&').any(|pair| self.holds_key(pair));
+        let held = query.split('&').any(|pair| holds_key(self.provider, pair));
         let (false, Some(name)) = (held, self.provider.key_query()) else {
             return Some(own);
         };
         let of_header = || Some(format!("{name}={}", self.client.header.as_ref()?.expose()));
-        let Some(pair) = self.own_pair().map(ToOwned::to_owned).or_else(of_header) else {
+        let Some(pair) = self.own_pair.map(ToOwned::to_owned).or_else(of_header) else {
             return Some(own);
         };
         let pairs: Vec<&str> = [query, &pair]
@@ -109,21 +138,22 @@ impl<'a> Rewriter<'a> {
         Some(format!("{before}?{}", pairs.join("&")))
     }
 
-    /// The path with the client's own segment where the key stood.
-    fn path(&self, path: &str) -> String {
-        if self.provider.key_segment().is_none() {
-            return path.to_owned();
-        }
-        let first = self.client.rest.split('/').next().unwrap_or_default();
-        let after = path.trim_start_matches('/').split_once('/');
-        format!("/{first}/{}", after.map_or("", |(_, after)| after))
+    /// The path with the client's own segment where the key stood. `None` where it stood elsewhere.
+    fn path(&self, path: &str) -> Option<String> {
+        let Some(segment) = self.provider.key_segment() else {
+            return Some(path.to_owned());
+        };
+        let (first, after) = path.strip_prefix('/')?.split_once('/')?;
+        segment.read(first)?;
+        let own = self.client.rest.split('/').next().unwrap_or_default();
+        Some(format!("/{own}/{after}"))
     }
 
     /// The query with the client's own pair where the key stood.
     fn query(&self, query: &str) -> String {
         let pairs = query.split('&').filter_map(|pair| {
-            if self.holds_key(pair) {
-                self.own_pair()
+            if holds_key(self.provider, pair) {
+                self.own_pair
             } else {
                 Some(pair)
             }
@@ -135,30 +165,23 @@ impl<'a> Rewriter<'a> {
         format!("?{}", pairs.join("&"))
     }
 
-    /// The client's own pair of the query that holds its placeholder.
-    fn own_pair(&self) -> Option<&str> {
-        let mut pairs = self.client.query.split('&');
-        pairs.find(|pair| self.holds_key(pair))
-    }
-
-    fn holds_key(&self, pair: &str) -> bool {
-        let name = pair.split('=').next().unwrap_or_default();
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        self.provider.takes_key_in_query(&name)
-    }
-
-    /// RFC 8288: `<address>; rel="next", <address>; rel="last"`.
+    /// RFC 8288: `<address>; rel="next", <address>; rel="last"`. In quotation marks `<` begins no address.
     fn links(&self, value: &str) -> Option<String> {
         let mut out = String::with_capacity(value.len());
         let mut rest = value;
-        let mut any = false;
-        while let Some((before, after)) = rest.split_once('<') {
-            let Some((address, next)) = after.split_once('>') else {
-                break;
+        let (mut any, mut quoted) = (false, false);
+        while let Some(at) = rest.find(['<', '"']) {
+            let (before, after) = rest.split_at(at);
+            out.push_str(before);
+            let address = after.strip_prefix('<').filter(|_| !quoted);
+            let Some((address, next)) = address.and_then(|address| address.split_once('>')) else {
+                quoted ^= after.starts_with('"');
+                out.push_str(&after[..1]);
+                rest = &after[1..];
+                continue;
             };
             let new = self.address(address);
             any |= new.is_some();
-            out.push_str(before);
             out.push('<');
             out.push_str(new.as_deref().unwrap_or(address));
             out.push('>');
@@ -169,6 +192,12 @@ impl<'a> Rewriter<'a> {
     }
 }
 
+fn holds_key(provider: &Provider, pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    provider.takes_key_in_query(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +205,11 @@ mod tests {
     use postern::provider::Providers;
 
     fn rewritten(name: &'static str, value: &str) -> String {
-        rewritten_for(r#"{"query":"key"}"#, ClientAddress::default(), name, value)
+        let client = ClientAddress {
+            rest: "called",
+            ..ClientAddress::default()
+        };
+        rewritten_for(r#"{"query":"key"}"#, client, name, value)
     }
 
     fn rewritten_for(
@@ -215,8 +248,29 @@ mod tests {
                 ),
                 ("https://api.example/v1", OWN.into()),
                 ("/v1/x", format!("{OWN}/x")),
-                ("x", "x".into()),
-                ("/other", "/other".into()),
+                ("x", format!("{OWN}/x")),
+                ("?page=2", format!("{OWN}/called?page=2")),
+                ("//api.example/v1/x", format!("{OWN}/x")),
+                // What is not the provider's API leads to the provider, and never to another of the proxy's.
+                ("/other", "https://api.example/other".into()),
+                ("../x", "https://api.example/x".into()),
+                (
+                    "../../../stripe/v1/charges",
+                    "https://api.example/stripe/v1/charges".into(),
+                ),
+                (
+                    "https://api.example/v1/../../stripe/x",
+                    "https://api.example/v1/../../stripe/x".into(),
+                ),
+                (
+                    "https://api.example/v1/%2e%2e/stripe/x",
+                    "https://api.example/v1/%2e%2e/stripe/x".into(),
+                ),
+                ("https://api.example/v1/a/../x", format!("{OWN}/x")),
+                (
+                    "//elsewhere.example/x",
+                    "https://elsewhere.example/x".into(),
+                ),
                 (
                     "https://api.example/v2/x",
                     "https://api.example/v2/x".into(),
@@ -256,13 +310,20 @@ mod tests {
             query("", "https://api.example/v1/x?key=[redacted]"),
             format!("{OWN}/x")
         );
-        let client = ClientAddress {
-            rest: "botplaceholder/getFile",
-            ..ClientAddress::default()
+        let path = |address: &str| {
+            let client = ClientAddress {
+                rest: "botplaceholder/getFile",
+                ..ClientAddress::default()
+            };
+            rewritten_for(r#"{"path":"bot{secret}"}"#, client, "location", address)
         };
-        let path = "https://api.example/v1/bot[redacted]/next?a=1";
-        let rewritten = rewritten_for(r#"{"path":"bot{secret}"}"#, client, "location", path);
-        assert_eq!(rewritten, format!("{OWN}/botplaceholder/next?a=1"));
+        let next = "https://api.example/v1/bot[redacted]/next?a=1";
+        assert_eq!(path(next), format!("{OWN}/botplaceholder/next?a=1"));
+        assert_eq!(path("next"), format!("{OWN}/botplaceholder/next"));
+        // A key in another segment is not where the client's placeholder stands.
+        let file = "https://api.example/v1/file/bot[redacted]/x";
+        assert_eq!(path(file), file);
+        assert_eq!(path("/v1/file/x"), "https://api.example/v1/file/x");
     }
 
     #[test]
@@ -307,7 +368,13 @@ mod tests {
             r#"<{OWN}/x?a=1,2>; rel="next", <https://else.example/>; rel="a<b>", <{OWN}/y>; rel=last"#
         );
         assert_eq!(rewritten("link", link), expected);
-        for odd in ["", "<", "<>", "<https://api.example/v1", "a > b <"] {
+        for odd in [
+            "",
+            "<",
+            "<https://api.example/v1",
+            "a > b <",
+            "<https://[>; rel=next",
+        ] {
             assert_eq!(rewritten("link", odd), odd);
         }
     }

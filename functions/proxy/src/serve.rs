@@ -10,8 +10,9 @@ use crate::rewrite::{ClientAddress, Rewriter};
 use crate::route::{ProxyPath, Route};
 use crate::rule_cache::Key;
 use crate::tunnel;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode};
 use postern::authority::access::{self, Access, Admitted, Caller, EgressAllowed, ProviderOf};
+use postern::authority::scope::VerifiedWorker;
 use postern::gate::{Body, EgressRequest};
 use postern::policy::{Grant, Policies};
 use postern::provider::{OfClient, Provider, ProviderRow};
@@ -81,9 +82,6 @@ impl App {
         incoming: &Incoming,
         invocation: Invocation<'_>,
     ) -> Result<Response, Refused<'_>> {
-        if matches!(incoming.method, Method::TRACE | Method::CONNECT) {
-            return Err(Code::MethodNotAllowed.into());
-        }
         let path = match Route::parse(&incoming.path)? {
             Route::Health => return Ok(health(incoming)?),
             Route::Decide => return Ok(tunnel::decide(self, incoming).await?),
@@ -105,16 +103,32 @@ impl App {
         operators: Option<&Provider>,
         invocation: Invocation<'_>,
     ) -> Result<Response, Error> {
-        if incoming.headers.contains_key(header::UPGRADE) && wants_websocket(incoming) {
+        let mut credentials = Credentials::collect(incoming, path.rest, operators)?;
+        let worker = match &credentials.worker_token {
+            Some(token) => Some(self.workers.verify(token.expose_secret()).await?),
+            None => None,
+        };
+        if matches!(incoming.method, Method::TRACE | Method::CONNECT) {
+            return Err(Code::MethodNotAllowed.into());
+        }
+        if wants_websocket(incoming) {
             return Err(Code::UpgradeUnsupported.into());
         }
-        let mut credentials = Credentials::collect(incoming, path.rest, operators)?;
+        if credentials.are_missing() {
+            return Err(Code::MissingCredentials.into());
+        }
+        // An address that cannot be made is refused before anything is asked, if the provider is known.
+        let call = operators.map(|known| Call::new(incoming, path.rest, known));
+        let call = call.transpose()?;
         let authorized = self
-            .authorize(incoming, path, operators, &mut credentials)
+            .authorize(incoming, path, operators, worker, &mut credentials)
             .await?;
         let provider = operators.or(authorized.own.as_ref());
         let provider = provider.ok_or(Code::UnknownProvider)?;
-        let call = Call::new(incoming, path.rest, provider)?;
+        let call = match call {
+            Some(call) => call,
+            None => Call::new(incoming, path.rest, provider)?,
+        };
         let decided = self.decide(&call, &authorized).await?;
         let access = authorized.admitted.spend(decided)?;
         if access.legacy {
@@ -156,12 +170,9 @@ impl App {
         incoming: &Incoming,
         path: &ProxyPath<'_>,
         operators: Option<&Provider>,
+        worker: Option<VerifiedWorker>,
         credentials: &mut Credentials,
     ) -> Result<Authorized, Error> {
-        let worker = match &credentials.worker_token {
-            Some(token) => Some(self.workers.verify(token.expose_secret()).await?),
-            None => None,
-        };
         let request = access::Request {
             worker,
             agent: path.agent.clone(),

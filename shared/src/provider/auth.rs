@@ -295,6 +295,15 @@ impl Segment {
         format!("{}{credential}{}", self.before, self.after)
     }
 
+    /// The segment without the credential, as policies see it; `-` where nothing else is left.
+    pub fn shown(&self) -> String {
+        let rest = self.with("");
+        if rest.bytes().all(|byte| byte == b'.') {
+            return "-".into();
+        }
+        rest
+    }
+
     /// What stands in the credential's place.
     pub fn read<'a>(&self, segment: &'a str) -> Option<&'a str> {
         segment

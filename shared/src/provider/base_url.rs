@@ -2,7 +2,7 @@
 
 use crate::host::HostName;
 use crate::policy::Target;
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 /// The address to which a request's path is added.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ impl BaseUrl {
         const RULE: &str = "must be http(s)://host[:port][/path] without user, query or fragment";
         let uri: Uri = text.parse().map_err(|_| RULE)?;
         let authority = uri.authority().ok_or(RULE)?;
-        if authority.as_str().contains('@') || uri.query().is_some() || text.contains(['#', '?']) {
+        if !is_plain(authority) || uri.query().is_some() || text.contains(['#', '?']) {
             return Err(RULE);
         }
         let target = Target::from_uri(&uri, "GET").ok_or(RULE)?;
@@ -62,6 +62,19 @@ impl BaseUrl {
     }
 }
 
+/// Whether an authority is a host and perhaps a valid port, without a user.
+pub(super) fn is_plain(authority: &Authority) -> bool {
+    let host = authority.host();
+    match authority.as_str().strip_prefix(host) {
+        Some("") => true,
+        Some(port) => {
+            let digits = port.strip_prefix(':').filter(|port| !port.starts_with('+'));
+            digits.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        }
+        None => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +104,10 @@ mod tests {
             "https://a b.example",
             "https://",
             "https://:443",
+            "https://a.example:99999",
+            "https://a.example:0",
+            "https://a.example:x",
+            "https://a.example:",
         ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }

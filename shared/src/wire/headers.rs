@@ -42,6 +42,21 @@ const OF_THE_MESSAGE: [&str; 6] = [
     "request-range",
 ];
 
+/// Headers by which some servers read another method.
+pub const METHOD_OVERRIDES: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+/// Headers by which some servers read another path.
+pub const PATH_OVERRIDES: [&str; 4] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+    "x-envoy-original-path",
+];
+
 /// Whether a header says something about the connection, the front or Postern, and so never goes to a provider.
 pub fn stays_here(name: &HeaderName) -> bool {
     let name = name.as_str();
@@ -49,11 +64,13 @@ pub fn stays_here(name: &HeaderName) -> bool {
 }
 
 /// Whether a header can carry a provider's credential or constant: it is neither hop-by-hop nor one that Postern
-/// writes or drops itself.
+/// writes or drops itself, and it changes nothing that a policy decides on.
 pub fn is_free(name: &HeaderName) -> bool {
     let cookie = matches!(name.as_str(), "cookie" | "set-cookie");
     let own = HOP_BY_HOP.contains(&name.as_str()) || OF_THE_MESSAGE.contains(&name.as_str());
-    !(cookie || own || stays_here(name))
+    let overrides = METHOD_OVERRIDES.iter().chain(&PATH_OVERRIDES);
+    let overrides = overrides.into_iter().any(|own| name == own);
+    !(cookie || own || overrides || stays_here(name))
 }
 
 #[cfg(test)]
@@ -73,6 +90,8 @@ mod tests {
             ("connection", false, false),
             ("cookie", false, false),
             ("range", false, false),
+            ("x-http-method-override", false, false),
+            ("x-original-url", false, false),
             ("authorization", false, true),
             ("private-token", false, true),
         ] {

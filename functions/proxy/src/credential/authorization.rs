@@ -88,7 +88,8 @@ fn basic(encoded: &str) -> Result<Authorization, Option<Error>> {
         return Ok(Authorization::Nothing);
     }
     let user = std::str::from_utf8(user).ok();
-    let username = user.filter(|user| !user.is_empty() && !mentions(user.as_bytes()));
+    let is_free = |user: &&str| !mentions(user.as_bytes()) && !token::claims_to_be_ours(user);
+    let username = user.filter(|user| !user.is_empty()).filter(is_free);
     Ok(Authorization::Basic {
         username: username.map(ToOwned::to_owned),
         keys,
@@ -100,10 +101,19 @@ fn signature(parameters: &str) -> Result<Authorization, Option<Error>> {
     const RULE: &str =
         "the scope of an AWS signature must be <date>/<region>/<service>/aws4_request";
     let parameters = parameters.split(',').map(str::trim);
+    let others = parameters.clone();
     let mut values = parameters.filter_map(|parameter| parameter.strip_prefix("Credential="));
     let (Some(credential), None) = (values.next(), values.next()) else {
         return Err(None);
     };
+    // One in another parameter would not be looked at.
+    let others = others.filter(|parameter| !parameter.starts_with("Credential="));
+    if others
+        .into_iter()
+        .any(|parameter| mentions(parameter.as_bytes()))
+    {
+        return Err(None);
+    }
     let (id, scope) = credential.split_once('/').ok_or(None)?;
     let Presented::Placeholder(placeholder) = Placeholder::read(id.as_bytes()) else {
         return Err(None);

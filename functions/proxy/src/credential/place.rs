@@ -78,19 +78,29 @@ impl Place {
 }
 
 impl fmt::Display for Place {
+    /// Only names that the client chose, cut short. What else stood in a place may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Header(name, Form::Bare) => write!(f, "the header `{name}`"),
-            Self::Header(name, Form::Behind(scheme)) => {
-                write!(f, "the header `{name}` behind `{scheme}`")
+            Self::Header(name, Form::Bare) => write!(f, "the header `{}`", cut(name.as_str())),
+            Self::Header(name, Form::Behind(_)) => {
+                let name = cut(name.as_str());
+                write!(f, "the header `{name}`, behind a scheme or another text")
             }
             Self::Header(name, Form::Basic) => write!(f, "the header `{name}`, in HTTP Basic"),
             Self::Header(name, Form::Signature) => {
                 write!(f, "the header `{name}`, in an AWS signature")
             }
-            Self::Query(name) => write!(f, "the query parameter `{name}`"),
+            Self::Query(name) => write!(f, "the query parameter `{}`", cut(name)),
             Self::Segment(_) => f.write_str("the path"),
-            Self::FormField(name) => write!(f, "the form field `{name}`"),
+            Self::FormField(name) => write!(f, "the form field `{}`", cut(name)),
         }
     }
+}
+
+/// The beginning of a name.
+pub(super) fn cut(name: &str) -> &str {
+    const MOST: usize = 64;
+    name.char_indices()
+        .nth(MOST)
+        .map_or(name, |(at, _)| &name[..at])
 }

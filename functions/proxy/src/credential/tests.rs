@@ -41,17 +41,23 @@ fn providers() -> Providers {
 fn collect(slug: &str, incoming: &Incoming) -> Result<Credentials, Code> {
     let rest = incoming.path.strip_prefix("/api/proxy/p/").unwrap();
     let providers = providers();
-    let collected = Credentials::collect(incoming, rest, providers.get(slug));
+    let present = |credentials: Credentials| {
+        if credentials.are_missing() {
+            return Err(Error::from(Code::MissingCredentials));
+        }
+        Ok(credentials)
+    };
+    let collected = Credentials::collect(incoming, rest, providers.get(slug)).and_then(present);
     // A provider that is known late is judged late, and in the same way.
     let late = Credentials::collect(incoming, rest, None).and_then(|credentials| {
         providers
             .get(slug)
             .map_or(Ok(()), |own| credentials.check_places(own))?;
-        Ok(credentials)
+        present(credentials)
     });
     let code = |result: &Result<Credentials, Error>| {
+        let result = result.as_ref();
         result
-            .as_ref()
             .map(|own| own.placeholders.clone())
             .map_err(|error| error.code)
     };
@@ -402,4 +408,106 @@ fn the_refusal_says_where_a_placeholder_stood_and_where_it_belongs() {
         assert!(refused.message().contains(said), "{}", refused.message());
     }
     assert!(!refused.message().contains("postern_secret_"));
+}
+
+#[test]
+fn a_refusal_quotes_nothing_that_may_be_a_secret() {
+    let providers = providers();
+    let long = "n".repeat(5000);
+    let form = "application/x-www-form-urlencoded";
+    for (headers, query, body) in [
+        (
+            vec![("authorization", format!("Bearer sk-REAL {ONE}"))],
+            String::new(),
+            String::new(),
+        ),
+        (
+            vec![("authorization", format!("Bearer sk-REAL,Bearer {ONE}"))],
+            String::new(),
+            String::new(),
+        ),
+        (
+            vec![("cookie", format!("session=sk-REAL; k={ONE}"))],
+            String::new(),
+            String::new(),
+        ),
+        (
+            vec![("x-other", format!("sk-REAL {ONE}"))],
+            String::new(),
+            String::new(),
+        ),
+        (vec![(ONE, ONE.into())], String::new(), String::new()),
+        (vec![(ONE, "x".into())], String::new(), String::new()),
+        (vec![], format!("{ONE}={ONE}"), String::new()),
+        (vec![], format!("{long}={ONE}"), String::new()),
+        (
+            vec![("content-type", form.into())],
+            String::new(),
+            format!("{ONE}={ONE}"),
+        ),
+        (
+            vec![("content-type", form.into())],
+            String::new(),
+            format!("{long}={ONE}"),
+        ),
+    ] {
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let incoming = incoming(&headers, "x", &query, &body);
+        for known in [providers.get("header"), None] {
+            let collected = Credentials::collect(&incoming, "x", known);
+            let provider = providers.get("header").unwrap();
+            let Err(error) = collected.and_then(|credentials| credentials.check_places(provider))
+            else {
+                // A form is read where the provider has a field for it.
+                assert!(known.is_some() && !body.is_empty());
+                continue;
+            };
+            assert_eq!(error.code, Code::PlaceholderMisplaced);
+            for text in [error.message(), error.logged()] {
+                assert!(
+                    !text.contains("sk-REAL") && !mentions(text.as_bytes()),
+                    "{text}"
+                );
+                assert!(text.len() < 500, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn many_placeholders_are_too_many() {
+    let one = |n: usize| format!("a=postern_secret_1b4e28ba-2fa1-41d2-883f-{n:012x}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = |count: usize| (0..count).map(one).collect::<Vec<_>>().join("&");
+    let presented = |body: &str| {
+        let incoming = incoming(&form, "x", "", body);
+        Credentials::collect(&incoming, "x", None).map(|own| own.placeholders.len())
+    };
+    assert_eq!(presented(&body(8)).ok(), Some(8));
+    let refused = presented(&body(50_000)).unwrap_err();
+    assert_eq!(refused.code, Code::UnexpectedCredential);
+    // The same one again is one.
+    let again = format!("a={ONE}&").repeat(50_000);
+    assert_eq!(presented(&again).ok(), Some(1));
+}
+
+#[test]
+fn what_hides_in_a_signature_or_a_user_name_does_not_pass() {
+    let signed = format!(
+        "AWS4-HMAC-SHA256 Credential={ONE}/20261125/eu/s/aws4_request, SignedHeaders=host, Signature={TWO}"
+    );
+    assert_eq!(
+        found("aws", &[("authorization", &signed)]),
+        Err(Code::PlaceholderMisplaced)
+    );
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"iss":"postern"}"#);
+    let value = basic(&format!("e30.{claims}.c:{ONE}"));
+    let incoming = incoming(&[("authorization", &value)], "x", "", "");
+    assert_eq!(
+        collect("query", &incoming).unwrap().of_client().username,
+        None
+    );
 }
