@@ -2,23 +2,28 @@
 
 mod auth;
 mod base_url;
+mod checked;
 mod injection;
 mod list;
 mod new;
 mod sigv4;
 mod written;
+mod written_auth;
 
-pub use auth::{Auth, AuthType, AwsScope, KeyHeader, MemberHeader, Segment, Shape, WrittenAuth};
+pub use auth::{Auth, AuthType, AwsScope, KeyHeader, MemberHeader, Segment, Shape};
+pub use checked::Fault;
 pub use injection::{Injection, OfClient};
 pub use list::Providers;
 pub use new::NewProvider;
 pub use sigv4::Signer;
 pub use written::{WrittenOptions, WrittenShape};
+pub use written_auth::WrittenAuth;
 
 use crate::host::HostName;
 use crate::id::{ProviderId, Slug};
 use crate::policy::Target;
 use base_url::{BaseUrl, is_plain};
+use checked::Checked;
 use http::{HeaderName, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -28,8 +33,6 @@ use serde_json::Value;
 pub fn is_at(base_url: &str, target: &Target) -> bool {
     BaseUrl::parse(base_url).is_ok_and(|base| base.is_at(target))
 }
-
-const CHAT_PATH: &str = "/v1/chat/completions";
 
 /// Headers that carry a key for some provider. Every provider's clients may send the placeholder in them, and
 /// nothing that stands in them is forwarded.
@@ -49,23 +52,12 @@ pub struct Provider {
     checked: Checked,
 }
 
-/// A shape that obeys its rules.
-#[derive(Debug, Clone)]
-struct Checked {
-    auth: Auth,
-    oauth_auth: Option<Auth>,
-    bad_key: Vec<u16>,
-    form: Option<String>,
-    chat_path: String,
-}
-
 /// A tenant's provider as the database holds it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ProviderRow {
     /// The name in the proxy's path.
     pub slug: Slug,
-    /// The name that profiles use.
-    pub provider_id: ProviderId,
+    provider_id: String,
     base_url: String,
     host: Option<String>,
     auth: Value,
@@ -89,7 +81,10 @@ impl ProviderRow {
                 .map_err(written)?,
             options: serde_json::from_value(self.options).map_err(written)?,
         };
-        let provider = Provider::new(self.slug, self.provider_id, &self.base_url, &shape)?;
+        let id = ProviderId::parse(self.provider_id);
+        let id = id.map_err(|rule| format!("provider_id {rule}"))?;
+        let provider = Provider::new(self.slug, id, &self.base_url, &shape);
+        let provider = provider.map_err(|fault| fault.to_string())?;
         // The database looked a person's decision up by its own reading of the address.
         if self.host.as_deref() != Some(provider.host().as_str()) {
             return Err("the host of base_url is not in its normal form".into());
@@ -102,55 +97,18 @@ impl Provider {
     /// A provider of this shape at this address.
     ///
     /// # Errors
-    /// The rule that the address or the shape breaks.
+    /// The field of the address or the shape that breaks a rule.
     pub fn new(
         slug: Slug,
         provider_id: ProviderId,
         base_url: &str,
         shape: &WrittenShape,
-    ) -> Result<Self, &'static str> {
+    ) -> Result<Self, Fault> {
         Ok(Self {
             slug,
             provider_id,
-            base: BaseUrl::parse(base_url)?,
-            checked: Self::check(shape)?,
-        })
-    }
-
-    fn check(shape: &WrittenShape) -> Result<Checked, &'static str> {
-        let WrittenShape {
-            auth,
-            oauth_auth,
-            options,
-        } = shape;
-        let auth = Auth::check(auth, &options.constants)?;
-        let oauth_auth = oauth_auth
-            .as_ref()
-            .map(|auth| Auth::check(auth, &options.constants))
-            .transpose()?;
-        let is_path = |auth: &Auth| matches!(auth.shape, Shape::Path(_));
-        if is_path(&auth) && oauth_auth.is_some() || oauth_auth.as_ref().is_some_and(is_path) {
-            return Err("a provider that takes its credential in the path takes it there alone");
-        }
-        let chat_path = options.chat_path.as_deref().unwrap_or(CHAT_PATH);
-        if !chat_path.starts_with('/') {
-            return Err("a chat_path must begin with /");
-        }
-        let bad_key = options.bad_key.clone().unwrap_or(vec![401]);
-        if bad_key.len() > 8 || bad_key.iter().any(|status| !(400..500).contains(status)) {
-            return Err("bad_key is a list of at most 8 statuses from 400 to 499");
-        }
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        let field = |form: &String| (1..=64).contains(&form.len()) && form.bytes().all(plain);
-        if !options.form.iter().all(field) {
-            return Err("a form is a field's name, 1 to 64 of A-Z a-z 0-9 - . _");
-        }
-        Ok(Checked {
-            auth,
-            oauth_auth,
-            bad_key,
-            form: options.form.clone(),
-            chat_path: chat_path.to_owned(),
+            base: BaseUrl::parse(base_url).map_err(|rule| Fault::of("base_url", rule))?,
+            checked: Checked::new(shape)?,
         })
     }
 
@@ -322,123 +280,4 @@ fn query_of(shape: &Shape) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn provider(base_url: &str, shape: Value) -> Provider {
-        let slug = Slug::parse("p").unwrap();
-        let shape = serde_json::from_value(shape).unwrap();
-        Provider::new(slug.clone(), slug.into(), base_url, &shape).unwrap()
-    }
-
-    #[test]
-    fn a_key_is_read_from_the_providers_own_places_and_from_common_ones() {
-        let gitlab = provider(
-            "https://g.example",
-            json!({"auth": {"header": "private-token"}, "oauth_auth": {"header": "x-oauth", "scheme": "Token"}}),
-        );
-        let takes = |header: &'static str| gitlab.takes_key_in(&HeaderName::from_static(header));
-        for header in [
-            "private-token",
-            "x-oauth",
-            "x-api-key",
-            "x-goog-api-key",
-            "api-key",
-            "authorization",
-        ] {
-            assert!(takes(header), "{header}");
-        }
-        assert!(!takes("x-other"));
-        let x_oauth = HeaderName::from_static("x-oauth");
-        assert_eq!(gitlab.schemes_in(&x_oauth).collect::<Vec<_>>(), ["Token"]);
-        assert_eq!(
-            gitlab.places(),
-            "`authorization` (alone, after Bearer or token, or in Basic), `x-api-key`, `x-goog-api-key`, `api-key`, \
-             `private-token`, `x-oauth`"
-        );
-        let telegram = provider(
-            "https://t.example",
-            json!({"auth": {"path": "bot{secret}"}, "options": {"form": "token"}}),
-        );
-        assert!(
-            telegram
-                .places()
-                .ends_with("the path's first segment, as bot<placeholder>, the form field `token`")
-        );
-    }
-
-    #[test]
-    fn googles_key_may_stand_in_the_query_as_well() {
-        let google = provider(
-            "https://g.example",
-            json!({"auth": {"header": "x-goog-api-key"}}),
-        );
-        assert!(google.takes_key_in_query("key") && !google.takes_key_in_query("Key"));
-        assert_eq!(google.key_query(), Some("key"));
-        assert!(google.places().ends_with("the query parameter `key`"));
-        let other = provider(
-            "https://o.example",
-            json!({"auth": {"header": "x-api-key"}}),
-        );
-        assert!(!other.takes_key_in_query("key") && other.key_query().is_none());
-    }
-
-    #[test]
-    fn an_address_below_the_base_url_is_told_from_every_other() {
-        let own = provider("https://API.example/v1", json!({"auth": {"query": "key"}}));
-        for (address, below) in [
-            ("https://api.example/v1/x?page=2", Some("/x?page=2")),
-            ("https://api.example:443/v1", Some("")),
-            ("HTTPS://API.EXAMPLE./v1?x#y", Some("?x#y")),
-            ("https://api.example/v1#y", Some("#y")),
-            ("/v1/x", None),
-            ("https://api.example:99999/v1/x", None),
-            ("https://api.example:x/v1/x", None),
-            ("https://api.example/v1/../x", None),
-            ("https://api.example/v1/%2e%2E/x", None),
-            ("https://api.example/v1/x/.", None),
-            ("//api.example/v1/x", None),
-            ("x", None),
-            ("", None),
-            ("https://api.example/v10/x", None),
-            ("https://api.example/", None),
-            ("http://api.example/v1/x", None),
-            ("https://api.example:8443/v1/x", None),
-            ("https://api.example.evil/v1/x", None),
-            ("https://api.example@evil.example/v1/x", None),
-            ("https://evil@api.example/v1/x", None),
-        ] {
-            assert_eq!(own.below(address), below, "{address}");
-        }
-        let root = provider("https://api.example", json!({"auth": {"query": "key"}}));
-        assert_eq!(root.below("https://api.example"), Some(""));
-        assert_eq!(root.below("https://api.example/x"), Some("/x"));
-        assert_eq!(root.below("//evil.example/x"), None);
-    }
-
-    #[test]
-    fn a_row_is_read_or_says_what_is_wrong() {
-        let row = |base_url: &str, auth: Value, options: Value| {
-            let row = json!({"slug": "p", "provider_id": "q", "base_url": base_url, "host": "a.example", "auth": auth,
-                "oauth_auth": null, "options": options});
-            serde_json::from_value::<ProviderRow>(row).unwrap().read()
-        };
-        let auth = json!({"query": "key"});
-        let read = row("https://a.example", auth.clone(), json!({"bad_key": [400]})).unwrap();
-        assert!(
-            read.says_bad_key(StatusCode::BAD_REQUEST)
-                && !read.says_bad_key(StatusCode::UNAUTHORIZED)
-        );
-        for faulty in [
-            row("https://u@a.example", auth.clone(), json!({})),
-            row("https://b.example", auth.clone(), json!({})),
-            row("https://a.example", json!({}), json!({})),
-            row("https://a.example", json!([]), json!({})),
-            row("https://a.example", auth.clone(), json!({"typo": 1})),
-            row("https://a.example", auth, json!(null)),
-        ] {
-            assert!(faulty.is_err());
-        }
-    }
-}
+mod tests;

@@ -33,7 +33,7 @@ impl World {
 
     /// Versions and keys of an organization's rows, by name.
     async fn rows(&self, organization: &str) -> String {
-        let rows = "select string_agg(name || ' ' || version || ' ' || key_id, ', ' order by name) from sealed_secrets";
+        let rows = "select string_agg(name || ' ' || version % 1000000 || ' ' || key_id, ', ' order by name) from sealed_secrets";
         self.value(&format!("{rows} where organization_id = '{organization}'"))
             .await
     }

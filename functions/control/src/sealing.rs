@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// Rows that one search for stale ones returns.
 const PAGE: i64 = 100;
+/// Rows that cannot be opened in one run. They are looked at in each run, so many of them would bound nothing.
+const MOST_FAILED: u32 = 1000;
 /// How often a write is tried whose row others change at the same time.
 const TRIES: usize = 10;
 
@@ -48,7 +50,8 @@ impl Sealing<'_> {
         ))
     }
 
-    /// `reseal`. Looks at each row that is not under the current key, until it has sealed `limit` of them again.
+    /// `reseal`. Looks at each row that is not under the current key, until it has sealed `limit` of them again, or has
+    /// met a thousand that cannot be opened.
     ///
     /// # Errors
     /// `sealing_keys_required`, `secret_unavailable`, `database_unavailable`.
@@ -65,7 +68,7 @@ impl Sealing<'_> {
                 break;
             }
             for stale in page {
-                if resealed == reseal.limit {
+                if resealed == reseal.limit || failed == MOST_FAILED {
                     return Ok(json!({"resealed": resealed, "failed": failed, "remaining": true}));
                 }
                 match self.renew(&ring, &stale).await? {

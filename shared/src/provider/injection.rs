@@ -175,13 +175,12 @@ fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::auth::WrittenAuth;
+    use crate::provider::WrittenAuth;
     use serde_json::json;
-    use std::collections::BTreeMap;
 
     fn auth(written: Value) -> Auth {
         let written: WrittenAuth = serde_json::from_value(written).unwrap();
-        Auth::check(&written, &BTreeMap::new()).unwrap()
+        Auth::check(&written, &[]).unwrap()
     }
 
     fn headers(written: Value, secret: &str, username: Option<&str>) -> Vec<(String, String)> {

@@ -1,6 +1,7 @@
 //! The operator's providers: the built-in list, and `PROVIDERS`.
 
 use super::Provider;
+use super::checked::Checked;
 use super::written::{Entry, WrittenProvider, WrittenShape};
 use crate::config::{ConfigError, Env, malformed, malformed_json};
 use crate::policy::Target;
@@ -57,7 +58,7 @@ impl Providers {
             shape,
         } = entry;
         let key = slug.to_string();
-        let faulty = |rule| format!("{slug}: {rule}");
+        let faulty = |fault| format!("{slug}: {fault}");
         match base_url {
             Some(base_url) => {
                 let provider = Provider::new(slug.clone(), provider_id, &base_url, &shape);
@@ -65,7 +66,7 @@ impl Providers {
             }
             // A template without an address is no provider, also where it replaces one.
             None => {
-                Provider::check(&shape).map_err(faulty)?;
+                Checked::new(&shape).map_err(faulty)?;
                 self.all.remove(&key);
             }
         }

@@ -1,6 +1,6 @@
 //! A tenant's own provider, as `put_provider` writes it.
 
-use super::{Provider, Providers, WrittenShape};
+use super::{Fault, Provider, Providers, WrittenShape};
 use crate::error::{Code, Error};
 use crate::id::{ProviderId, Slug};
 use crate::wire::AllowedPrivate;
@@ -36,9 +36,8 @@ impl NewProvider {
             ));
         }
         let address = |rule: &str| Error::field("base_url", rule);
-        super::base_url::BaseUrl::parse(base_url).map_err(address)?;
         let provider = Provider::new(slug, provider_id, base_url, &shape);
-        let provider = provider.map_err(|rule| Error::field("auth", rule))?;
+        let provider = provider.map_err(|Fault { field, rule }| Error::field(field, rule))?;
         let uri: Uri = provider
             .base_url()
             .parse()

@@ -1,6 +1,6 @@
 //! Providers as they are written: in the built-in list, in `PROVIDERS`, and by `put_provider`.
 
-use super::auth::WrittenAuth;
+use super::written_auth::WrittenAuth;
 use crate::id::{ProviderId, Slug};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -65,10 +65,9 @@ impl fmt::Display for SealedName {
 }
 
 /// Which sealed secret: whose, and of what name. Both are bound into what is sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SealedId {
     /// The organization that owns it.
-    #[serde(rename = "organization_id")]
     pub organization: OrganizationId,
     /// Its name.
     pub name: SealedName,
@@ -87,7 +86,7 @@ impl fmt::Display for SealedId {
 /// What the row of a sealed secret holds. It says nothing without the keyring.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Sealed {
-    /// Counts the writes, from 1.
+    /// Counts the writes, from a number that the time gives the first.
     pub version: i64,
     /// The key of the ring that it is sealed with.
     pub key_id: String,
@@ -110,15 +109,35 @@ fn hex<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
 /// Rows of sealed secrets, as one statement returned them. A permit finds its own row among them, by the identity
 /// that it permits to read; nothing hands a permit a row.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Vec<WrittenRow>")]
 pub struct SealedRows(Vec<SealedRow>);
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 struct SealedRow {
-    #[serde(flatten)]
     id: SealedId,
+    sealed: Sealed,
+}
+
+/// A row as it is written. Its name may be one that no ref can name.
+#[derive(Deserialize)]
+struct WrittenRow {
+    organization_id: OrganizationId,
+    name: String,
     #[serde(flatten)]
     sealed: Sealed,
+}
+
+impl From<Vec<WrittenRow>> for SealedRows {
+    fn from(rows: Vec<WrittenRow>) -> Self {
+        let named = |row: WrittenRow| {
+            let id = SealedId {
+                organization: row.organization_id,
+                name: SealedName::parse(row.name).ok()?,
+            };
+            Some((id, row.sealed))
+        };
+        rows.into_iter().filter_map(named).collect()
+    }
 }
 
 impl SealedRows {

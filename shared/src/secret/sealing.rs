@@ -9,6 +9,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Sets these keys apart from whatever else may be derived from the same ring.
 const SALT: &[u8] = b"postern sealed secrets 1";
@@ -40,7 +41,7 @@ impl Keyring {
         if former.is_some_and(|row| self.open(id, row).is_ok_and(same)) {
             return Ok(None);
         }
-        let version = former.map_or(0, |row| row.version);
+        let version = former.map_or_else(before_the_first, |row| row.version);
         self.seal(id, version, value).map(Some)
     }
 
@@ -75,6 +76,16 @@ impl Keyring {
         };
         sealed().ok_or_else(|| Code::Internal.because(format!("{id} could not be sealed")))
     }
+}
+
+/// The version before a new row's first. A name that is deleted and written again has other versions than before, so a
+/// row of the former one is never taken for a row of this one: a million for each second.
+fn before_the_first() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    i64::try_from(seconds)
+        .unwrap_or_default()
+        .saturating_mul(1_000_000)
 }
 
 /// The organization's own key, derived from one of the ring.
@@ -160,6 +171,11 @@ mod tests {
             .unwrap()
     }
 
+    /// The writes since the name was written first.
+    fn count(row: &Sealed) -> i64 {
+        row.version % 1_000_000
+    }
+
     fn opened(id: &SealedId, row: &Sealed) -> Result<String, Unopened> {
         let value = ring("new").open(id, row)?;
         Ok(value.expose_secret().to_owned())
@@ -168,7 +184,7 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_as_it_was_and_no_two_seals_are_alike() {
         let row = sealed(&ring("new"), None, VALUE);
-        assert_eq!((row.version, row.key_id.as_str()), (1, "new"));
+        assert_eq!((count(&row), row.key_id.as_str()), (1, "new"));
         assert_eq!(opened(&id("a", "keys/x"), &row).unwrap(), VALUE);
         assert!(
             !row.sealed
@@ -194,7 +210,7 @@ mod tests {
         for (altered, why) in [
             (
                 Sealed {
-                    version: 2,
+                    version: row.version + 1,
                     ..row.clone()
                 },
                 Unopened::Altered,
@@ -310,15 +326,15 @@ mod tests {
                 .is_none()
         );
         let second = sealed(&ring("new"), Some(&first), "another");
-        assert_eq!((second.version, second.key_id.as_str()), (2, "new"));
+        assert_eq!((count(&second), second.key_id.as_str()), (2, "new"));
         // One that cannot be opened is replaced.
         let lost = Sealed {
             key_id: "gone".into(),
             ..second.clone()
         };
-        assert_eq!(sealed(&ring("new"), Some(&lost), "another").version, 3);
+        assert_eq!(count(&sealed(&ring("new"), Some(&lost), "another")), 3);
         let renewed = ring("new").renew(&own, &first).unwrap().unwrap();
-        assert_eq!((renewed.version, renewed.key_id.as_str()), (2, "new"));
+        assert_eq!((count(&renewed), renewed.key_id.as_str()), (2, "new"));
         assert_eq!(opened(&own, &renewed).unwrap(), VALUE);
         assert_eq!(
             ring("new").renew(&own, &lost).unwrap(),

@@ -155,6 +155,7 @@ mod tests {
             let (_, body) = part.split_once("begin atomic").unwrap();
             let body = body
                 .replace("p_organization", "v_organization")
+                .replace("p_pattern", "v_pattern")
                 .replace("p_agent", agent);
             let start = body.find(from).unwrap();
             let end = start + body[start..].find(to).unwrap() + to.len();
