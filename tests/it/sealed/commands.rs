@@ -1,6 +1,7 @@
 //! What control writes and shows of sealed secrets.
 
 use super::PATH;
+use crate::world::checks::refused;
 use crate::world::{World, through};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -61,4 +62,34 @@ async fn writers_at_once_never_write_one_version_over_another() {
     let seen = world.upstream.seen().pop().unwrap();
     let key = seen.headers["authorization"].to_str().unwrap();
     assert!(key.starts_with("Bearer value-0123456789-"), "{key}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_written_again_has_other_versions_than_before() {
+    let world = world().await;
+    let version = async || {
+        let version = world
+            .value("select version::text from sealed_secrets")
+            .await;
+        version.parse::<i64>().unwrap()
+    };
+    world.seal("a", "keys/x", "one").await;
+    let former = version().await;
+    world
+        .sql("create table former as select * from sealed_secrets")
+        .await;
+    world
+        .ok(on("delete_secret", &json!({"name": "keys/x"})))
+        .await;
+    // The versions of one second follow each other; those of the next begin anew.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    world.seal("a", "keys/x", "two").await;
+    assert!(version().await > former + 1);
+    // The former row's seal is of another version, so it does not open as this one's.
+    world
+        .sql("update sealed_secrets s set sealed = f.sealed from former f")
+        .await;
+    world.profile("a", "sealed:keys/x").await;
+    let caller = world.minted("a", "agent-a", json!({})).await;
+    refused(&world, through(PATH, &caller), 503, "secret_unavailable").await;
 }
