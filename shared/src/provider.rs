@@ -22,10 +22,9 @@ pub use written_auth::WrittenAuth;
 use crate::host::HostName;
 use crate::id::{ProviderId, Slug};
 use crate::policy::Target;
-use base_url::{BaseUrl, is_plain};
+use base_url::{BaseUrl, has_steps, is_plain};
 use checked::Checked;
 use http::{HeaderName, StatusCode, Uri};
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -238,11 +237,7 @@ impl Provider {
         let authority = uri.authority().filter(|own| is_plain(own))?;
         let at = address.find("://")? + "://".len() + authority.as_str().len();
         let path = address.get(at..)?;
-        let is_step = |segment: &str| {
-            let segment = percent_decode_str(segment).decode_utf8_lossy();
-            matches!(segment.as_ref(), "." | "..")
-        };
-        if uri.path().split('/').any(is_step) {
+        if has_steps(uri.path()) {
             return None;
         }
         let rest = path.strip_prefix(self.base.path())?;

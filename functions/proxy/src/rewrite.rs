@@ -93,6 +93,10 @@ impl<'a> Rewriter<'a> {
     /// The proxy's address for an address of the provider. `None` for an address elsewhere, which stays as it is.
     fn address(&self, address: &str) -> Option<String> {
         let address = address.trim();
+        // No address holds these, so what looks like one is not.
+        if address.contains(['<', '>', '"']) {
+            return None;
+        }
         // Resolved as clients do. Steps such as `..` are taken here, so that none leads to another provider of the
         // proxy's.
         let whole = self.called.as_ref()?.join(address).ok()?;
@@ -373,6 +377,7 @@ mod tests {
             "<",
             "<https://api.example/v1",
             "a > b <",
+            "<x\", <y>",
             "<https://[>; rel=next",
         ] {
             assert_eq!(rewritten("link", odd), odd);

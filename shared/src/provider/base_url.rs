@@ -3,6 +3,7 @@
 use crate::host::HostName;
 use crate::policy::Target;
 use http::{Uri, uri::Authority};
+use percent_encoding::percent_decode_str;
 
 /// The address to which a request's path is added.
 #[derive(Debug, Clone)]
@@ -19,10 +20,13 @@ impl BaseUrl {
     /// # Errors
     /// The rule, where the text does not obey it.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        const RULE: &str = "must be http(s)://host[:port][/path] without user, query or fragment";
+        const RULE: &str = "must be http(s)://host[:port][/path] without user, query, fragment or a segment of dots";
         let uri: Uri = text.parse().map_err(|_| RULE)?;
         let authority = uri.authority().ok_or(RULE)?;
         if !is_plain(authority) || uri.query().is_some() || text.contains(['#', '?']) {
+            return Err(RULE);
+        }
+        if has_steps(uri.path()) {
             return Err(RULE);
         }
         let target = Target::from_uri(&uri, "GET").ok_or(RULE)?;
@@ -60,6 +64,15 @@ impl BaseUrl {
     pub(super) fn is_at(&self, target: &Target) -> bool {
         (self.host(), self.target.port) == (&target.host, target.port)
     }
+}
+
+/// Whether a path has a segment that some servers and clients take for a step, such as `..`.
+pub(super) fn has_steps(path: &str) -> bool {
+    let is_step = |segment: &str| {
+        let segment = percent_decode_str(segment).decode_utf8_lossy();
+        matches!(segment.as_ref(), "." | "..")
+    };
+    path.split('/').any(is_step)
 }
 
 /// Whether an authority is a host and perhaps a valid port, without a user.
@@ -104,6 +117,8 @@ mod tests {
             "https://a b.example",
             "https://",
             "https://:443",
+            "https://a.example/./x",
+            "https://a.example/x/%2e.",
             "https://a.example:99999",
             "https://a.example:0",
             "https://a.example:x",
