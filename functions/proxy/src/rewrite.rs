@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use postern::Placeholder;
 use postern::provider::Provider;
+use std::sync::OnceLock;
 use url::Url;
 
 /// Headers that are one address.
@@ -22,7 +23,8 @@ pub(crate) struct Rewriter<'a> {
     /// The proxy's address for the provider, as the client used it, without a slash at its end.
     own: String,
     /// The address that was called, with the client's placeholder where the key stands. References are relative to it.
-    called: Option<Url>,
+    /// Most responses hold none.
+    called: OnceLock<Option<Url>>,
     client: ClientAddress<'a>,
     /// The client's own pair of the query that holds its placeholder.
     own_pair: Option<&'a str>,
@@ -47,21 +49,27 @@ impl<'a> Rewriter<'a> {
         mount: &str,
         client: ClientAddress<'a>,
     ) -> Self {
-        let called = format!("{}/{}", provider.base_url(), client.rest);
-        let mut called = Url::parse(&called).ok();
-        if let Some(called) = &mut called {
-            called.set_query((!client.query.is_empty()).then_some(client.query));
-        }
         Self {
             provider,
             own: format!("{front}{}", mount.trim_end_matches('/')),
-            called,
+            called: OnceLock::new(),
             own_pair: client
                 .query
                 .split('&')
                 .find(|pair| holds_key(provider, pair)),
             client,
         }
+    }
+
+    fn called(&self) -> Option<&Url> {
+        let address = || {
+            let address = format!("{}/{}", self.provider.base_url(), self.client.rest);
+            let mut called = Url::parse(&address).ok()?;
+            let query = Some(self.client.query).filter(|query| !query.is_empty());
+            called.set_query(query);
+            Some(called)
+        };
+        self.called.get_or_init(address).as_ref()
     }
 
     /// Rewrites the headers that hold addresses.
@@ -99,7 +107,7 @@ impl<'a> Rewriter<'a> {
         }
         // Resolved as clients do. Steps such as `..` are taken here, so that none leads to another provider of the
         // proxy's.
-        let whole = self.called.as_ref()?.join(address).ok()?;
+        let whole = self.called()?.join(address).ok()?;
         let below = self.provider.below(whole.as_str());
         // The client would resolve a reference against the proxy.
         let elsewhere = || Url::parse(address).is_err().then(|| whole.to_string());
