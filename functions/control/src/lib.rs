@@ -39,7 +39,7 @@ pub struct App {
     signing_key: OperatorSecret,
     /// The operator's providers. Without a policy, only their hosts and those of the organization's own are allowed.
     providers: Providers,
-    /// Where tenants' providers may be besides public addresses.
+    /// The private hosts that tenants' providers may use.
     allowed_private: AllowedPrivate,
     chat_hosts: ApiHosts,
 }

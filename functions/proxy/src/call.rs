@@ -9,7 +9,6 @@ use postern::provider::{Provider, Segment};
 use postern::wire::event::Incoming;
 use postern::wire::headers::{METHOD_OVERRIDES, PATH_OVERRIDES};
 use postern::{Code, Error};
-use std::borrow::Cow;
 
 /// Characters that no path may hold. A REST API's event carries a decoded path; other events never hold these.
 const ILLEGAL_IN_PATH: &AsciiSet = &CONTROLS
@@ -26,7 +25,7 @@ pub(crate) struct Call<'a> {
     /// The request as it came.
     pub incoming: &'a Incoming,
     /// The path below the provider's base URL, byte for byte, without the segment that holds the credential.
-    rest: Cow<'a, str>,
+    rest: &'a str,
     /// The provider that the path names.
     pub provider: &'a Provider,
     /// The body as it is sent.
@@ -46,12 +45,12 @@ impl<'a> Call<'a> {
         provider: &'a Provider,
     ) -> Result<Self, Error> {
         let rest = match provider.key_segment() {
-            Some(_) => Cow::Borrowed(rest.split_once('/').map_or("", |(_, after)| after)),
-            None => Cow::Borrowed(rest),
+            Some(_) => rest.split_once('/').map_or("", |(_, after)| after),
+            None => rest,
         };
         Ok(Self {
             body: without_form_credential(incoming, provider),
-            target: target(incoming, &rest, provider)?,
+            target: target(incoming, rest, provider)?,
             incoming,
             rest,
             provider,
@@ -64,7 +63,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `invalid_path` where the parts do not make a valid address.
     pub(crate) fn address(&self, segment: Option<&str>, pair: Option<&str>) -> Result<Uri, Error> {
-        let mut address = without_query(&self.rest, self.provider, segment);
+        let mut address = without_query(self.rest, self.provider, segment);
         let mut mark = '?';
         for pair in query(self.incoming, self.provider) {
             address.push(mark);

@@ -297,4 +297,6 @@ fn misplaced(place: &Place, places: &str) -> Error {
 }
 
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod tests;

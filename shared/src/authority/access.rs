@@ -226,7 +226,7 @@ pub struct Access {
 }
 
 /// Decides who is asking. The checks run in the order of `docs/agents.md`, and the first that fails answers. `host` is
-/// the provider's, or why there is none.
+/// the provider's host, or the error if there is no such provider.
 ///
 /// An admitted request cannot use its credential before its egress is allowed:
 /// ```compile_fail

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 /// The header with the body's hash, or with the way in which the body is signed.
 const CONTENT_HASH: &str = "x-amz-content-sha256";
-/// What a signature writes anew. A client's own would contradict it.
+/// Headers that signing replaces. The client's own values would contradict the new signature.
 const WRITTEN_ANEW: [&str; 4] = [
     CONTENT_HASH,
     "x-amz-date",

@@ -19,7 +19,7 @@ pub struct WrittenShape {
     pub options: WrittenOptions,
 }
 
-/// What a provider needs besides a credential.
+/// A provider's settings other than its credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenOptions {

@@ -57,7 +57,7 @@ impl Store {
         })
     }
 
-    /// One record, or `None` if there is none of this key.
+    /// The record of this key, or `None` if it does not exist.
     pub async fn record_get(&self, record: &Record) -> Result<Option<Value>, StoreError> {
         let function = format!("{}_get_1", record.kind().as_str());
         let key = record.key();

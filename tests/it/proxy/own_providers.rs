@@ -348,6 +348,25 @@ async fn a_persons_decision_about_the_host_of_a_tenants_provider_counts() {
 }
 
 #[tokio::test]
+async fn the_same_provider_again_changes_nothing() {
+    let world = world().await;
+    // Postgres gives a row that is written another xmin, also where the values stay.
+    let row = async || {
+        world
+            .value("select xmin || ' ' || p::text from providers p")
+            .await
+    };
+    world.ok(put(&world, "a", "own", json!({}))).await;
+    let first = row().await;
+    world.ok(put(&world, "a", "own", json!({}))).await;
+    assert_eq!(row().await, first);
+    world
+        .ok(put(&world, "a", "own", json!({"bad_key": [400]})))
+        .await;
+    assert_ne!(row().await, first);
+}
+
+#[tokio::test]
 async fn a_template_gives_its_shape() {
     let world = world().await;
     let own = put(

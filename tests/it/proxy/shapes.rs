@@ -335,3 +335,23 @@ async fn a_websocket_is_told_to_use_http() {
         Some("HTTP/1.1")
     );
 }
+
+#[tokio::test]
+async fn an_invalid_worker_token_is_told_before_the_method_and_the_upgrade() {
+    let provider = json!({"auth": {"header": "x-api-key"}});
+    let (world, placeholder) = world(&[("p", provider, KEY)]).await;
+    let trace = || HttpRequest::new("TRACE", "/api/proxy/p/x").header("x-api-key", &placeholder);
+    let upgrade = || {
+        get("p/x")
+            .header("upgrade", "websocket")
+            .header("x-api-key", &placeholder)
+    };
+    for request in [trace(), upgrade()] {
+        let forged = request.header("x-postern-worker-token", "a.b.c");
+        refused(&world, forged, 401, "invalid_worker_token", "").await;
+    }
+    refused(&world, trace(), 405, "method_not_allowed", "").await;
+    refused(&world, upgrade(), 426, "upgrade_unsupported", "").await;
+    let nowhere = HttpRequest::new("TRACE", "/nowhere");
+    refused(&world, nowhere, 404, "not_found", "").await;
+}

@@ -81,7 +81,7 @@ async fn a_name_that_is_written_again_has_other_versions_than_before() {
     world
         .ok(on("delete_secret", &json!({"name": "keys/x"})))
         .await;
-    // The versions of one second follow each other; those of the next begin anew.
+    // The first version is made from the current second. Wait for the next one.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     world.seal("a", "keys/x", "two").await;
     assert!(version().await > former + 1);

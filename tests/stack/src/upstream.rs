@@ -58,7 +58,7 @@ impl Seen {
         self.path_and_query.split('?').next().unwrap_or_default()
     }
 
-    /// A header's value, if it is text; empty if there is none.
+    /// A header's value, or an empty text if it is missing or not text.
     fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
@@ -75,7 +75,7 @@ impl Seen {
         Some(decode(value))
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON, or null if it is not JSON.
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }

@@ -40,7 +40,7 @@ impl<'a> Asked<'a> {
         (&self.seen.method, self.path.split('/').collect())
     }
 
-    /// A header's text; empty where there is none.
+    /// A header's text, or an empty one if the header is missing.
     pub fn header(&self, name: &str) -> &str {
         let value = self.seen.headers.get(name);
         value
