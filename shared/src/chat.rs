@@ -6,22 +6,24 @@ mod call;
 mod card;
 mod connected;
 mod discord;
+mod error_table;
 mod hosts;
 mod slack;
 mod telegram;
+mod turns;
 
-pub use call::{ApiCall, Posted};
+pub use call::{ApiCall, Later, Posted};
 pub use card::{Card, Ending};
-pub use connected::{Chat, Connected};
+pub use connected::{Chat, Connected, Earlier};
 pub use hosts::ApiHosts;
+pub use turns::{Paused, Rate, Rates, Turns};
 
 use crate::authority::signature::Verified;
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
 use crate::question::{CardAddress, Choice, ClickKey, Place};
 use crate::wire::event::Incoming;
-use call::Reply;
-use http::StatusCode;
+use call::{Answered, Instead, Reply};
 use serde_json::Value;
 
 /// The operations of a platform. None of them touches the network.
@@ -57,8 +59,14 @@ pub(crate) trait ChatPlatform: Send + Sync {
     /// The acknowledgement of a click, in the form that the platform expects.
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement;
 
-    /// Reads a response of the platform's API.
-    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply;
+    /// What the platform's answer to a call means.
+    fn reply(&self, call: &ApiCall, answer: &Answered<'_>) -> Reply;
+
+    /// The calls to make instead of this one, the one that counts last; `None` if that would be the same call.
+    fn instead(&self, call: ApiCall, how: &Instead) -> Option<Vec<ApiCall>>;
+
+    /// The rates of a message to this channel, as the platform documents them.
+    fn rates(&self, channel: &str) -> Rates;
 }
 
 /// The form in which a card is posted.

@@ -7,6 +7,7 @@ mod claim;
 mod deliver;
 mod due;
 mod post;
+mod rates;
 mod settle;
 mod turns;
 mod wait;
@@ -18,7 +19,7 @@ pub use claim::AckBudget;
 use crate::authority::Connection;
 use crate::authority::access::TokenStanding;
 use crate::base::Base;
-use crate::chat::{ApiHosts, Chat, Connected, Posted};
+use crate::chat::{ApiHosts, Chat, Connected, Later, Posted};
 use crate::config::{ConfigError, Env};
 use crate::error::{Code, Error};
 use crate::secret::{Freshness, SecretNames, Secrets};
@@ -89,7 +90,7 @@ impl Interactions {
             .map_err(|error| Code::SecretUnavailable.because(error))?;
         let permit = self.store.located(permit).await?;
         let secret = self.secrets.read(&permit, Freshness::Cached).await?;
-        self.chat.on(connection, &secret)
+        self.chat.on(connection, &secret, rates::Always)
     }
 }
 
@@ -103,7 +104,9 @@ fn refused(token: TokenStanding) -> Error {
 
 /// Logs a call to chat that failed or may have failed. `what` names the message.
 fn log_failure(what: &'static str, posted: Posted) {
-    if let Posted::Refused(why) | Posted::Unknown(why) = posted {
-        tracing::warn!(event = "settle_failed", what, cause = why);
-    }
+    let why = match posted {
+        Posted::Done(_) => return,
+        Posted::Refused(why) | Posted::Unknown(why) | Posted::Later(Later { why, .. }) => why,
+    };
+    tracing::warn!(event = "settle_failed", what, cause = why);
 }

@@ -1,61 +1,215 @@
-//! A call to a platform's API as data, and its three possible results.
+//! A call to a platform's API as data, and what an answer to it means.
 
 use crate::question::CardAddress;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use secrecy::SecretString;
 use serde_json::Value;
+use std::time::Duration;
+
+/// What a call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Posts a card with buttons.
+    Card,
+    /// Posts a card as plain text.
+    Text,
+    /// Posts a message that says how a card ended.
+    Receipt,
+    /// Changes a card that was posted.
+    Edit,
+    /// Tells one person something.
+    Note,
+    /// Takes a card back.
+    Delete,
+    /// Makes an archived thread take messages again.
+    Reopen,
+    /// Reads something, for the check of a connection.
+    Read,
+}
+
+impl Purpose {
+    /// Whether the call creates a message that others see, so that making it twice shows two.
+    pub(super) fn creates(self) -> bool {
+        match self {
+            Self::Card | Self::Text | Self::Receipt => true,
+            Self::Edit | Self::Note | Self::Delete | Self::Reopen | Self::Read => false,
+        }
+    }
+
+    /// Whether the call may be made twice to the same effect.
+    pub(super) fn repeats(self) -> bool {
+        match self {
+            Self::Edit | Self::Delete | Self::Reopen | Self::Read => true,
+            Self::Card | Self::Text | Self::Receipt | Self::Note => false,
+        }
+    }
+}
 
 /// A call to a platform's API. Its address may contain a token, so it is never logged.
+#[derive(Clone)]
 pub struct ApiCall {
+    pub(crate) purpose: Purpose,
     /// The call's name in the log.
     pub(super) name: &'static str,
     pub(super) method: Method,
     pub(super) url: SecretString,
     pub(super) authorization: Option<SecretString>,
     pub(super) body: Value,
-    /// Whether the call can be sent twice without a second effect.
-    pub(super) repeatable: bool,
+    /// The channel that the call is about.
+    pub(super) channel: Option<String>,
+    /// Whether the platform creates the message only once, however often the call arrives.
+    pub(super) once: bool,
 }
 
-/// A response of a platform's API, as the platform's file reads it.
+/// A platform's HTTP answer.
+pub(crate) struct Answered<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+}
+
+/// What a platform's answer means, as the platform's table says.
+#[derive(Debug)]
 pub(crate) enum Reply {
-    /// The call succeeded. Holds the address of the message, if the response gives it.
+    /// The call has taken effect, or there was nothing left to do. Holds the message's address, if the answer gives
+    /// it.
     Done(Option<CardAddress>),
-    /// The platform refused the call; the reason.
+    /// The call had no effect for now. The same call is to be made again later.
+    PutOff(PutOff),
+    /// The platform says how the call is to be made instead.
+    Instead(Instead, String),
+    /// The call had no effect, and never will. The reason.
     Refused(String),
-    /// The response is not one of the platform's; what is wrong with it.
+    /// The table does not have this error. It is put off once and then counts as refused.
+    Unlisted(String),
+    /// The answer is not one of the platform's, so that the call may have taken effect. What is wrong with it.
     Unknown(String),
+}
+
+/// A call that is to be made again later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PutOff {
+    /// How long the platform asks to wait.
+    pub(super) after: Option<Duration>,
+    /// Who has to wait.
+    pub(super) whom: Whom,
+    /// Whether the call may have taken effect all the same.
+    pub(super) doubtful: bool,
+    /// The reason, for the log.
+    pub(super) why: String,
+}
+
+/// Who has to wait when a platform puts a call off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// This call alone.
+    Call,
+    /// Every message to the channel.
+    Channel,
+    /// Every call of the bot.
+    Bot,
+}
+
+/// How a call is to be made instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// To the chat that the former one has become.
+    Chat(String),
+    /// Outside of the thread or topic.
+    NoThread,
+    /// Without naming the message that it replies to.
+    NoReference,
+    /// Without the parts of the text that are shown in another form.
+    NoEntities,
+    /// After the archived thread was opened again.
+    Reopened,
 }
 
 /// The result of a call.
 #[derive(Debug)]
 pub enum Posted {
-    /// The call took effect. Holds the address of the message, if the platform gave it.
+    /// The call took effect. Holds the address of the message, if the platform gave it and only this message can be
+    /// meant.
     Done(Option<CardAddress>),
+    /// The call is to be made again after this time.
+    Later(Later),
     /// The call had no effect; the reason.
     Refused(String),
     /// The call may have taken effect: it was sent, but no usable response came back. Holds the reason.
     Unknown(String),
 }
 
+/// A call that could not be made in the time that was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// How long to wait.
+    pub after: Duration,
+    /// Whether an attempt may have taken effect all the same.
+    pub doubtful: bool,
+    /// Whether the reason was an error that the platform's table does not have.
+    pub unlisted: bool,
+    /// The reason, for the log.
+    pub why: String,
+}
+
 /// The reply to a successful call whose message has this address. An overlong address cannot be from the platform.
-pub(super) fn located(channel: String, message: String) -> Reply {
-    match CardAddress::new(channel, message) {
+pub(super) fn located(at: Option<CardAddress>) -> Reply {
+    match at {
         Some(at) => Reply::Done(Some(at)),
         None => Reply::Unknown("the message's address is too long".into()),
     }
 }
 
-/// A refusal with this status, and the platform's message if there is one.
-pub(super) fn refused(status: StatusCode, words: Option<&str>) -> Reply {
-    let status = status.as_u16();
-    Reply::Refused(match words {
-        Some(words) => format!("status {status} {words}"),
-        None => format!("status {status}"),
-    })
+impl Answered<'_> {
+    /// What the status alone says: that the rate was exceeded, by `whom`, or that the platform failed. `None` for any
+    /// other.
+    pub(super) fn by_status(&self, whom: Whom) -> Option<Reply> {
+        self.by_status_after(whom, self.retry_after())
+    }
+
+    /// The same, where the platform asks to wait for this time.
+    pub(super) fn by_status_after(&self, whom: Whom, after: Option<Duration>) -> Option<Reply> {
+        let status = self.status;
+        let put_off = |whom, doubtful| {
+            Some(Reply::PutOff(PutOff {
+                after,
+                whom,
+                doubtful,
+                why: format!("status {}", status.as_u16()),
+            }))
+        };
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => put_off(whom, false),
+            status if status.is_server_error() => put_off(Whom::Call, true),
+            _ => None,
+        }
+    }
+
+    /// How long the header `retry-after` asks to wait. Platforms write seconds, never a date.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
+    }
+
+    /// The reply to an answer that is not of the platform's form. With a status that is not a success, something in
+    /// between refused the call.
+    pub(super) fn not_the_platforms(&self, platform: &str) -> Reply {
+        let status = self.status;
+        if status.is_success() {
+            return Reply::Unknown(format!("the answer is not {platform}'s"));
+        }
+        Reply::Refused(format!(
+            "status {}, and the answer is not {platform}'s",
+            status.as_u16()
+        ))
+    }
 }
 
-/// The reason to log when the platform gives none.
-pub(super) fn no_reason() -> String {
-    "no reason given".into()
+impl ApiCall {
+    /// The call without this member of its body; `None` if it has no such member, so that the same call would be
+    /// made again.
+    pub(super) fn without(mut self, member: &str) -> Option<Self> {
+        self.body.as_object_mut()?.remove(member)?;
+        Some(self)
+    }
 }

@@ -1,7 +1,8 @@
 //! A connection's platform together with a client: makes the API calls.
 
-use super::call::{ApiCall, Posted, Reply};
+use super::call::{Answered, ApiCall, Instead, Later, Posted, PutOff, Reply, Whom};
 use super::card::cut;
+use super::turns::{Paused, Turns};
 use super::{
     Acknowledgement, ApiHosts, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord,
     slack, telegram,
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use secrecy::{ExposeSecret, SecretString};
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Timeout of a call. After it, the result counts as unknown.
@@ -28,6 +29,11 @@ const MIN_CALL: Duration = Duration::from_millis(50);
 const ANSWER_LIMIT: usize = 1 << 20;
 /// Maximum length of a platform's message in the log, in characters.
 const MAX_WORDS: usize = 200;
+/// The first pause after a call was put off by a platform that does not say for how long. Each further pause is twice
+/// as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause that a platform can ask for.
+const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// Access to the APIs of all platforms.
 pub struct Chat {
@@ -41,15 +47,16 @@ impl Chat {
         Self { egress, hosts }
     }
 
-    /// The connection's platform, with the connection's secret.
+    /// The connection's platform, with the connection's secret. `turns` keeps the connection's rates.
     ///
     /// # Errors
     /// `secret_unavailable` if the secret does not have the form that the platform needs.
-    pub fn on(
-        &self,
+    pub fn on<'a>(
+        &'a self,
         connection: &Connection,
         secret: &SecretString,
-    ) -> Result<Connected<'_>, Error> {
+        turns: impl Turns + 'a,
+    ) -> Result<Connected<'a>, Error> {
         // If the connection's row names a forbidden host, its webhooks are verified but no calls are made.
         let (base, forbidden) = match self.hosts.base(connection.platform, &connection.config) {
             Ok(base) => (base, None),
@@ -63,6 +70,7 @@ impl Chat {
         Ok(Connected {
             egress: &self.egress,
             platform,
+            turns: Box::new(turns),
             forbidden,
         })
     }
@@ -72,8 +80,20 @@ impl Chat {
 pub struct Connected<'a> {
     egress: &'a GuardedClient<Full<Bytes>>,
     platform: Box<dyn ChatPlatform>,
+    turns: Box<dyn Turns + 'a>,
     /// Why the API address of the connection may not be called, if that is so.
     forbidden: Option<&'static str>,
+}
+
+/// What is known about earlier attempts at a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// How many there were.
+    pub attempts: u32,
+    /// Whether one of them may have taken effect.
+    pub doubtful: bool,
+    /// Whether one of them met an error that the platform's table does not have.
+    pub unlisted: bool,
 }
 
 impl Connected<'_> {
@@ -99,24 +119,40 @@ impl Connected<'_> {
         self.platform.read(incoming, &connection.config)
     }
 
-    /// Posts the card or, if the platform refuses it, its plain text. Returns the result and which form was last
-    /// posted. It takes at most 20 s.
-    pub async fn post(&self, card: &Card, place: &Place, revision: &Revision) -> (Posted, Form) {
-        let until = Instant::now() + 2 * API_TIMEOUT;
+    /// Posts the card or, if the platform refuses it for good, its plain text. Returns the result and which form was
+    /// last posted.
+    pub async fn post(
+        &self,
+        card: &Card,
+        place: &Place,
+        revision: &Revision,
+        earlier: Earlier,
+        until: Instant,
+    ) -> (Posted, Form) {
         let buttons = self.platform.post(card, place, revision, Form::Buttons);
-        match self.send(buttons, until).await {
+        match self.send(buttons, earlier, until).await {
             Posted::Refused(why) => {
                 tracing::warn!(event = "card_refused", cause = why);
                 let text = self.platform.post(card, place, revision, Form::Text);
-                (self.send(text, until).await, Form::Text)
+                let posted = self.send(text, Earlier::default(), until).await;
+                (posted, Form::Text)
             }
-            posted @ (Posted::Done(_) | Posted::Unknown(_)) => (posted, Form::Buttons),
+            posted @ (Posted::Done(_) | Posted::Later(_) | Posted::Unknown(_)) => {
+                (posted, Form::Buttons)
+            }
         }
     }
 
     /// Posts a message next to the card that says how it ended.
-    pub async fn receipt(&self, at: &CardAddress, ending: &Ending, until: Instant) -> Posted {
-        self.send(self.platform.receipt(at, ending), until).await
+    pub async fn receipt(
+        &self,
+        at: &CardAddress,
+        ending: &Ending,
+        earlier: Earlier,
+        until: Instant,
+    ) -> Posted {
+        self.send(self.platform.receipt(at, ending), earlier, until)
+            .await
     }
 
     /// Removes the card's buttons and adds how it ended.
@@ -125,9 +161,11 @@ impl Connected<'_> {
         at: &CardAddress,
         card: &Card,
         ending: &Ending,
+        earlier: Earlier,
         until: Instant,
     ) -> Posted {
-        self.send(self.platform.edit(at, card, ending), until).await
+        self.send(self.platform.edit(at, card, ending), earlier, until)
+            .await
     }
 
     /// The acknowledgement of a click, in the form that the platform expects.
@@ -137,63 +175,233 @@ impl Connected<'_> {
 
     /// Makes the additional call of an acknowledgement. A failure is only logged.
     pub async fn follow_up(&self, call: Option<ApiCall>, until: Instant) {
-        if let Some(call) = call
-            && let Posted::Refused(why) | Posted::Unknown(why) = self.send(call, until).await
-        {
-            tracing::info!(event = "note_failed", cause = why);
-        }
+        let Some(call) = call else {
+            return;
+        };
+        let why = match self.send(call, Earlier::default(), until).await {
+            Posted::Done(_) => return,
+            Posted::Refused(why) | Posted::Unknown(why) | Posted::Later(Later { why, .. }) => why,
+        };
+        tracing::info!(event = "note_failed", cause = why);
     }
 
-    async fn send(&self, call: ApiCall, until: Instant) -> Posted {
+    /// Makes the call, and does what the platform's answer asks for, until the time is up.
+    pub(super) async fn send(&self, call: ApiCall, earlier: Earlier, until: Instant) -> Posted {
         if let Some(rule) = self.forbidden {
             return Posted::Refused(format!("the connection's config.api_base_url {rule}"));
         }
-        let first = self.bounded(&call, until).await;
-        match first {
-            Posted::Unknown(why) if call.repeatable => match self.bounded(&call, until).await {
-                // A refusal of the second call does not mean that the first failed.
-                Posted::Refused(_) => Posted::Unknown(why),
-                posted @ (Posted::Done(_) | Posted::Unknown(_)) => posted,
-            },
-            posted @ (Posted::Done(_) | Posted::Refused(_) | Posted::Unknown(_)) => posted,
+        let mut calls = VecDeque::from([call]);
+        let mut so_far = SoFar::new(earlier);
+        // The last call is the one that was asked for; those before it prepare it.
+        while let Some(call) = calls.front() {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.wait_for_turn(call, left).await {
+                Ok(()) => {}
+                Err(after) => {
+                    return so_far.later(after, format!("{}: the rate is used up", call.name));
+                }
+            }
+            let name = call.name;
+            let why = |why: &str| format!("{name}: {}", bounded(why));
+            match self.bounded(call, until).await {
+                Reply::Done(at) if calls.len() == 1 => return so_far.done(at, call),
+                Reply::Done(_) => {
+                    calls.pop_front();
+                }
+                Reply::PutOff(put_off) => {
+                    so_far.doubtful |= put_off.doubtful && call.purpose.creates();
+                    let pause = so_far.pause(put_off.after);
+                    self.hold(call, &put_off, pause).await;
+                    if !sleep_before(pause, until).await {
+                        return so_far.later(pause, why(&put_off.why));
+                    }
+                }
+                Reply::Instead(how, reason) => {
+                    tracing::warn!(event = "call_amended", cause = why(&reason));
+                    let Some(amended) = so_far.amended(self.platform.as_ref(), call, &how) else {
+                        return Posted::Refused(why(&reason));
+                    };
+                    calls.pop_front();
+                    for call in amended.into_iter().rev() {
+                        calls.push_front(call);
+                    }
+                }
+                Reply::Refused(reason) => return so_far.refused(call, why(&reason)),
+                Reply::Unlisted(reason) if so_far.unlisted => {
+                    return so_far.refused(call, why(&reason));
+                }
+                Reply::Unlisted(reason) => {
+                    so_far.unlisted = true;
+                    let pause = so_far.pause(None);
+                    if !sleep_before(pause, until).await {
+                        return so_far.later(pause, why(&reason));
+                    }
+                }
+                Reply::Unknown(reason) => {
+                    let again = call.once || call.purpose.repeats();
+                    if !again || so_far.repeated {
+                        return Posted::Unknown(why(&reason));
+                    }
+                    so_far.repeated = true;
+                }
+            }
+        }
+        // The queue never becomes empty: its last call returns.
+        Posted::Refused("there was nothing to call".into())
+    }
+
+    /// Waits for the turn of a call that counts towards its channel's rate. `Err` with the time until it, if it does
+    /// not come within `left`.
+    async fn wait_for_turn(&self, call: &ApiCall, left: Duration) -> Result<(), Duration> {
+        let Some(channel) = call.channel.as_deref().filter(|_| call.purpose.creates()) else {
+            return Ok(());
+        };
+        let most = left.saturating_sub(MIN_CALL);
+        let rates = self.platform.rates(channel);
+        match self.turns.take(channel, rates, most).await {
+            Some(wait) if wait <= most => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+            None => Err(FIRST_PAUSE),
         }
     }
 
-    async fn bounded(&self, call: &ApiCall, until: Instant) -> Posted {
+    /// Tells all environments that the platform asks to wait.
+    async fn hold(&self, call: &ApiCall, put_off: &PutOff, pause: Duration) {
+        let whom = match (put_off.whom, &call.channel) {
+            (Whom::Bot, _) => Paused::Bot,
+            (Whom::Channel, Some(channel)) => Paused::Channel(channel),
+            (Whom::Channel, None) | (Whom::Call, _) => return,
+        };
+        self.turns.pause(whom, pause).await;
+    }
+
+    async fn bounded(&self, call: &ApiCall, until: Instant) -> Reply {
         if Instant::now() + MIN_CALL > until {
-            return Posted::Refused(format!("{}: not begun, there was no time left", call.name));
+            return Reply::PutOff(PutOff {
+                after: None,
+                whom: Whom::Call,
+                doubtful: false,
+                why: "not begun, there was no time left".into(),
+            });
         }
         let until = until.min(Instant::now() + API_TIMEOUT);
         match tokio::time::timeout_at(until, self.exchange(call)).await {
-            Ok(posted) => posted,
-            Err(_) => Posted::Unknown(format!("{}: no answer in time", call.name)),
+            Ok(reply) => reply,
+            Err(_) => Reply::Unknown("no answer in time".into()),
         }
     }
 
-    async fn exchange(&self, call: &ApiCall) -> Posted {
-        let refused = |why: String| Posted::Refused(format!("{}: {}", call.name, bounded(&why)));
-        let unknown = |why: String| Posted::Unknown(format!("{}: {}", call.name, bounded(&why)));
+    async fn exchange(&self, call: &ApiCall) -> Reply {
         let request = match request(call) {
             Ok(request) => request,
-            Err(why) => return refused(why.to_owned()),
+            Err(why) => return Reply::Refused(why.to_owned()),
         };
         let response = match self.egress.send(request).await {
             Ok(response) => response,
-            Err(SendError::Refused(error)) => return refused(why(&error)),
-            Err(SendError::Broken(error)) => return unknown(why(&error)),
+            Err(SendError::Refused(error)) => return Reply::Refused(why(&error)),
+            Err(SendError::Broken(error)) => return Reply::Unknown(why(&error)),
         };
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect();
-        match body.await {
-            Ok(body) => match self.platform.reply(status, &body.to_bytes()) {
-                Reply::Done(at) => Posted::Done(at),
-                Reply::Refused(why) => refused(why),
-                Reply::Unknown(why) => unknown(why),
-            },
-            Err(_) if !status.is_success() => refused(format!("status {}", status.as_u16())),
-            Err(error) => unknown(error.to_string()),
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_LIMIT).collect().await;
+        let bytes = match &body {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let answer = Answered {
+            status: head.status,
+            headers: &head.headers,
+            body: &body,
+        };
+        match (self.platform.reply(call, &answer), bytes) {
+            // The status came, and says that the call took effect or may have.
+            (Reply::Done(_) | Reply::Unknown(_), Some(broken)) => Reply::Unknown(broken),
+            (reply, _) => reply,
         }
     }
+}
+
+/// What one call has met so far.
+struct SoFar {
+    attempts: u32,
+    doubtful: bool,
+    unlisted: bool,
+    /// Whether the call was made once more after an unknown result.
+    repeated: bool,
+    /// Whether the call was made as the platform's answer asked.
+    amended: bool,
+}
+
+impl SoFar {
+    fn new(earlier: Earlier) -> Self {
+        Self {
+            attempts: earlier.attempts,
+            doubtful: earlier.doubtful,
+            unlisted: earlier.unlisted,
+            repeated: false,
+            amended: false,
+        }
+    }
+
+    /// The pause before the next attempt.
+    fn pause(&mut self, asked: Option<Duration>) -> Duration {
+        let own = FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(12));
+        self.attempts += 1;
+        // A platform that asks for no pause at all would be called in a loop.
+        let asked = asked.map(|asked| asked.max(MIN_PAUSE));
+        asked.unwrap_or(own).min(MAX_PAUSE)
+    }
+
+    /// The calls to make instead; `None` if that was done before, or changes nothing.
+    fn amended(
+        &mut self,
+        platform: &dyn ChatPlatform,
+        call: &ApiCall,
+        how: &Instead,
+    ) -> Option<Vec<ApiCall>> {
+        if std::mem::replace(&mut self.amended, true) {
+            return None;
+        }
+        platform.instead(call.clone(), how)
+    }
+
+    fn done(&self, at: Option<CardAddress>, call: &ApiCall) -> Posted {
+        // Another message of the same content may stand, so the address of this one does not identify it.
+        Posted::Done(at.filter(|_| call.once || !self.doubtful))
+    }
+
+    /// A refusal does not mean that earlier attempts failed.
+    fn refused(&self, call: &ApiCall, why: String) -> Posted {
+        if (self.doubtful || self.repeated) && call.purpose.creates() {
+            return Posted::Unknown(why);
+        }
+        Posted::Refused(why)
+    }
+
+    fn later(&self, after: Duration, why: String) -> Posted {
+        Posted::Later(Later {
+            after,
+            doubtful: self.doubtful,
+            unlisted: self.unlisted,
+            why,
+        })
+    }
+}
+
+/// The shortest pause before a call is made again.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sleeps, if a call can still be made afterwards. Returns whether that is so.
+async fn sleep_before(pause: Duration, until: Instant) -> bool {
+    let then = Instant::now() + pause;
+    if then + MIN_CALL > until {
+        return false;
+    }
+    tokio::time::sleep_until(then).await;
+    true
 }
 
 fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {

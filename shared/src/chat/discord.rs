@@ -1,26 +1,27 @@
 //! Discord: its HTTP API and its signed interactions (docs.discord.com/developers).
 
-use super::call::{ApiCall, Reply, located, refused};
+mod answer;
+mod card;
+mod click;
+
+use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::card::cut;
 use super::{
-    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Rate, Rates, Verdict,
     malformed_secret,
 };
 use crate::authority::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::error::{Code, Error};
-use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey, Place};
+use crate::id::{ConnectionId, Revision};
+use crate::question::{CardAddress, Place};
 use crate::wire::event::Incoming;
-use http::{Method, StatusCode};
+use card::{MAX_CONTENT, edited, embed, escape, mention, mentions, rows};
+use click::click;
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-// Limits of a message, an embed and a button, in characters.
-const MAX_CONTENT: usize = 2000;
-const MAX_DESCRIPTION: usize = 4096;
-const MAX_LABEL: usize = 80;
-const BUTTONS_IN_A_ROW: usize = 5;
+use std::time::Duration;
 
 // Types of an interaction.
 const PING: u64 = 1;
@@ -59,14 +60,26 @@ impl Discord {
         Ok(Self { secret, api })
     }
 
-    fn call(&self, name: &'static str, method: Method, path: &str, body: Value) -> ApiCall {
+    /// A call about the channel; `path` is what follows the channel's own.
+    fn call(&self, purpose: Purpose, channel: &str, path: &str, body: Value) -> ApiCall {
+        let (name, method) = match purpose {
+            Purpose::Card | Purpose::Text | Purpose::Receipt | Purpose::Note => {
+                ("create message", Method::POST)
+            }
+            Purpose::Edit => ("edit message", Method::PATCH),
+            Purpose::Delete => ("delete message", Method::DELETE),
+            Purpose::Reopen => ("open thread", Method::PATCH),
+            Purpose::Read => ("read", Method::GET),
+        };
         ApiCall {
+            purpose,
+            channel: Some(channel.to_owned()),
+            once: body.get("nonce").is_some(),
             name,
             method,
-            url: format!("{}{path}", self.api).into(),
+            url: format!("{}/channels/{}{path}", self.api, segment(channel)).into(),
             authorization: Some(format!("Bot {}", self.secret.bot_token.expose_secret()).into()),
             body,
-            repeatable: false,
         }
     }
 }
@@ -125,12 +138,11 @@ impl ChatPlatform for Discord {
             body["nonce"] = revision.as_str().into();
             body["enforce_nonce"] = true.into();
         }
-        let path = format!("/channels/{}/messages", segment(place.channel.as_str()));
-        let repeatable = body.get("nonce").is_some();
-        ApiCall {
-            repeatable,
-            ..self.call("create message", Method::POST, &path, body)
-        }
+        let purpose = match form {
+            Form::Buttons => Purpose::Card,
+            Form::Text => Purpose::Text,
+        };
+        self.call(purpose, place.channel.as_str(), "/messages", body)
     }
 
     fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
@@ -139,14 +151,12 @@ impl ChatPlatform for Discord {
             "allowed_mentions": {"parse": []},
             "message_reference": {"message_id": at.message(), "fail_if_not_exists": false},
         });
-        let path = format!("/channels/{}/messages", segment(at.channel()));
-        self.call("create message", Method::POST, &path, body)
+        self.call(Purpose::Receipt, at.channel(), "/messages", body)
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
-        let (channel, message) = (segment(at.channel()), segment(at.message()));
-        let path = format!("/channels/{channel}/messages/{message}");
-        self.call("edit message", Method::PATCH, &path, edited(card, ending))
+        let path = format!("/messages/{}", segment(at.message()));
+        self.call(Purpose::Edit, at.channel(), &path, edited(card, ending))
     }
 
     /// The answer to the interaction contains the edit of the card, which saves a call.
@@ -169,106 +179,31 @@ impl ChatPlatform for Discord {
         }
     }
 
-    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        // A body that is not JSON lacks the fields below, so it counts as not Discord's.
-        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        if !status.is_success() {
-            return refused(status, answer["message"].as_str());
+    fn reply(&self, call: &ApiCall, answer: &Answered<'_>) -> Reply {
+        answer::read(call, answer)
+    }
+
+    fn instead(&self, call: ApiCall, how: &Instead) -> Option<Vec<ApiCall>> {
+        match how {
+            Instead::NoReference => call.without("message_reference").map(|call| vec![call]),
+            Instead::Reopened => {
+                let channel = call.channel.clone()?;
+                let open = self.call(Purpose::Reopen, &channel, "", json!({"archived": false}));
+                Some(vec![open, call])
+            }
+            Instead::Chat(_) | Instead::NoThread | Instead::NoEntities => None,
         }
-        let text = |name: &str| answer[name].as_str().map(str::to_owned);
-        match text("channel_id").zip(text("id")) {
-            Some((channel, message)) => located(channel, message),
-            None => Reply::Unknown("the answer is not Discord's".into()),
+    }
+
+    /// Discord gives the rates in its answers and asks not to rely on numbers
+    /// (docs.discord.com/developers/topics/rate-limits). It has long been 5 messages in 5 seconds to a channel, and is
+    /// 50 calls a second of a bot.
+    fn rates(&self, _: &str) -> Rates {
+        Rates {
+            channel: Rate::one_in(Duration::from_secs(1)),
+            bot: Rate::burst(10, Duration::from_millis(25)),
         }
     }
-}
-
-/// The click, if the interaction is a click on one of Postern's buttons.
-fn click(interaction: &Value) -> Option<Click> {
-    let button = Button::parse(interaction["data"]["custom_id"].as_str()?)?;
-    // In a server the clicker is in `member`, in a direct message in `user`.
-    let user = interaction["member"]["user"]["id"]
-        .as_str()
-        .or(interaction["user"]["id"].as_str())?;
-    let click_id = interaction["id"].as_str()?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let message = &interaction["message"];
-    let channel = text(&interaction["channel_id"]).or_else(|| text(&message["channel_id"]));
-    Some(Click {
-        user: UserId::parse(user).ok()?,
-        interaction: button.interaction,
-        revision: button.revision,
-        choice: button.choice,
-        key: ClickKey::from_parts(&[click_id]),
-        card: channel
-            .zip(text(&message["id"]))
-            .and_then(|(channel, message)| CardAddress::new(channel, message)),
-        id: click_id.to_owned(),
-    })
-}
-
-/// The card's buttons, five to a row.
-fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
-    let buttons: Vec<Value> = card
-        .options
-        .iter()
-        .enumerate()
-        .map(|(index, option)| {
-            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, |_| 1), "custom_id": button_id(&card.id, revision, index)})
-        })
-        .collect();
-    buttons
-        .chunks(BUTTONS_IN_A_ROW)
-        .map(|row| json!({"type": 1, "components": row}))
-        .collect()
-}
-
-/// The card's text in an embed, where mentions notify nobody. Markup is escaped.
-fn embed(card: &Card, ending: Option<&Ending>) -> Value {
-    let ending = ending.map_or_else(String::new, |ending| {
-        let sentence = ending.sentence(mention, escape);
-        format!("\n\n{}", cut(&sentence, 400, |_| 1))
-    });
-    let text = match &card.detail {
-        Some(detail) => format!("{}\n\n{detail}", card.text),
-        None => card.text.clone(),
-    };
-    let text = escape(text.trim_end());
-    let room = MAX_DESCRIPTION - ending.chars().count();
-    json!({"description": format!("{}{ending}", cut(&text, room, |_| 1))})
-}
-
-/// The message after the card has ended.
-fn edited(card: &Card, ending: &Ending) -> Value {
-    json!({
-        "content": "",
-        "embeds": [embed(card, Some(ending))],
-        "components": [],
-        "allowed_mentions": {"parse": []},
-    })
-}
-
-/// Allows only the person who is asked to be mentioned.
-fn mentions(user: &str) -> Value {
-    if is_snowflake(user) {
-        json!({"parse": [], "users": [user]})
-    } else {
-        json!({"parse": []})
-    }
-}
-
-/// The person as a mention, if the id is one of Discord's.
-fn mention(user: &str) -> String {
-    if is_snowflake(user) {
-        format!("<@{user}>")
-    } else {
-        escape(user)
-    }
-}
-
-/// Whether the text has the form of Discord's ids.
-fn is_snowflake(id: &str) -> bool {
-    (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// An id, encoded as one segment of a path.
@@ -276,39 +211,11 @@ fn segment(id: &str) -> percent_encoding::PercentEncode<'_> {
     percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)
 }
 
-/// Escapes Discord's Markdown, and characters that begin a mention or a link.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(
-            c,
-            '\\' | '*'
-                | '_'
-                | '~'
-                | '`'
-                | '|'
-                | '>'
-                | '<'
-                | '#'
-                | '-'
-                | '['
-                | ']'
-                | '('
-                | ')'
-                | '@'
-                | ':'
-        ) {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
+    use super::card::MAX_DESCRIPTION;
     use super::*;
-    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId};
+    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId, UserId};
 
     fn discord() -> Discord {
         let secret = r#"{"bot_token": "x", "public_key": "00", "application_id": "9"}"#;
@@ -361,7 +268,7 @@ mod tests {
             call.body["allowed_mentions"],
             json!({"parse": [], "users": ["222"]})
         );
-        assert!(call.repeatable && call.body["enforce_nonce"] == true);
+        assert!(call.once && call.body["enforce_nonce"] == true);
         assert!(
             call.url
                 .expose_secret()

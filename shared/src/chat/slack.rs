@@ -1,25 +1,30 @@
 //! Slack: its Web API and its signed `block_actions` (docs.slack.dev).
 
-use super::call::{ApiCall, Reply, located, no_reason, refused};
+mod answer;
+mod card;
+mod click;
+
+use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::card::cut;
 use super::{
-    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Rate, Rates, Verdict,
     malformed_secret,
 };
 use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
-use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey, Place};
+use crate::id::{ConnectionId, Revision};
+use crate::question::{CardAddress, Place};
 use crate::wire::event::Incoming;
-use http::{Method, StatusCode};
-use percent_encoding::percent_decode;
+use card::{blocks, escape, mention, outcome, texts};
+use click::{click, field, same_workspace};
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 // Limits of a text block and of a button, in characters.
 const MAX_TEXT: usize = 3000;
-const MAX_LABEL: usize = 75;
 
 /// One Slack workspace.
 pub(super) struct Slack {
@@ -45,14 +50,16 @@ impl Slack {
         Ok(Self { secret, api })
     }
 
-    fn call(&self, method: &'static str, body: Value) -> ApiCall {
+    fn call(&self, purpose: Purpose, method: &'static str, body: Value) -> ApiCall {
         ApiCall {
+            purpose,
+            channel: body["channel"].as_str().map(str::to_owned),
+            once: false,
             name: method,
             method: Method::POST,
             url: format!("{}/{method}", self.api).into(),
             authorization: Some(format!("Bearer {}", self.secret.bot_token.expose_secret()).into()),
             body,
-            repeatable: false,
         }
     }
 }
@@ -118,18 +125,22 @@ impl ChatPlatform for Slack {
         if form == Form::Buttons {
             message["blocks"] = blocks(card, revision);
         }
-        self.call("chat.postMessage", message)
+        let purpose = match form {
+            Form::Buttons => Purpose::Card,
+            Form::Text => Purpose::Text,
+        };
+        self.call(purpose, "chat.postMessage", message)
     }
 
     fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let body = json!({
             "channel": at.channel(),
-            "thread_ts": at.message(),
+            "thread_ts": at.thread().unwrap_or(at.message()),
             "text": ending.sentence(mention, escape),
             "blocks": [outcome(ending)],
             "unfurl_links": false,
         });
-        self.call("chat.postMessage", body)
+        self.call(Purpose::Receipt, "chat.postMessage", body)
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
@@ -141,16 +152,19 @@ impl ChatPlatform for Slack {
             "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), MAX_TEXT, |_| 1),
             "blocks": blocks,
         });
-        self.call("chat.update", body)
+        self.call(Purpose::Edit, "chat.update", body)
     }
 
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
         // Slack shows a note to one person only through an API call, and only in the card's channel.
         let follow_up = match (verdict, &click.card) {
-            (Verdict::Late(why), Some(card)) => Some(self.call(
-                "chat.postEphemeral",
-                json!({"channel": card.channel(), "user": click.user, "text": why}),
-            )),
+            (Verdict::Late(why), Some(card)) => {
+                let mut note = json!({"channel": card.channel(), "user": click.user, "text": why});
+                if let Some(thread) = card.thread() {
+                    note["thread_ts"] = thread.into();
+                }
+                Some(self.call(Purpose::Note, "chat.postEphemeral", note))
+            }
             _ => None,
         };
         Acknowledgement {
@@ -160,189 +174,27 @@ impl ChatPlatform for Slack {
         }
     }
 
-    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        let answer = serde_json::from_slice::<Answer>(body);
-        if !status.is_success() {
-            let error = answer.ok().and_then(|answer| answer.error);
-            return refused(status, error.as_deref());
-        }
-        match answer {
-            Ok(Answer {
-                ok: true,
-                channel,
-                ts,
-                ..
-            }) => match channel.zip(ts) {
-                Some((channel, message)) => located(channel, message),
-                None => Reply::Done(None),
-            },
-            Ok(Answer { error, .. }) => Reply::Refused(error.unwrap_or_else(no_reason)),
-            Err(_) => Reply::Unknown("the answer is not Slack's".into()),
-        }
+    fn reply(&self, call: &ApiCall, answer: &Answered<'_>) -> Reply {
+        answer::read(call, answer)
     }
-}
 
-/// A response of the Web API.
-#[derive(Deserialize)]
-struct Answer {
-    ok: bool,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    channel: Option<String>,
-    #[serde(default)]
-    ts: Option<String>,
-}
-
-/// Checks that the payload is from the connection's own workspace and app. This is needed because all workspaces of
-/// an app share one signing secret.
-fn same_workspace(payload: &Value, config: &Value) -> Result<(), Error> {
-    let team = payload["team"]["id"]
-        .as_str()
-        .or(payload["user"]["team_id"].as_str());
-    for (own, named) in [
-        ("team_id", team),
-        ("api_app_id", payload["api_app_id"].as_str()),
-    ] {
-        if let Some(expected) = config.get(own).filter(|expected| !expected.is_null())
-            && expected.as_str() != named
-        {
-            return Err(
-                Code::InvalidSignature.because("the payload is of another workspace or app")
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The click, if the payload is a click on one of Postern's buttons.
-fn click(payload: &Value) -> Option<Click> {
-    if payload["type"] != "block_actions" {
-        return None;
-    }
-    let action = &payload["actions"][0];
-    let action_id = action["action_id"].as_str()?;
-    let button = Button::parse(action_id)?;
-    let user = payload["user"]["id"].as_str()?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let container = &payload["container"];
-    let channel = text(&container["channel_id"]).or_else(|| text(&payload["channel"]["id"]));
-    let message = text(&container["message_ts"]).or_else(|| text(&payload["message"]["ts"]));
-    let key = match action["action_ts"].as_str() {
-        Some(at) => {
-            // Without a message, an empty part keeps its place, so that keys stay unambiguous.
-            let message = message.as_deref().unwrap_or("");
-            ClickKey::from_parts(&[at, message, action_id, user])
-        }
-        None => ClickKey::from_parts(&[&payload.to_string()]),
-    };
-    Some(Click {
-        user: UserId::parse(user).ok()?,
-        interaction: button.interaction,
-        revision: button.revision,
-        choice: button.choice,
-        key,
-        card: channel
-            .zip(message)
-            .and_then(|(channel, message)| CardAddress::new(channel, message)),
-        id: String::new(),
-    })
-}
-
-/// The decoded value of a field in a form (application/x-www-form-urlencoded).
-fn field(body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    body.split(|byte| *byte == b'&').find_map(|pair| {
-        let value = pair.strip_prefix(name)?.strip_prefix(b"=")?;
-        let spaced: Vec<u8> = value
-            .iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect();
-        Some(percent_decode(&spaced).collect())
-    })
-}
-
-/// A section with tenants' text, as plain text so that Slack reads no markup or mention in it.
-fn plain(text: &str) -> Value {
-    let text = cut(text, MAX_TEXT, |_| 1);
-    json!({"type": "section", "text": {"type": "plain_text", "text": text, "emoji": false}})
-}
-
-/// A context block with `mrkdwn` text.
-fn context(markup: &str) -> Value {
-    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(markup, MAX_TEXT, |_| 1)}]})
-}
-
-/// A block that says how the card ended. The person is a mention, which needs `mrkdwn`. The answer is a tenant's
-/// text and stays plain text, because `mrkdwn` reads styles, links and channels even in escaped text.
-fn outcome(ending: &Ending) -> Value {
-    match ending {
-        Ending::Answered { user, value } if !value.is_empty() => {
-            let mut outcome = context(&format!("{} answered:", mention(user.as_str())));
-            if let Some(elements) = outcome["elements"].as_array_mut() {
-                let text = cut(value, MAX_TEXT, |_| 1);
-                elements.push(json!({"type": "plain_text", "text": text, "emoji": false}));
+    fn instead(&self, call: ApiCall, how: &Instead) -> Option<Vec<ApiCall>> {
+        match how {
+            Instead::NoThread => call.without("thread_ts").map(|call| vec![call]),
+            Instead::Chat(_) | Instead::NoReference | Instead::NoEntities | Instead::Reopened => {
+                None
             }
-            outcome
-        }
-        Ending::Answered { .. } | Ending::Withdrawn | Ending::Expired | Ending::AskedAnew => {
-            context(&ending.sentence(mention, escape))
         }
     }
-}
 
-/// The sections of the question and its arguments.
-fn texts(card: &Card) -> Vec<Value> {
-    [Some(card.text.as_str()), card.detail.as_deref()]
-        .into_iter()
-        .flatten()
-        .map(plain)
-        .collect()
-}
-
-/// The blocks of a card with buttons.
-fn blocks(card: &Card, revision: &Revision) -> Value {
-    let buttons: Vec<Value> = card
-        .options
-        .iter()
-        .enumerate()
-        .map(|(index, option)| {
-            json!({
-                "type": "button",
-                "text": {"type": "plain_text", "text": cut(option, MAX_LABEL, |_| 1), "emoji": false},
-                "action_id": button_id(&card.id, revision, index),
-                "value": index.to_string(),
-            })
-        })
-        .collect();
-    let mut blocks = texts(card);
-    let asks = format!(
-        "Agent {} asks {}",
-        escape(&card.agent),
-        mention(card.user.as_str())
-    );
-    blocks.push(context(&asks));
-    blocks.push(json!({"type": "actions", "block_id": format!("q:{}:{revision}", card.id), "elements": buttons}));
-    blocks.into()
-}
-
-/// The person as a mention, if the id is one of Slack's.
-fn mention(user: &str) -> String {
-    if !user.is_empty()
-        && user
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-    {
-        format!("<@{user}>")
-    } else {
-        escape(user)
+    /// One message a second to a channel, and several hundred a minute in a workspace
+    /// (docs.slack.dev/apis/web-api/rate-limits).
+    fn rates(&self, _: &str) -> Rates {
+        Rates {
+            channel: Rate::one_in(Duration::from_secs(1)),
+            bot: Rate::burst(50, Duration::from_millis(250)),
+        }
     }
-}
-
-/// Escapes the three control characters of `mrkdwn`.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 /// Whether the text has the form of a message's timestamp, such as `1700000000.000100`.
@@ -355,7 +207,7 @@ fn is_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, InteractionId};
+    use crate::id::{AgentId, InteractionId, UserId};
 
     fn card(question: &str) -> Card {
         let payload =

@@ -1,26 +1,26 @@
 //! Telegram: its Bot API and its `callback_query` updates (core.telegram.org/bots/api).
 
-use super::call::{ApiCall, Reply, located, no_reason, refused};
-use super::card::cut;
+mod answer;
+mod card;
+mod click;
+
+use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{
-    Acknowledgement, Button, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, button_id,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Rate, Rates, Verdict,
     malformed_secret,
 };
 use crate::authority::signature::{OneOrMany, TelegramRequest, Verified};
 use crate::error::{Code, Error};
-use crate::id::{ConnectionId, Revision, UserId};
-use crate::question::{CardAddress, ClickKey, Place};
+use crate::id::{ConnectionId, Revision};
+use crate::question::{CardAddress, Place};
 use crate::wire::event::Incoming;
-use http::{Method, StatusCode};
+use card::{chat, edited, keyboard, number, person, texts, write};
+use click::click;
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// Maximum length of a message's text, in UTF-16 code units, as Telegram counts.
-const MAX_TEXT: usize = 4096;
-/// Maximum length of a button's label, in UTF-16 code units. Telegram documents no limit, but its apps cut longer
-/// labels.
-const MAX_LABEL: usize = 64;
+use std::time::Duration;
 
 /// One Telegram bot.
 pub(super) struct Telegram {
@@ -46,15 +46,22 @@ impl Telegram {
         Ok(Self { secret, api })
     }
 
-    fn call(&self, method: &'static str, body: Value) -> ApiCall {
+    fn call(&self, purpose: Purpose, method: &'static str, body: Value) -> ApiCall {
         let token = self.secret.bot_token.expose_secret();
+        let channel = match &body["chat_id"] {
+            Value::String(name) => Some(name.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
         ApiCall {
+            purpose,
+            channel,
+            once: false,
             name: method,
             method: Method::POST,
             url: format!("{}/bot{token}/{method}", self.api).into(),
             authorization: None,
             body,
-            repeatable: false,
         }
     }
 }
@@ -95,15 +102,20 @@ impl ChatPlatform for Telegram {
             Form::Text => card.plain(),
         };
         write(&mut message, &text, Some(card));
-        // A topic of a forum is a positive number. Any other conversation is a name that the platform engineer
-        // chose and that Telegram does not know.
+        // A topic of a forum or of a private chat is a positive number. Any other conversation is a name that the platform engineer chose and that
+        // Telegram does not know. The general topic is the number 1, and cannot be posted to by it.
+        let channel = place.channel.as_str();
         if place.is_narrower_than_the_channel()
-            && place.channel.as_str().starts_with("-100")
-            && let Ok(topic @ 1..) = place.conversation.as_str().parse::<i64>()
+            && (!channel.starts_with('-') || channel.starts_with("-100"))
+            && let Ok(topic @ 2..) = place.conversation.as_str().parse::<i64>()
         {
             message["message_thread_id"] = topic.into();
         }
-        self.call("sendMessage", message)
+        let purpose = match form {
+            Form::Buttons => Purpose::Card,
+            Form::Text => Purpose::Text,
+        };
+        self.call(purpose, "sendMessage", message)
     }
 
     fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
@@ -111,166 +123,78 @@ impl ChatPlatform for Telegram {
             "chat_id": chat(at.channel()),
             "reply_parameters": {"message_id": number(at.message()), "allow_sending_without_reply": true},
         });
+        // Without it the receipt of a card that was deleted would be in the general topic.
+        if let Some(topic) = at.thread() {
+            body["message_thread_id"] = number(topic);
+        }
         write(&mut body, &ending.sentence(person, str::to_owned), None);
-        self.call("sendMessage", body)
+        self.call(Purpose::Receipt, "sendMessage", body)
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
-        self.call("editMessageText", edited(at, card, ending))
+        self.call(Purpose::Edit, "editMessageText", edited(at, card, ending))
     }
 
-    /// The answer to a webhook may itself be a call to a method, so the edit of the card needs no separate call.
+    /// The answer to a webhook may itself be a call to a method. Nobody learns whether that succeeds, so it is the
+    /// one that matters least: the note that the click arrived.
     fn acknowledge(&self, click: &Click, verdict: &Verdict<'_>) -> Acknowledgement {
-        let mut noted = json!({"callback_query_id": click.id});
-        let as_answer = |mut call: Value, method: &str| {
-            call["method"] = method.into();
-            Some(call)
+        let mut noted = json!({"method": "answerCallbackQuery", "callback_query_id": click.id});
+        match verdict {
+            Verdict::Late(why) => noted["text"] = (*why).into(),
+            Verdict::Ignored | Verdict::Ended(..) => {}
+        }
+        Acknowledgement {
+            answer: Some(noted),
+            edits_card: false,
+            follow_up: None,
+        }
+    }
+
+    fn reply(&self, call: &ApiCall, answer: &Answered<'_>) -> Reply {
+        answer::read(call, answer)
+    }
+
+    fn instead(&self, mut call: ApiCall, how: &Instead) -> Option<Vec<ApiCall>> {
+        let amended = match how {
+            Instead::Chat(id) => {
+                call.body["chat_id"] = chat(id);
+                call.channel = call.channel.map(|_| id.clone());
+                Some(call)
+            }
+            Instead::NoThread => call.without("message_thread_id"),
+            Instead::NoReference => call.without("reply_parameters"),
+            Instead::NoEntities => call.without("entities"),
+            Instead::Reopened => None,
         };
-        match (verdict, &click.card) {
-            (Verdict::Ended(card, ending), Some(at)) => Acknowledgement {
-                answer: as_answer(edited(at, card, ending), "editMessageText"),
-                edits_card: true,
-                follow_up: Some(self.call("answerCallbackQuery", noted)),
-            },
-            (Verdict::Late(why), _) => {
-                noted["text"] = (*why).into();
-                Acknowledgement {
-                    answer: as_answer(noted, "answerCallbackQuery"),
-                    edits_card: false,
-                    follow_up: None,
+        amended.map(|call| vec![call])
+    }
+
+    /// One message a second to a chat, 20 a minute to a group, and 30 a second of a bot
+    /// (core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
+    fn rates(&self, channel: &str) -> Rates {
+        let second = Duration::from_secs(1);
+        let is_person = channel.bytes().all(|byte| byte.is_ascii_digit());
+        Rates {
+            channel: if is_person {
+                Rate::one_in(second)
+            } else {
+                // In the worst minute there are 5 at once and 15 more.
+                Rate {
+                    apart: second,
+                    each: 4 * second,
+                    burst: 5,
                 }
-            }
-            (Verdict::Ignored | Verdict::Ended(..), _) => Acknowledgement {
-                answer: as_answer(noted, "answerCallbackQuery"),
-                edits_card: false,
-                follow_up: None,
             },
+            bot: Rate::burst(5, Duration::from_millis(40)),
         }
     }
-
-    fn reply(&self, status: StatusCode, body: &[u8]) -> Reply {
-        // A body that is not JSON lacks the fields below, so it counts as not Telegram's.
-        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let words = answer["description"].as_str();
-        match answer["ok"].as_bool() {
-            // Telegram refuses an edit that changes nothing; the card has been edited before.
-            _ if words.is_some_and(|words| words.contains("message is not modified")) => {
-                Reply::Done(None)
-            }
-            _ if !status.is_success() => refused(status, words),
-            Some(true) => {
-                let message = &answer["result"];
-                let id = |value: &Value| value.as_i64().map(|id| id.to_string());
-                match id(&message["chat"]["id"]).zip(id(&message["message_id"])) {
-                    Some((channel, message)) => located(channel, message),
-                    None => Reply::Done(None),
-                }
-            }
-            Some(false) => Reply::Refused(words.map_or_else(no_reason, str::to_owned)),
-            None => Reply::Unknown("the answer is not Telegram's".into()),
-        }
-    }
-}
-
-/// The click, if the `callback_query` is a click on one of Postern's buttons.
-fn click(query: &Value) -> Option<Click> {
-    let button = Button::parse(query["data"].as_str()?)?;
-    let id = query["id"].as_str()?;
-    let user = query["from"]["id"].as_i64()?.to_string();
-    // A message that is too old to be accessible still has its ids.
-    let message = &query["message"];
-    let at = message["chat"]["id"]
-        .as_i64()
-        .zip(message["message_id"].as_i64());
-    Some(Click {
-        user: UserId::parse(user).ok()?,
-        interaction: button.interaction,
-        revision: button.revision,
-        choice: button.choice,
-        key: ClickKey::from_parts(&[id]),
-        card: at
-            .and_then(|(chat, message)| CardAddress::new(chat.to_string(), message.to_string())),
-        id: id.to_owned(),
-    })
-}
-
-/// Sets the text of a message. It sets no parse mode, so Telegram reads no markup in the text. `asked` appends the
-/// agent and the person who is asked.
-fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
-    let mut text = text.to_owned();
-    if let Some(card) = asked {
-        let person = card.user.as_str();
-        text = cut(&text, MAX_TEXT - 512, char::len_utf16);
-        text.push_str(&format!("\n\nAgent {} asks ", card.agent));
-        let offset: usize = text.chars().map(char::len_utf16).sum();
-        if person.len() <= 20 && person.bytes().all(|byte| byte.is_ascii_digit()) {
-            message["entities"] = json!([{"type": "text_link", "offset": offset, "length": person.len(),
-                "url": format!("tg://user?id={person}")}]);
-        }
-        text.push_str(person);
-    }
-    message["text"] = cut(&text, MAX_TEXT, char::len_utf16).into();
-    message["link_preview_options"] = json!({"is_disabled": true});
-}
-
-/// The text of the question and its arguments.
-fn texts(card: &Card) -> String {
-    match &card.detail {
-        Some(detail) => format!("{}\n\n{detail}", card.text),
-        None => card.text.clone(),
-    }
-}
-
-/// The message after the card has ended: without buttons, and with a sentence about the ending.
-fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
-    let ending = ending.sentence(person, str::to_owned);
-    let room = MAX_TEXT
-        - cut(&ending, 200, char::len_utf16)
-            .chars()
-            .map(char::len_utf16)
-            .sum::<usize>()
-        - 2;
-    let mut body = json!({
-        "chat_id": chat(at.channel()),
-        "message_id": number(at.message()),
-        "reply_markup": {"inline_keyboard": []},
-    });
-    let text = cut(&texts(card), room, char::len_utf16);
-    write(
-        &mut body,
-        &format!("{text}\n\n{}", cut(&ending, 200, char::len_utf16)),
-        None,
-    );
-    body
-}
-
-/// The person in a sentence. Without markup there are no mentions, so it is the bare id.
-fn person(user: &str) -> String {
-    user.to_owned()
-}
-
-/// The card's buttons, one to a row because labels are long.
-fn keyboard(card: &Card, revision: &Revision) -> Vec<Value> {
-    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, MAX_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
-    card.options.iter().enumerate().map(button).collect()
-}
-
-/// The id of a chat: a number, or the `@name` of a channel.
-fn chat(channel: &str) -> Value {
-    channel
-        .parse::<i64>()
-        .map_or_else(|_| channel.into(), Value::from)
-}
-
-/// The id of a message as a number.
-fn number(message: &str) -> Value {
-    chat(message)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::card::MAX_TEXT;
     use super::*;
-    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId};
+    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId, UserId};
 
     fn telegram() -> Telegram {
         let secret = r#"{"bot_token": "1:x", "secret_token": ["a", "b"]}"#;
@@ -350,8 +274,10 @@ mod tests {
             call.body["message_thread_id"].clone()
         };
         assert_eq!(topic("-1001", "7"), 7);
+        assert_eq!(topic("111", "7"), 7);
         for (channel, conversation) in [
-            ("111", "7"),
+            ("-5", "7"),
+            ("-1001", "1"),
             ("-1001", "release-42"),
             ("-1001", "-1001"),
             ("-1001", "0"),

@@ -3,7 +3,7 @@
 use super::Interactions;
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
-use crate::chat::{Card, Ending, Form, Posted};
+use crate::chat::{Card, Earlier, Ending, Form, Later, Posted};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
 use crate::question::{CardAddress, Place};
@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 /// Timeout of noting that a card was posted. Without the note, asking the same again posts the card again.
 const NOTE: Duration = Duration::from_secs(2);
+
+/// Timeout of posting a card.
+const POST: Duration = Duration::from_secs(20);
 
 /// How an interaction was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,9 @@ impl Interactions {
                 return Err(error);
             }
         };
-        match platform.post(card, place, revision).await {
+        let until = Instant::now() + POST;
+        let posted = platform.post(card, place, revision, Earlier::default(), until);
+        match posted.await {
             (Posted::Done(at), form) => {
                 self.note(scope, card.id(), revision, at.as_ref()).await;
                 Ok(match form {
@@ -52,7 +57,7 @@ impl Interactions {
                     Form::Text => PostedAs::Text,
                 })
             }
-            (Posted::Unknown(why), _) => {
+            (Posted::Unknown(why) | Posted::Later(Later { why, .. }), _) => {
                 self.note(scope, card.id(), revision, None).await;
                 tracing::warn!(
                     event = "post_unknown",
@@ -78,7 +83,11 @@ impl Interactions {
         until: Instant,
     ) -> Posted {
         match Box::pin(self.connect(connection)).await {
-            Ok(platform) => platform.edit(at, card, ending, until).await,
+            Ok(platform) => {
+                platform
+                    .edit(at, card, ending, Earlier::default(), until)
+                    .await
+            }
             Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Interactions, log_failure};
 use crate::authority::scope::PersonScope;
-use crate::chat::{Card, Connected, Ending, Posted};
+use crate::chat::{Card, Connected, Earlier, Ending, Posted};
 use crate::id::InteractionId;
 use crate::question::{Answered, CardAddress, Malformed, Owed};
 use crate::store::StoreError;
@@ -45,8 +45,10 @@ impl Interactions {
             if !settlement.owed.contains(&Owed::Receipt) {
                 return None;
             }
-            let posted = platform.receipt(at, &ending, until).await;
-            let done = !matches!(posted, Posted::Refused(_));
+            let posted = platform
+                .receipt(at, &ending, Earlier::default(), until)
+                .await;
+            let done = !matches!(posted, Posted::Refused(_) | Posted::Later(_));
             log_failure("receipt", posted);
             done.then_some(Owed::Receipt)
         };
@@ -54,7 +56,9 @@ impl Interactions {
             if !settlement.owed.contains(&Owed::Card) {
                 return None;
             }
-            let posted = platform.edit(at, &card, &ending, until).await;
+            let posted = platform
+                .edit(at, &card, &ending, Earlier::default(), until)
+                .await;
             let done = matches!(posted, Posted::Done(_));
             log_failure("card", posted);
             done.then_some(Owed::Card)
