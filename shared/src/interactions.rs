@@ -3,6 +3,7 @@
 
 mod approve;
 mod ask;
+mod catch_up;
 mod claim;
 mod deliver;
 mod due;
@@ -29,6 +30,7 @@ use crate::wire::client::GuardedClient;
 use bytes::Bytes;
 use deliver::Deliverer;
 use http_body_util::Full;
+use rates::StoredTurns;
 use std::{sync::Arc, time::Duration};
 
 /// Timeout of updating the card, and delivering the outcome, after a question was withdrawn or replaced.
@@ -90,7 +92,13 @@ impl Interactions {
             .map_err(|error| Code::SecretUnavailable.because(error))?;
         let permit = self.store.located(permit).await?;
         let secret = self.secrets.read(&permit, Freshness::Cached).await?;
-        self.chat.on(connection, &secret, rates::Always)
+        #[expect(clippy::disallowed_methods, reason = "a turn gives access to nothing")]
+        let scope = connection.own_scope();
+        let turns = StoredTurns {
+            store: Arc::clone(&self.store),
+            scope,
+        };
+        self.chat.on(connection, &secret, turns)
     }
 }
 

@@ -20,6 +20,7 @@ mod minted;
 mod policy;
 mod pool;
 mod position;
+mod post;
 mod provider;
 mod record;
 mod row;
@@ -27,6 +28,7 @@ mod sealed;
 mod settle;
 mod sweep;
 mod token;
+mod turn;
 mod verdict;
 mod withdraw;
 
@@ -43,6 +45,7 @@ pub use kind::{
 pub use minted::NewPlaceholder;
 pub use policy::PolicyFacts;
 pub use position::Position;
+pub use post::{Attempts, Unposted};
 pub use record::Page;
 pub use sealed::StaleSecret;
 pub use settle::Unsettled;

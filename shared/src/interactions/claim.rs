@@ -4,7 +4,7 @@
 use super::Interactions;
 use super::settle::{Settlement, drawn};
 use crate::authority::scope::{ConnectionScope, PersonScope};
-use crate::chat::{Acknowledgement, Click, Connected, Verdict};
+use crate::chat::{Acknowledgement, Click, Connected, Earlier, Verdict};
 use crate::error::Error;
 use crate::id::InteractionId;
 use crate::question::{Answered, Malformed, Owed};
@@ -126,6 +126,7 @@ impl Interactions {
             card,
             owed,
             done: edits_card.then_some(Owed::Card),
+            last: false,
         };
         let settled = self.settle(platform, scope, &click.interaction, settlement, until);
         if let Err(error) = settled.await {
@@ -145,6 +146,7 @@ async fn explained(
     let verdict = match missed {
         // The first answer, which may have contained the edit of the card, may have been lost.
         Missed::Again(answered) => return ended(platform, scope, click, answered).answer,
+        Missed::Twin(answered) => return twin(platform, scope, click, answered, until).await,
         Missed::Nothing => Verdict::Ignored,
         Missed::Expired => Verdict::Late("This question has expired; your answer was not counted."),
         Missed::Withdrawn => {
@@ -158,6 +160,26 @@ async fn explained(
     platform
         .follow_up(acknowledgement.follow_up.take(), until)
         .await;
+    acknowledgement.answer
+}
+
+/// Takes the buttons off a second card of an answered question. Nothing is owed for it: if that fails, the next click
+/// tries again.
+async fn twin(
+    platform: &Connected<'_>,
+    scope: &PersonScope,
+    click: &Click,
+    answered: &Result<Answered, Malformed>,
+    until: Instant,
+) -> Option<Value> {
+    let acknowledgement = ended(platform, scope, click, answered);
+    if !acknowledgement.edits_card
+        && let Some(at) = &click.card
+        && let Some((card, ending)) = drawn(scope, &click.interaction, answered)
+    {
+        let edited = platform.edit(at, &card, &ending, Earlier::default(), until);
+        super::log_failure("second card", edited.await);
+    }
     acknowledgement.answer
 }
 
