@@ -3,6 +3,7 @@
 
 mod approve;
 mod ask;
+mod called;
 mod catch_up;
 mod claim;
 mod deliver;
@@ -28,6 +29,7 @@ use crate::store::Store;
 use crate::wire::AllowedPrivate;
 use crate::wire::client::GuardedClient;
 use bytes::Bytes;
+use called::Remembered;
 use deliver::Deliverer;
 use http_body_util::Full;
 use rates::StoredTurns;
@@ -52,6 +54,7 @@ pub struct Interactions {
     names: SecretNames,
     ttl: Duration,
     chat: Chat,
+    remembered: Remembered,
     deliverer: Deliverer,
     client: Arc<GuardedClient<Full<Bytes>>>,
 }
@@ -69,6 +72,7 @@ impl Interactions {
         Ok(Self {
             ttl: pending_ttl(env)?,
             chat: Chat::new(Arc::clone(&client), ApiHosts::from_env(env)?),
+            remembered: Remembered::default(),
             deliverer: Deliverer::new(base, Arc::clone(&client)),
             client,
             store: Arc::clone(&base.store),
