@@ -13,4 +13,5 @@ mod life;
 mod odd_rows;
 pub mod platforms;
 mod posts;
+mod schedules;
 mod webhooks;

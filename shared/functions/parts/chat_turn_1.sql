@@ -20,7 +20,8 @@ begin
     order by t.channel
     for update;
     v_now := clock_timestamp();
-    select max(greatest(v_now, t.next_at, t.full_at - (r.burst - 1) * r.each_ms * interval '1 millisecond'))
+    select coalesce(
+        max(greatest(v_now, t.next_at, t.full_at - (r.burst - 1) * r.each_ms * interval '1 millisecond')), v_now)
     into v_turn
     from unnest(array[p_channel, ''], p_each_ms, p_burst) as r (channel, each_ms, burst)
     join postern.chat_turns t

@@ -4,9 +4,12 @@ use super::World;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use futures_util::{StreamExt, stream::poll_fn};
+use postern::base::Base;
 use postern::config::Env;
-use postern::secret::SecretsConfig;
+use postern::interactions::Interactions;
+use postern::secret::{SecretNames, SecretsConfig};
 use postern::store::{DatabaseConfig, Schema};
+use postern::wire::{AllowedPrivate, client::GuardedClient};
 use postern::{Secrets, Store};
 use postern_stack::Postgres;
 use serde_json::{Value, json};
@@ -119,7 +122,25 @@ impl World {
         self.store_as(Schema::Control, &[]).await
     }
 
+    /// The operations on interactions of a Lambda function, in this process.
+    pub async fn interactions(&self, schema: Schema, chat_hosts: &str) -> Interactions {
+        let login = format!("{}_login", schema.as_str());
+        let (store, secrets) = self.parts(schema, &[("DATABASE_USER", &login)]).await;
+        let env = Env::from_pairs([("ALLOW_PRIVATE_UPSTREAMS", chat_hosts)]);
+        let client = GuardedClient::for_chat(AllowedPrivate::from_env(&env).unwrap()).unwrap();
+        let base = Base {
+            store: Arc::new(store),
+            secrets,
+            names: SecretNames::new("postern/"),
+        };
+        Interactions::from_env(&env, &base, Arc::new(client)).unwrap()
+    }
+
     async fn store_as(&self, schema: Schema, user: &[(&str, &str)]) -> Store {
+        self.parts(schema, user).await.0
+    }
+
+    async fn parts(&self, schema: Schema, user: &[(&str, &str)]) -> (Store, Arc<Secrets>) {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(self.secrets.url())
             .region(Region::new("eu-central-1"))
@@ -136,7 +157,8 @@ impl World {
             .chain(user.iter().copied()),
         );
         let secrets = Secrets::from_sdk(&sdk, &SecretsConfig::from_env(&env).unwrap());
-        let config = DatabaseConfig::from_env(&env).unwrap();
-        Store::new(config, Arc::new(secrets), schema).unwrap()
+        let (secrets, config) = (Arc::new(secrets), DatabaseConfig::from_env(&env).unwrap());
+        let store = Store::new(config, Arc::clone(&secrets), schema).unwrap();
+        (store, secrets)
     }
 }

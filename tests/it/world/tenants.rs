@@ -117,7 +117,12 @@ impl World {
 
     /// A verified worker without a conversation.
     pub async fn worker(&self, org: &str, agent: &str) -> VerifiedWorker {
-        let token = self.token(org, agent, json!({})).await;
+        self.worker_with(org, agent, json!({})).await
+    }
+
+    /// A verified worker with these claims as well.
+    pub async fn worker_with(&self, org: &str, agent: &str, extra: Value) -> VerifiedWorker {
+        let token = self.token(org, agent, extra).await;
         token::verify(&PUBLIC_KEYS.into(), &token).unwrap()
     }
 }
