@@ -12,4 +12,6 @@ mod life;
 mod odd_rows;
 pub mod platforms;
 mod posts;
+mod threads;
 mod webhooks;
+mod workspaces;

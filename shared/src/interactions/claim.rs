@@ -7,8 +7,8 @@ use crate::authority::scope::{ConnectionScope, PersonScope};
 use crate::chat::{Acknowledgement, Click, Connected, Verdict};
 use crate::error::Error;
 use crate::id::InteractionId;
-use crate::question::{Answered, Malformed, Owed};
-use crate::store::{Missed, NewClaim};
+use crate::question::{Answered, CardAddress, Malformed, Owed};
+use crate::store::{Claimed, Missed, NewClaim};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -61,7 +61,6 @@ impl Interactions {
         click: &Click,
         budget: AckBudget,
     ) -> Result<Option<Value>, Error> {
-        let scope = within.user(click.user.clone());
         let new = NewClaim {
             revision: &click.revision,
             choice: click.choice,
@@ -71,21 +70,21 @@ impl Interactions {
             lease: budget.left(),
         };
         let until = budget.end_of(CALLS);
-        let claimed = self
-            .store
-            .interaction_claim(&scope, &click.interaction, &new);
-        let Some((answered, delivery)) = claimed.await? else {
-            let missed = self
-                .store
-                .interaction_missed(&scope, &click.interaction, &new);
-            let missed = missed.await?;
-            return Ok(explained(platform, &scope, click, &missed, until).await);
+        let (scope, claimed) = self.by_any_id(&within, click, &new).await?;
+        let Claimed {
+            answered,
+            delivery,
+            card,
+        } = match claimed {
+            Ok(claimed) => claimed,
+            Err(missed) => return Ok(explained(platform, &scope, click, &missed, until).await),
         };
         log(&scope, &click.interaction);
         let mut acknowledgement = ended(platform, &scope, click, &answered);
         let follow_up = platform.follow_up(acknowledgement.follow_up.take(), until);
         let edits_card = acknowledgement.edits_card;
-        let settled = self.settle_click(platform, &scope, click, &answered, edits_card, until);
+        let at = (&click.interaction, card.as_ref());
+        let settled = self.settle_click(platform, &scope, at, &answered, edits_card, until);
         let delivered = async {
             if let Some(delivery) = &delivery {
                 self.deliver(delivery, until).await;
@@ -108,12 +107,12 @@ impl Interactions {
         &self,
         platform: &Connected<'_>,
         scope: &PersonScope,
-        click: &Click,
+        (id, card): (&InteractionId, Option<&CardAddress>),
         answered: &Result<Answered, Malformed>,
         edits_card: bool,
         until: Instant,
     ) {
-        let Some(card) = &click.card else {
+        let Some(card) = card else {
             return;
         };
         let owed: &[Owed] = if edits_card {
@@ -127,7 +126,7 @@ impl Interactions {
             owed,
             done: edits_card.then_some(Owed::Card),
         };
-        let settled = self.settle(platform, scope, &click.interaction, settlement, until);
+        let settled = self.settle(platform, scope, id, settlement, until);
         if let Err(error) = settled.await {
             tracing::warn!(event = "settle_failed", cause = %error);
         }
