@@ -5,6 +5,7 @@
 mod call;
 mod card;
 mod connected;
+mod differs;
 mod discord;
 mod error_table;
 mod hosts;
@@ -18,7 +19,10 @@ pub use connected::{Chat, Connected, Earlier};
 pub use hosts::ApiHosts;
 pub use turns::{Paused, Turns};
 
+pub(crate) use differs::Differs;
+
 use crate::authority::signature::Verified;
+use crate::authority::{Connection, Platform};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
 use crate::question::{CardAddress, Choice, ClickKey, Place};
@@ -41,11 +45,11 @@ pub(crate) trait ChatPlatform: Send + Sync {
         now: i64,
     ) -> Result<Verified, Error>;
 
-    /// Reads a verified webhook call. `config` is the connection's.
+    /// Reads a verified webhook call of this connection.
     ///
     /// # Errors
     /// `invalid_json`, `invalid_request`, or `invalid_signature` if it is for another workspace or application.
-    fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error>;
+    fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error>;
 
     /// The call that posts the card in this place: with buttons of this revision, or as plain text in case the
     /// platform refuses the card with buttons.
@@ -95,6 +99,8 @@ pub enum Call {
 pub struct Click {
     /// The person who clicked, by the platform's id.
     pub user: UserId,
+    /// Other ids of the same person, as the connection's configuration says.
+    pub also: Vec<UserId>,
     /// The interaction that the button belongs to.
     pub interaction: InteractionId,
     /// The revision of the card that the button is on.
@@ -157,6 +163,18 @@ impl Button {
             revision: Revision::parse(revision).ok()?,
             choice: Choice(index.parse().ok()?),
         })
+    }
+}
+
+/// Checks the settings in a connection's configuration that are the platform's own. `ApiHosts` checks the address of
+/// its API.
+///
+/// # Errors
+/// `invalid_request` names the setting.
+pub fn check_config(platform: Platform, config: &Value) -> Result<(), Error> {
+    match platform {
+        Platform::Slack => slack::config::check(config),
+        Platform::Telegram | Platform::Discord => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of an interaction: asked, claimed, settled, withdrawn. The store decides first, and chat is then
 //! updated; a failure in chat never changes the store's decision.
 
+mod any_id;
 mod approve;
 mod ask;
 mod called;

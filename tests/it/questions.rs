@@ -14,4 +14,6 @@ mod odd_rows;
 pub mod platforms;
 mod posts;
 mod schedules;
+mod threads;
 mod webhooks;
+mod workspaces;

@@ -10,7 +10,7 @@ use command::{
 };
 use postern::authority::token::{self, NewToken};
 use postern::base::Base;
-use postern::chat::ApiHosts;
+use postern::chat::{ApiHosts, check_config};
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::{NewProvider, Providers};
@@ -168,6 +168,7 @@ impl App {
         self.chat_hosts
             .base(put.platform, &config)
             .map_err(|rule| Error::field("config.api_base_url", rule))?;
+        check_config(put.platform, &config)?;
         let put = self.store.connection_put(
             &put.organization_id,
             &put.id,

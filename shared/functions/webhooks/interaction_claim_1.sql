@@ -1,12 +1,13 @@
 -- Claims an interaction for the person who was asked. Of several clicks, exactly one succeeds. The revision identifies
 -- the content that was shown, the card's address the place. The answer is taken from the stored options; the label in
--- the click is ignored. The delivery and the grant are written in the same transaction as the answer, which is this
+-- the click is ignored. Two addresses of one channel and message are of the same card; either may lack the thread,
+-- which is kept. The delivery and the grant are written in the same transaction as the answer, which is this
 -- call; each has a statement of its own, so that a claim without one does not plan it. A denial wins over a grant,
 -- whichever came first. A grant never shortens another.
 create function postern_webhooks.interaction_claim_1(
     p_organization text, p_id text, p_connection text, p_user text, p_ttl_ms float8, p_revision text, p_choice integer,
     p_click bytea, p_card jsonb, p_lease_ms float8)
-returns table (agent_id text, entry_payload jsonb, answer jsonb, delivery_id text, url text, payload jsonb)
+returns table (agent_id text, entry_payload jsonb, answer jsonb, delivery_id text, url text, payload jsonb, card jsonb)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -15,7 +16,7 @@ declare
 begin
     perform set_config('postern.organization', coalesce(p_organization, ''), true);
     update postern.pending_interactions i
-    set claimed_at = now(), claimed_click = p_click, card = coalesce(i.card, p_card),
+    set claimed_at = now(), claimed_click = p_click, card = coalesce(p_card || i.card, i.card, p_card),
         unsettled = '{receipt,card}', settle_at = now() + p_lease_ms * interval '1 millisecond',
         answer = jsonb_strip_nulls(jsonb_build_object(
             'value', i.options -> p_choice,
@@ -30,10 +31,13 @@ begin
         and i.claimed_at is null
         and i.created_at > now() - p_ttl_ms * interval '1 millisecond'
         and i.revision = p_revision
-        and (i.card is null or i.card = p_card)
+        and (
+            i.card is null
+            or (i.card ->> 'channel', i.card ->> 'message') = (p_card ->> 'channel', p_card ->> 'message')
+        )
         and i.options -> p_choice is not null
-    returning i.agent_id, i.entry_payload, i.answer, i.callback_url, i.grant_pattern
-    into agent_id, entry_payload, answer, url, v_pattern;
+    returning i.agent_id, i.entry_payload, i.answer, i.callback_url, i.grant_pattern, i.card
+    into agent_id, entry_payload, answer, url, v_pattern, card;
     if not found then
         return;
     end if;

@@ -138,7 +138,7 @@ fn arguments(approval: &Approval) -> String {
 }
 
 /// Replaces characters in tenants' text that would be invisible or change the order in which text is shown.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut before = ' ';
     let shown = text.chars().map(|c| {
         let hides = match c {

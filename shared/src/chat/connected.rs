@@ -116,7 +116,7 @@ impl Connected<'_> {
     /// # Errors
     /// `invalid_json`, `invalid_request`, or `invalid_signature` if it is for another workspace or application.
     pub fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
-        self.platform.read(incoming, &connection.config)
+        self.platform.read(incoming, connection)
     }
 
     /// Posts the card or, if the platform refuses it for good, its plain text. Returns the result and which form was

@@ -7,8 +7,10 @@ mod click;
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::card::cut;
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Differs, Ending, Form, Verdict,
+    malformed_secret,
 };
+use crate::authority::Connection;
 use crate::authority::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision};
@@ -99,14 +101,15 @@ impl ChatPlatform for Discord {
         .verify(connection, self.secret.public_key.as_slice(), now)
     }
 
-    fn read(&self, incoming: &Incoming, _: &Value) -> Result<Call, Error> {
+    fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
         let interaction: Value =
             serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
         let named = interaction["application_id"].as_str();
         if let (Some(own), Some(named)) = (self.secret.application_id.as_deref(), named)
             && own != named
         {
-            return Err(Code::InvalidSignature.because("the interaction is of another application"));
+            let differs = Differs::new("application_id", own, Some(named));
+            return Err(differs.logged(connection.id()));
         }
         Ok(match interaction["type"].as_u64() {
             Some(PING) => Call::Answered(json!({"type": PONG})),
@@ -295,6 +298,10 @@ mod tests {
             assert_eq!((read.user.as_str(), read.choice.0), ("222", 1));
             assert_eq!(read.card, CardAddress::new("3", "8"));
         }
+        // The message that a thread was made from, clicked in the thread.
+        let mut above = guild.clone();
+        above["message"]["channel_id"] = "2".into();
+        assert_eq!(click(&above).unwrap().card, CardAddress::new("2", "8"));
         for (pointer, value) in [
             ("/data/custom_id", json!("x")),
             ("/member/user/id", Value::Null),

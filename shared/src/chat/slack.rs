@@ -3,12 +3,14 @@
 mod answer;
 mod card;
 mod click;
+pub(super) mod config;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::card::cut;
 use super::{
     Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
 };
+use crate::authority::Connection;
 use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision};
@@ -16,7 +18,8 @@ use crate::question::{CardAddress, Place};
 use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
 use card::{blocks, escape, mention, outcome, texts};
-use click::{click, field, same_workspace};
+use click::{click, field};
+use config::same_workspace;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -79,7 +82,7 @@ impl ChatPlatform for Slack {
         .verify(connection, self.secret.signing_secret.as_slice(), now)
     }
 
-    fn read(&self, incoming: &Incoming, config: &Value) -> Result<Call, Error> {
+    fn read(&self, incoming: &Incoming, connection: &Connection) -> Result<Call, Error> {
         if incoming.is("application/json") {
             let event: Value =
                 serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
@@ -105,8 +108,9 @@ impl ChatPlatform for Slack {
             };
         };
         let payload: Value = serde_json::from_slice(&payload).map_err(|_| Code::InvalidJson)?;
-        same_workspace(&payload, config)?;
-        Ok(click(&payload).map_or(Call::Other, Call::Click))
+        let config = &connection.config;
+        same_workspace(&payload, config).map_err(|differs| differs.logged(connection.id()))?;
+        Ok(click(&payload, config).map_or(Call::Other, Call::Click))
     }
 
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
@@ -242,7 +246,7 @@ mod tests {
             "type": "block_actions", "user": {"id": "U1"}, "container": {"channel_id": "C1", "message_ts": "1.2"},
             "actions": [{"action_id": "q:q-1:abcdef:1", "action_ts": "3.4", "value": "ignored"}],
         });
-        let click = click(&payload).unwrap();
+        let click = click(&payload, &json!({})).unwrap();
         assert_eq!(
             (
                 click.user.as_str(),
@@ -259,23 +263,8 @@ mod tests {
         ] {
             let mut other = payload.clone();
             *other.pointer_mut(pointer).unwrap() = value;
-            assert!(super::click(&other).is_none(), "{pointer}");
+            assert!(super::click(&other, &json!({})).is_none(), "{pointer}");
         }
-    }
-
-    #[test]
-    fn the_payload_names_the_connections_own_workspace_and_app() {
-        let payload = json!({"team": {"id": "T1"}, "api_app_id": "A1"});
-        assert!(same_workspace(&payload, &json!({})).is_ok());
-        assert!(same_workspace(&payload, &json!({"team_id": "T1", "api_app_id": "A1"})).is_ok());
-        for config in [
-            json!({"team_id": "T2"}),
-            json!({"api_app_id": "A2"}),
-            json!({"team_id": 1}),
-        ] {
-            assert!(same_workspace(&payload, &config).is_err(), "{config}");
-        }
-        assert!(same_workspace(&json!({}), &json!({"team_id": "T1"})).is_err());
     }
 
     #[test]

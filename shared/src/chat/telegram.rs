@@ -8,6 +8,7 @@ use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{
     Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
 };
+use crate::authority::Connection;
 use crate::authority::signature::{OneOrMany, TelegramRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision};
@@ -79,7 +80,7 @@ impl ChatPlatform for Telegram {
         .verify(connection, self.secret.secret_token.as_slice())
     }
 
-    fn read(&self, incoming: &Incoming, _: &Value) -> Result<Call, Error> {
+    fn read(&self, incoming: &Incoming, _: &Connection) -> Result<Call, Error> {
         let update: Value =
             serde_json::from_slice(&incoming.body).map_err(|_| Code::InvalidJson)?;
         let query = &update["callback_query"];
@@ -156,8 +157,13 @@ impl ChatPlatform for Telegram {
 
     fn instead(&self, mut call: ApiCall, how: &Instead) -> Option<Vec<ApiCall>> {
         let amended = match how {
+            // Messages did not move along with their chat, and their ids may be others' in the new one.
+            Instead::Chat(_) if matches!(call.purpose, Purpose::Edit | Purpose::Delete) => None,
             Instead::Chat(id) => {
                 call.body["chat_id"] = chat(id);
+                if let Some(body) = call.body.as_object_mut() {
+                    body.remove("reply_parameters");
+                }
                 call.channel = call.channel.map(|_| id.clone());
                 Some(call)
             }
@@ -287,6 +293,26 @@ mod tests {
                 "{channel} {conversation}"
             );
         }
+    }
+
+    #[test]
+    fn a_chat_that_moved_gets_new_messages_and_no_message_in_it_is_touched() {
+        let moved = Instead::Chat("-1007".into());
+        let at = CardAddress::new("-5", "9").unwrap();
+        let post = telegram().post(
+            &card("?"),
+            &place("-5", "-5"),
+            &Revision::new(),
+            Form::Buttons,
+        );
+        let receipt = telegram().receipt(&at, &Ending::Expired);
+        for call in [post, receipt] {
+            let amended = telegram().instead(call, &moved).unwrap();
+            assert_eq!(amended[0].body["chat_id"], -1007);
+            assert!(amended[0].body.get("reply_parameters").is_none());
+        }
+        let edit = telegram().edit(&at, &card("?"), &Ending::Expired);
+        assert!(telegram().instead(edit, &moved).is_none());
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! and the outcome delivered, all within the time that the platform gives a webhook.
 
 use super::Interactions;
+use super::any_id::by_any_id;
 use super::settle::{Settlement, drawn};
 use crate::authority::scope::{ConnectionScope, PersonScope};
 use crate::chat::{Acknowledgement, Click, Connected, Earlier, Verdict};
 use crate::error::Error;
 use crate::id::InteractionId;
-use crate::question::{Answered, Malformed, Owed};
-use crate::store::{Missed, NewClaim};
+use crate::question::{Answered, CardAddress, Malformed, Owed};
+use crate::store::{Claimed, Missed, NewClaim};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -71,7 +72,6 @@ impl Interactions {
         click: &Click,
         budget: AckBudget,
     ) -> Result<Option<Value>, Error> {
-        let scope = within.user(click.user.clone());
         let new = NewClaim {
             revision: &click.revision,
             choice: click.choice,
@@ -84,17 +84,21 @@ impl Interactions {
         // A claim that is not answered in time is cancelled: the person sees an error, and clicks again. If the server
         // had already decided, that click finds the answer.
         let store = self.store.until(until);
-        let claimed = store.interaction_claim(&scope, &click.interaction, &new);
-        let Some((answered, delivery)) = claimed.await? else {
-            let missed = store.interaction_missed(&scope, &click.interaction, &new);
-            let missed = missed.await?;
-            return Ok(explained(platform, &scope, click, &missed, until).await);
+        let (scope, claimed) = by_any_id(&store, &within, click, &new).await?;
+        let Claimed {
+            answered,
+            delivery,
+            card,
+        } = match claimed {
+            Ok(claimed) => claimed,
+            Err(missed) => return Ok(explained(platform, &scope, click, &missed, until).await),
         };
         log(&scope, &click.interaction);
         let mut acknowledgement = ended(platform, &scope, click, &answered);
         let follow_up = platform.follow_up(acknowledgement.follow_up.take(), until);
         let edits_card = acknowledgement.edits_card;
-        let settled = self.settle_click(platform, &scope, click, &answered, edits_card, until);
+        let at = (&click.interaction, card.as_ref());
+        let settled = self.settle_click(platform, &scope, at, &answered, edits_card, until);
         let delivered = async {
             if let Some(delivery) = &delivery {
                 self.deliver(delivery, until).await;
@@ -117,12 +121,12 @@ impl Interactions {
         &self,
         platform: &Connected<'_>,
         scope: &PersonScope,
-        click: &Click,
+        (id, card): (&InteractionId, Option<&CardAddress>),
         answered: &Result<Answered, Malformed>,
         edits_card: bool,
         until: Instant,
     ) {
-        let Some(card) = &click.card else {
+        let Some(card) = card else {
             return;
         };
         let owed: &[Owed] = if edits_card {
@@ -137,7 +141,7 @@ impl Interactions {
             done: edits_card.then_some(Owed::Card),
             last: false,
         };
-        let settled = self.settle(platform, scope, &click.interaction, settlement, until);
+        let settled = self.settle(platform, scope, id, settlement, until);
         if let Err(error) = settled.await {
             tracing::warn!(event = "settle_failed", cause = %error);
         }

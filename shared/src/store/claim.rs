@@ -32,8 +32,16 @@ pub struct NewClaim<'a> {
     pub lease: Duration,
 }
 
-/// What a claim wrote: the answer, and the outcome that the claimer must deliver if there is a callback address.
-pub type Claimed = (Result<Answered, Malformed>, Option<Delivery>);
+/// What a claim wrote.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The question and its answer, or why they cannot be read.
+    pub answered: Result<Answered, Malformed>,
+    /// The outcome that the claimer must deliver, if there is a callback address.
+    pub delivery: Option<Delivery>,
+    /// The address of the card, if it is known: the click's, with the thread of the post if the click names none.
+    pub card: Option<CardAddress>,
+}
 
 /// Why a click claimed nothing, as far as the person who was asked may know.
 #[derive(Debug)]
@@ -105,7 +113,11 @@ impl Store {
         let answered = answered(row)?;
         let agent = row.parsed("agent_id", AgentId::parse)?;
         let delivery = Delivery::just_written(row, scope.organization(), &agent, id)?;
-        Ok(Some((answered, delivery)))
+        Ok(Some(Claimed {
+            answered,
+            delivery,
+            card: card(row, claim.card)?,
+        }))
     }
 
     /// Reads why a click claimed nothing.
@@ -140,6 +152,14 @@ impl Store {
             Why::Nothing => Missed::Nothing,
         })
     }
+}
+
+/// Reads the column `card`. An address that cannot be read is no error, as the statement has taken effect: then it is
+/// the click's own.
+fn card(row: &Row, clicked: Option<&CardAddress>) -> Result<Option<CardAddress>, StoreError> {
+    let stored: Option<Json<Value>> = row.column("card")?;
+    let stored = stored.and_then(|Json(stored)| serde_json::from_value(stored).ok());
+    Ok(stored.or_else(|| clicked.cloned()))
 }
 
 /// Reads the columns `agent_id`, `entry_payload` and `answer`. Malformed JSON is part of the result rather than

@@ -6,6 +6,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// How a sample chat behaves.
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub mode: ChatMode,
     /// The created messages.
     pub messages: Vec<Value>,
+    /// The messages that were deleted and the threads that were archived, by their ids.
+    pub away: BTreeSet<String>,
 }
 
 /// A platform's API: how it reads a request, and what it answers when it is up.
@@ -102,6 +105,7 @@ impl Sample {
             calls: Vec::new(),
             mode: ChatMode::Up,
             messages: Vec::new(),
+            away: BTreeSet::new(),
         }));
         let shared = Arc::clone(&state);
         let serve = move |request| serve::<A>(Arc::clone(&shared), request);
@@ -123,6 +127,10 @@ impl Sample {
 
     pub fn messages(&self) -> Vec<Value> {
         lock(&self.state).messages.clone()
+    }
+
+    pub fn put_away(&self, id: &str) {
+        lock(&self.state).away.insert(id.to_owned());
     }
 
     pub fn set_mode(&self, mode: ChatMode) {

@@ -30,6 +30,11 @@ impl Discord {
         self.0.messages()
     }
 
+    /// Archives a thread.
+    pub fn archive(&self, thread: &str) {
+        self.0.put_away(thread);
+    }
+
     /// The cards that arrived, oldest first.
     pub fn cards(&self) -> Vec<PostedCard> {
         self.0.cards()
@@ -87,15 +92,24 @@ impl Api for HttpApi {
         if call.token.is_empty() {
             return (401, json!({"message": "401: Unauthorized", "code": 0}));
         }
+        let mut path = call.method.split('/').skip(2);
+        let channel = path.next().unwrap_or_default();
+        if call.body["archived"] == false {
+            state.away.remove(channel);
+            return (200, json!({"id": channel, "type": 11}));
+        }
         if !within_bounds(&call.body) {
             return (400, json!({"message": "Invalid Form Body", "code": 50035}));
         }
-        let mut path = call.method.split('/').skip(2);
-        let channel = path.next().unwrap_or_default();
         if call.method.starts_with("PATCH ") {
+            if state.away.contains(channel) {
+                return (400, json!({"message": "Thread is archived", "code": 50083}));
+            }
             let id = path.nth(1).unwrap_or_default();
             return (200, json!({"id": id, "channel_id": channel}));
         }
+        // A new message opens an archived thread.
+        state.away.remove(channel);
         let same = |message: &&Value| {
             call.body["enforce_nonce"] == true && message["nonce"] == call.body["nonce"]
         };

@@ -23,6 +23,11 @@ impl Slack {
         self.0.calls()
     }
 
+    /// The messages that were created; one in a thread names the thread's first message.
+    pub fn messages(&self) -> Vec<Value> {
+        self.0.messages()
+    }
+
     /// The cards that arrived, oldest first.
     pub fn cards(&self) -> Vec<PostedCard> {
         self.0.cards()
@@ -70,11 +75,28 @@ impl Api for WebApi {
             return refuse("not_authed");
         }
         match call.method.as_str() {
-            "chat.postMessage" | "chat.update" | "chat.postEphemeral" => {
+            "chat.update" | "chat.postEphemeral" => {
                 let count = state.calls.len();
                 (
                     200,
                     json!({"ok": true, "channel": call.body["channel"], "ts": format!("1700000000.{count:06}")}),
+                )
+            }
+            "chat.postMessage" => {
+                let channel = &call.body["channel"];
+                let ts = format!("1700000000.{:06}", state.calls.len());
+                let mut message = json!({"ts": ts, "channel": channel});
+                let named = &call.body["thread_ts"];
+                if !named.is_null() {
+                    // A reply's own timestamp names the thread that the reply is in.
+                    let reply = state.messages.iter().find(|one| one["ts"] == *named);
+                    let above = reply.and_then(|reply| reply.get("thread_ts"));
+                    message["thread_ts"] = above.unwrap_or(named).clone();
+                }
+                state.messages.push(message.clone());
+                (
+                    200,
+                    json!({"ok": true, "channel": channel, "ts": ts, "message": message}),
                 )
             }
             _ => refuse("unknown_method"),
@@ -97,7 +119,12 @@ pub struct Click {
 
 /// The form that Slack sends for a click.
 pub fn click_body(click: Click) -> String {
-    let payload = json!({
+    form(&payload(click))
+}
+
+/// What Slack says of a click on a message outside of threads.
+pub fn payload(click: Click) -> Value {
+    json!({
         "type": "block_actions",
         "user": {"id": click.user_id, "username": "somebody", "team_id": click.team_id},
         "api_app_id": click.api_app_id,
@@ -111,7 +138,11 @@ pub fn click_body(click: Click) -> String {
             "type": "button", "action_id": click.action_id, "block_id": "b", "value": click.value,
             "text": {"type": "plain_text", "text": click.value}, "action_ts": click.action_ts,
         }],
-    });
+    })
+}
+
+/// A payload as a form.
+pub fn form(payload: &Value) -> String {
     let mut body = "payload=".to_owned();
     for byte in payload.to_string().bytes() {
         match byte {

@@ -23,6 +23,16 @@ impl Telegram {
         self.0.calls()
     }
 
+    /// The messages that were created or edited; one in a topic names it.
+    pub fn messages(&self) -> Vec<Value> {
+        self.0.messages()
+    }
+
+    /// Deletes a message.
+    pub fn delete(&self, message: &str) {
+        self.0.put_away(message);
+    }
+
     /// The cards that arrived, oldest first.
     pub fn cards(&self) -> Vec<PostedCard> {
         self.0.cards()
@@ -56,10 +66,7 @@ impl Api for BotApi {
     }
 
     fn address(call: &ChatCall, state: &State) -> Option<(String, String)> {
-        let chat = match &call.body["chat_id"] {
-            Value::String(name) => name.clone(),
-            id => id.as_i64()?.to_string(),
-        };
+        let chat = chat_id(&call.body)?.to_string();
         let created = call.method == "sendMessage";
         created.then(|| (chat, (100 + state.calls.len()).to_string()))
     }
@@ -95,7 +102,23 @@ impl Api for BotApi {
                 let id = body["message_id"]
                     .as_u64()
                     .unwrap_or(100 + state.calls.len() as u64);
-                let message = json!({"message_id": id, "date": 1_700_000_000, "chat": {"id": body["chat_id"], "type": "private"}, "text": text});
+                if state.away.contains(&id.to_string()) {
+                    return bad("message to edit not found");
+                }
+                let mut message = json!({"message_id": id, "date": 1_700_000_000,
+                    "chat": {"id": chat_id(body), "type": "private"}, "text": text});
+                if !body["message_id"].is_null() {
+                    message["edit_date"] = 1_700_000_001.into();
+                }
+                match topic(body, state) {
+                    // The general topic cannot be named.
+                    Some(1) => return bad("message thread not found"),
+                    Some(topic) => {
+                        message["message_thread_id"] = topic.into();
+                        message["is_topic_message"] = true.into();
+                    }
+                    None => {}
+                }
                 state.messages.push(message.clone());
                 (200, json!({"ok": true, "result": message}))
             }
@@ -105,6 +128,26 @@ impl Api for BotApi {
             ),
         }
     }
+}
+
+/// The chat's number. A name stands for one too.
+fn chat_id(body: &Value) -> Option<i64> {
+    match &body["chat_id"] {
+        Value::String(name) => Some(-1_001_000_000_000 - i64::try_from(name.len()).ok()?),
+        id => id.as_i64(),
+    }
+}
+
+/// The topic that a message comes into: the one that it names, or that of the message which it replies to or edits.
+fn topic(body: &Value, state: &State) -> Option<i64> {
+    if let Some(topic) = body["message_thread_id"].as_i64() {
+        return Some(topic);
+    }
+    let about = body["reply_parameters"].get("message_id");
+    let about = about.or(body.get("message_id"))?;
+    let there = !state.away.contains(&about.to_string());
+    let mut messages = state.messages.iter().filter(|_| there);
+    messages.find(|one| one["message_id"] == *about)?["message_thread_id"].as_i64()
 }
 
 fn bad(why: &str) -> (u16, Value) {

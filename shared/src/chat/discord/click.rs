@@ -15,9 +15,11 @@ pub(super) fn click(interaction: &Value) -> Option<Click> {
     let click_id = interaction["id"].as_str()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let message = &interaction["message"];
-    let channel = text(&interaction["channel_id"]).or_else(|| text(&message["channel_id"]));
+    // The message that a thread was made from is shown in the thread, and stays in the channel above it.
+    let channel = text(&message["channel_id"]).or_else(|| text(&interaction["channel_id"]));
     Some(Click {
         user: UserId::parse(user).ok()?,
+        also: Vec::new(),
         interaction: button.interaction,
         revision: button.revision,
         choice: button.choice,

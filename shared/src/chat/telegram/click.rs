@@ -18,6 +18,7 @@ pub(super) fn click(query: &Value) -> Option<Click> {
         .zip(message["message_id"].as_i64());
     Some(Click {
         user: UserId::parse(user).ok()?,
+        also: Vec::new(),
         interaction: button.interaction,
         revision: button.revision,
         choice: button.choice,

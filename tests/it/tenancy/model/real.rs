@@ -65,14 +65,14 @@ impl Real<'_> {
         };
         let scope = self.people[click.who].conversation().unwrap().scope();
         let claimed = self.store.interaction_claim(scope, &self.id, &new).await;
-        if let Some((answered, delivery)) = claimed.unwrap() {
-            let answered = answered.unwrap();
+        if let Some(claimed) = claimed.unwrap() {
+            let answered = claimed.answered.unwrap();
             let Content::Question { question, .. } = answered.payload.content() else {
                 panic!("{answered:?}");
             };
             assert_eq!(*question, shown.text.to_string(), "another content");
             assert_eq!(answered.answer.index, Some(Choice(click.choice)));
-            assert!(delivery.is_some());
+            assert!(claimed.delivery.is_some());
             return "won";
         }
         let missed = self.store.interaction_missed(scope, &self.id, &new).await;

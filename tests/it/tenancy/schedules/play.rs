@@ -160,9 +160,9 @@ impl Ground {
                     lease,
                 };
                 let claimed = self.webhooks.interaction_claim(scope, &schedule.id, &new);
-                if let Some((answered, delivery)) = claimed.await.unwrap() {
-                    assert_eq!(answered.unwrap().answer.index, Some(Choice(choice)));
-                    let delivery = delivery.unwrap();
+                if let Some(claimed) = claimed.await.unwrap() {
+                    assert_eq!(claimed.answered.unwrap().answer.index, Some(Choice(choice)));
+                    let delivery = claimed.delivery.unwrap();
                     let attempted =
                         self.attempted(&self.webhooks, &delivery, attempt, asked, lease);
                     let told = Told::Won {
