@@ -98,10 +98,19 @@ pub fn check(schedule: &Schedule, played: &Played, tally: &mut Tally) -> Result<
         tally.answerable += 1;
         return Ok(());
     }
-    let lost = met(|meets| *meets == Meets::Reset { created: false }) > 0;
+    // A call without an answer, or a failure and then a refusal, leaves unknown whether there is a card. Nobody can do
+    // better: the agent is told, or waits as for a person who does not answer.
+    let unknown = met(|meets| *meets == Meets::Reset { created: false }) > 0
+        || refusals > 0
+            && met(|meets| {
+                matches!(
+                    meets,
+                    Meets::InternalError { created: false } | Meets::Unavailable { created: false }
+                )
+            }) > 0;
     if texts > 0 {
         tally.as_text += 1;
-    } else if lost {
+    } else if unknown {
         tally.unknown += 1;
     } else {
         let stands = cards.get(row.revision.as_str()).is_some();
