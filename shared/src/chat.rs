@@ -5,9 +5,13 @@
 mod call;
 mod card;
 mod connected;
+mod cut;
 mod discord;
+#[cfg(test)]
+mod drawings;
 mod error_table;
 mod hosts;
+mod shown;
 mod slack;
 mod telegram;
 mod turns;

@@ -12,6 +12,7 @@ use crate::question::approval::{self, Approval, Subject};
 use crate::question::{Content, Payload, Place};
 use crate::store::{NewApproval, Opened};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 /// Maximum length of the path on a card, in characters; the rest is left out.
 const MAX_SHOWN: usize = 500;
@@ -63,7 +64,9 @@ impl Interactions {
             Opened::UnknownConnection => return Err(Code::UnknownConnection.into()),
             Opened::TooManyOpen => return Err(Code::TooManyOpen.into()),
             Opened::New(connection) => {
-                let card = Card::new(&id, scope.user(), agent.agent(), &payload);
+                let ttl = time::Duration::try_from(self.ttl).ok();
+                let until = ttl.and_then(|ttl| OffsetDateTime::now_utc().checked_add(ttl));
+                let card = Card::new(&id, &scope, agent.agent(), &payload, until);
                 match self
                     .post(&scope, &card, &place, &revision, &connection)
                     .await?
