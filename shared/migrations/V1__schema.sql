@@ -191,6 +191,15 @@ create table pending_interactions (
     stored_at timestamptz not null default now(),
     posted_at timestamptz,
     card jsonb,
+    -- When the sweep posts the card, unless whoever is posting it notes before then how that went. Whoever stores the
+    -- content has 30 s. A row without it is posted by nobody.
+    post_at timestamptz,
+    -- How often the platform has put the post off, and whether it did so with an error that its table does not have.
+    post_attempts integer not null default 0,
+    post_unlisted boolean not null default false,
+    -- Whether a post has begun of which nothing was noted yet, and whether an earlier one may have succeeded unnoted.
+    post_begun boolean not null default false,
+    post_doubtful boolean not null default false,
 
     claimed_at timestamptz,
     answer jsonb,
@@ -231,7 +240,24 @@ create index pending_interactions_by_age on pending_interactions (created_at);
 create index pending_interactions_by_agent on pending_interactions (organization_id, agent_id);
 create index pending_interactions_by_connection on pending_interactions (organization_id, connection_id);
 create index pending_interactions_open on pending_interactions (organization_id, agent_id, created_at) where claimed_at is null;
+create index pending_interactions_unposted on pending_interactions (organization_id, post_at)
+    where post_at is not null and claimed_at is null;
 create index pending_interactions_unsettled on pending_interactions (organization_id, settle_at) where settle_at is not null;
+
+create table chat_turns (
+    organization_id text not null,
+    connection_id text not null,
+    -- A channel of the platform; empty for all messages of the connection.
+    channel text not null,
+    -- The earliest time of the next message, and when a burst will have been made up for.
+    next_at timestamptz not null default '-infinity',
+    full_at timestamptz not null default '-infinity',
+    primary key (organization_id, connection_id, channel),
+    constraint chat_turns_connection foreign key (organization_id, connection_id)
+        references connections (organization_id, id) on delete cascade
+);
+comment on table chat_turns is 'Keeps the rates that chat platforms document, among all environments.';
+create index chat_turns_by_age on chat_turns (next_at);
 
 create table ended_interactions (
     organization_id text not null,

@@ -36,7 +36,7 @@ begin
     foreach v_table in array array[
         'organizations', 'agents', 'placeholders', 'auth_profiles', 'sealed_secrets', 'providers', 'revoked_tokens',
         'deployment_revocations', 'egress_policies', 'egress_verdicts', 'grants', 'connections',
-        'pending_interactions', 'ended_interactions', 'deliveries'
+        'pending_interactions', 'chat_turns', 'ended_interactions', 'deliveries'
     ] loop
         execute format('alter table postern.%I enable row level security, force row level security', v_table);
     end loop;
@@ -87,6 +87,9 @@ create policy tenant on postern.pending_interactions
     to postern_webhooks_owner, postern_sweep_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
+create policy tenant on postern.chat_turns to postern_proxy_owner, postern_webhooks_owner, postern_sweep_owner
+    using (organization_id = current_setting('postern.organization', true))
+    with check (organization_id = current_setting('postern.organization', true));
 create policy tenant on postern.ended_interactions to postern_webhooks_owner, postern_control_owner
     using (organization_id = current_setting('postern.organization', true))
     with check (organization_id = current_setting('postern.organization', true));
@@ -121,7 +124,8 @@ create policy courier on postern.organizations for select to postern_courier usi
 create policy courier on postern.connections for select to postern_courier using (true);
 create policy courier on postern.deliveries to postern_courier
     using (delivered_at is null and given_up_at is null);
-create policy courier on postern.pending_interactions to postern_courier using (settle_at is not null);
+create policy courier on postern.pending_interactions to postern_courier
+    using (settle_at is not null or post_at is not null);
 
 -- It locks rows, which Postgres counts as an update, and changes none.
 create policy remover on postern.placeholders to postern_remover using (true) with check (false);
@@ -131,6 +135,7 @@ create policy remover on postern.deployment_revocations to postern_remover using
 create policy remover on postern.egress_verdicts to postern_remover using (true) with check (false);
 create policy remover on postern.pending_interactions to postern_remover using (true) with check (false);
 create policy remover on postern.deliveries to postern_remover using (true) with check (false);
+create policy remover on postern.chat_turns to postern_remover using (true) with check (false);
 -- An unanswered question leaves how it ended, and its delivery.
 create policy remover on postern.ended_interactions to postern_remover using (true) with check (expired);
 create policy remover_writes on postern.deliveries for insert to postern_remover
@@ -152,11 +157,14 @@ grant select (token_hash, organization_id, agent_id, user_id, secret_ref, deploy
 grant select, insert, update on postern.egress_verdicts to postern_proxy_owner;
 -- It never reads a question or an answer.
 grant select (organization_id, id, connection_id, expected_user_id, agent_id, revision, created_at, stored_at,
-        posted_at, card, claimed_at),
-    insert (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision),
+        posted_at, card, claimed_at, post_at, post_attempts),
+    insert (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision, post_at,
+        post_begun),
     update (entry_payload, digest, revision, created_at, stored_at, posted_at, card, claimed_at, answer,
-        claimed_click, unsettled, settle_at),
+        claimed_click, unsettled, settle_at, post_at, post_attempts, post_unlisted, post_begun, post_doubtful),
     delete on postern.pending_interactions to postern_proxy_owner;
+grant select, insert, update on postern.chat_turns to postern_proxy_owner, postern_webhooks_owner,
+    postern_sweep_owner;
 
 grant select on postern.agents, postern.revoked_tokens, postern.deployment_revocations, postern.egress_policies,
     postern.connections to postern_webhooks_owner;
@@ -166,10 +174,13 @@ grant select (organization_id, id, url, payload, delivered_at), insert,
     update (next_attempt_at, delivered_at, given_up_at) on postern.deliveries to postern_webhooks_owner;
 
 grant select on postern.egress_policies to postern_sweep_owner;
-grant select (organization_id, id, delivered_at), update (next_attempt_at, delivered_at, given_up_at)
+grant select (organization_id, id, delivered_at), insert, update (next_attempt_at, delivered_at, given_up_at)
     on postern.deliveries to postern_sweep_owner;
-grant select (organization_id, id, connection_id, expected_user_id, claimed_at, unsettled, settle_at),
-    update (unsettled, settle_at) on postern.pending_interactions to postern_sweep_owner;
+-- It never reads a question or an answer: the courier hands it those that it posts and settles.
+grant select (organization_id, id, connection_id, expected_user_id, agent_id, callback_url, revision, posted_at, card,
+        claimed_at, unsettled, settle_at, post_attempts),
+    update (unsettled, settle_at, posted_at, card, post_at, post_attempts, post_unlisted, post_begun, post_doubtful),
+    delete on postern.pending_interactions to postern_sweep_owner;
 
 grant select, insert, update (system_providers), delete on postern.organizations to postern_control_owner;
 grant select, insert, delete on postern.agents to postern_control_owner;
@@ -200,6 +211,7 @@ grant select (ctid, organization_id, id, agent_id, connection_id, expected_user_
 grant select (ctid, expires_at), update (expires_at), delete
     on postern.placeholders, postern.grants, postern.revoked_tokens, postern.egress_verdicts to postern_remover;
 grant select (ctid, revoked_at), update (revoked_at), delete on postern.deployment_revocations to postern_remover;
+grant select (ctid, next_at), update (next_at), delete on postern.chat_turns to postern_remover;
 grant select (ctid, organization_id, id, connection_id, expected_user_id, ended_at, expired), insert,
     update (connection_id, expected_user_id, ended_at, expired), delete
     on postern.ended_interactions to postern_remover;
@@ -209,7 +221,8 @@ grant select (ctid, organization_id, interaction_id, attempts, delivered_at, giv
 grant select (id) on postern.organizations to postern_courier;
 grant select (id, organization_id, platform, secret_ref, config) on postern.connections to postern_courier;
 grant select, update (attempts, next_attempt_at) on postern.deliveries to postern_courier;
-grant select, update (settle_at) on postern.pending_interactions to postern_courier;
+grant select, update (settle_at, post_at, post_begun, post_doubtful) on postern.pending_interactions
+    to postern_courier;
 
 -- ---- A schema for each caller ----
 

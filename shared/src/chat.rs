@@ -20,12 +20,13 @@ pub use call::{ApiCall, Later, Posted};
 pub use card::{Card, Ending};
 pub use connected::{Chat, Connected, Earlier};
 pub use hosts::ApiHosts;
-pub use turns::{Paused, Rate, Rates, Turns};
+pub use turns::{Paused, Turns};
 
 use crate::authority::signature::Verified;
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
 use crate::question::{CardAddress, Choice, ClickKey, Place};
+use crate::rate::Rates;
 use crate::wire::event::Incoming;
 use call::{Answered, Instead, Reply};
 use serde_json::Value;

@@ -3,6 +3,8 @@
 
 mod approve;
 mod ask;
+mod called;
+mod catch_up;
 mod claim;
 mod deliver;
 mod due;
@@ -27,8 +29,10 @@ use crate::store::Store;
 use crate::wire::AllowedPrivate;
 use crate::wire::client::GuardedClient;
 use bytes::Bytes;
+use called::Remembered;
 use deliver::Deliverer;
 use http_body_util::Full;
+use rates::StoredTurns;
 use std::{sync::Arc, time::Duration};
 
 /// Timeout of updating the card, and delivering the outcome, after a question was withdrawn or replaced.
@@ -50,6 +54,7 @@ pub struct Interactions {
     names: SecretNames,
     ttl: Duration,
     chat: Chat,
+    remembered: Remembered,
     deliverer: Deliverer,
     client: Arc<GuardedClient<Full<Bytes>>>,
 }
@@ -67,6 +72,7 @@ impl Interactions {
         Ok(Self {
             ttl: pending_ttl(env)?,
             chat: Chat::new(Arc::clone(&client), ApiHosts::from_env(env)?),
+            remembered: Remembered::default(),
             deliverer: Deliverer::new(base, Arc::clone(&client)),
             client,
             store: Arc::clone(&base.store),
@@ -90,7 +96,13 @@ impl Interactions {
             .map_err(|error| Code::SecretUnavailable.because(error))?;
         let permit = self.store.located(permit).await?;
         let secret = self.secrets.read(&permit, Freshness::Cached).await?;
-        self.chat.on(connection, &secret, rates::Always)
+        #[expect(clippy::disallowed_methods, reason = "a turn gives access to nothing")]
+        let scope = connection.own_scope();
+        let turns = StoredTurns {
+            store: Arc::clone(&self.store),
+            scope,
+        };
+        self.chat.on(connection, &secret, turns)
     }
 }
 

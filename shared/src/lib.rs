@@ -1,7 +1,7 @@
 //! Postern's scopes and proofs, the store's queries, and what the four functions share.
 //!
 //! A room imports only rooms to its left; rooms of one group never import each other (`rooms.rs` holds it):
-//! `id` `host` `digest` `deadline` `moment` `literal` <- `error` `config` <- `telemetry` `secret` `wire` <-
+//! `id` `host` `digest` `deadline` `moment` `literal` `rate` <- `error` `config` <- `telemetry` `secret` `wire` <-
 //! `policy` <- `provider` <- `authority` <- `question` <- `store` `chat` <- `base` `judge` <- `interactions` <-
 //! `gate`.
 
@@ -22,6 +22,7 @@ pub mod moment;
 pub mod policy;
 pub mod provider;
 pub mod question;
+pub mod rate;
 #[cfg(test)]
 mod rooms;
 pub mod secret;

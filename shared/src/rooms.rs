@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 /// The rooms, floor by floor. Rooms of one floor never import each other.
 const FLOORS: [&[&str]; 11] = [
-    &["id", "host", "digest", "deadline", "moment", "literal"],
+    &[
+        "id", "host", "digest", "deadline", "moment", "literal", "rate",
+    ],
     &["error", "config"],
     &["telemetry", "secret", "wire"],
     &["policy"],

@@ -20,6 +20,7 @@ mod minted;
 mod policy;
 mod pool;
 mod position;
+mod post;
 mod provider;
 mod record;
 mod row;
@@ -27,6 +28,7 @@ mod sealed;
 mod settle;
 mod sweep;
 mod token;
+mod turn;
 mod verdict;
 mod withdraw;
 
@@ -43,6 +45,7 @@ pub use kind::{
 pub use minted::NewPlaceholder;
 pub use policy::PolicyFacts;
 pub use position::Position;
+pub use post::{Attempts, Unposted};
 pub use record::Page;
 pub use sealed::StaleSecret;
 pub use settle::Unsettled;
@@ -56,6 +59,7 @@ use crate::secret::Secrets;
 use deadpool::managed::{Object, Pool};
 use pool::Connections;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use tokio_postgres::{
     Row,
     error::SqlState,
@@ -72,6 +76,8 @@ pub struct Store {
     schema: Schema,
     connections: Pool<Connections>,
     timeout: Duration,
+    /// When the caller gives up, if that may be sooner.
+    until: Option<Instant>,
 }
 
 /// The schema whose SQL functions a store calls: one for each Lambda function, which may call no others.
@@ -103,8 +109,9 @@ pub enum StoreError {
     /// No connection was available in time: no credentials, no reachable server, or a full pool.
     #[error("no database connection: {0}")]
     Connect(String),
-    /// The server did not answer within `DATABASE_TIMEOUT_MS`, and was asked to cancel the statement.
-    #[error("the statement took longer than DATABASE_TIMEOUT_MS")]
+    /// The server did not answer within `DATABASE_TIMEOUT_MS`, or within its caller's time, and was asked to cancel
+    /// the statement.
+    #[error("the statement took longer than DATABASE_TIMEOUT_MS or than its caller can wait")]
     Timeout,
     /// The server refused the statement, or the connection broke.
     #[error("statement failed: {}", describe(.0))]
@@ -165,7 +172,24 @@ impl Store {
             schema,
             connections: pool::build(config, secrets)?,
             timeout,
+            until: None,
         })
+    }
+
+    /// The same store for a caller that gives up at this time. A statement that has not been answered by then is
+    /// cancelled, if the server can still do so.
+    pub fn until(&self, until: Instant) -> Self {
+        Self {
+            schema: self.schema,
+            connections: self.connections.clone(),
+            timeout: self.timeout,
+            until: Some(until),
+        }
+    }
+
+    /// Opens a connection, unless one is open, so that the first statement does not wait for it.
+    pub async fn open(&self) -> Result<(), StoreError> {
+        self.connection().await.map(drop)
     }
 
     /// Calls an SQL function of the store's schema in one round trip. The types of its parameters are given, so
@@ -181,7 +205,7 @@ impl Store {
         let sql = format!("select * from {schema}.{function}({places})");
         let connection = self.connection().await?;
         let answer = connection.client.query_typed(&sql, parameters);
-        match tokio::time::timeout(self.timeout, answer).await {
+        match tokio::time::timeout_at(self.end(), answer).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if pool::is_lost(&error) {
@@ -199,8 +223,22 @@ impl Store {
     }
 
     async fn connection(&self) -> Result<Object<Connections>, StoreError> {
-        let connection = self.connections.get().await;
-        connection.map_err(|error| StoreError::Connect(pool::explain(&error)))
+        let connection = match self.until {
+            Some(until) => tokio::time::timeout_at(until, self.connections.get()).await,
+            None => Ok(self.connections.get().await),
+        };
+        match connection {
+            Ok(connection) => {
+                connection.map_err(|error| StoreError::Connect(pool::explain(&error)))
+            }
+            Err(_) => Err(StoreError::Connect("its caller cannot wait longer".into())),
+        }
+    }
+
+    /// When a statement that begins now has to be answered.
+    fn end(&self) -> Instant {
+        let end = Instant::now() + self.timeout;
+        self.until.map_or(end, |until| until.min(end))
     }
 }
 

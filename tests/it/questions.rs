@@ -4,6 +4,7 @@ pub mod approvals;
 mod at_once;
 pub mod callbacks;
 mod chats;
+mod cold_clicks;
 mod crashes;
 mod former_cards;
 mod in_time;

@@ -1,4 +1,5 @@
-//! The sweep function: one bounded pass that deletes stale rows, delivers due outcomes and updates chat.
+//! The sweep function: one bounded pass that deletes stale rows, posts due cards, delivers due outcomes and updates
+//! chat.
 
 use postern::Store;
 use postern::base::Base;
@@ -107,13 +108,17 @@ impl App {
         for table in Swept::ALL {
             self.table(table, pass, deadline, &mut report).await;
         }
-        // Due work gets the time that the deletes have left. Both kinds run concurrently, so that receivers that
+        // Due work gets the time that the deletes have left. All kinds run concurrently, so that receivers that
         // hang do not delay chat.
         let within = deadline.sooner_by(RESERVED);
-        let (delivered, settled) = tokio::join!(
+        let (posted, delivered, settled) = tokio::join!(
+            self.interactions.post_all_due(within),
             self.interactions.deliver_due(within),
             self.interactions.settle_due(within)
         );
+        if let Err(error) = posted {
+            report.fail(Swept::PendingInteractions, "posting", &error);
+        }
         match delivered {
             Ok(delivered) => report.delivered = delivered,
             Err(error) => report.fail(Swept::Deliveries, "delivering", &error),

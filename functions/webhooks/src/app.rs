@@ -20,6 +20,9 @@ use tokio::sync::Semaphore;
 /// environment has few database connections.
 const MAX_WAITING: usize = 32;
 
+/// Timeout of connecting to the database at cold start.
+const OPEN: Duration = Duration::from_secs(2);
+
 /// The webhooks function.
 pub struct App {
     pub(crate) store: Arc<Store>,
@@ -32,8 +35,7 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the environment. The database and Secrets Manager are called later, by the first request that needs
-    /// them.
+    /// Reads the environment. It calls nothing.
     ///
     /// # Errors
     /// A variable is missing or malformed, or the platform's certificate roots cannot be read.
@@ -49,6 +51,13 @@ impl App {
             workers: Verifier::new(base.secrets, worker_keys),
             store: base.store,
         })
+    }
+
+    /// Connects to the database before the first request, which needs it and may be a click whose platform waits for
+    /// few seconds. Environments that Lambda starts ahead of requests have then connected already. A failure shows in
+    /// the first request, which tries again.
+    pub async fn open(&self) {
+        let _ = tokio::time::timeout(OPEN, self.store.open()).await;
     }
 
     /// The worker that the request's token proves. Whether the token was revoked is not checked here, but by the

@@ -22,9 +22,8 @@ pub(crate) async fn receive(
 ) -> Result<ApiGatewayProxyResponse, Error> {
     let budget = AckBudget::start(app.ack_budget);
     let id = ConnectionId::parse(connection_id).map_err(|_| Code::UnknownConnection)?;
-    let connection = app.store.connection_claimed(&id).await?;
-    let connection = connection.ok_or(Code::UnknownConnection)?;
-    let platform = Box::pin(app.interactions.connect(&connection)).await?;
+    let called = Box::pin(app.interactions.called(&id, budget)).await?;
+    let (connection, platform) = called.ok_or(Code::UnknownConnection)?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let proof = platform.verify(incoming, &connection, now)?;
     let scope = connection.scope(&proof).ok_or(Code::InvalidSignature)?;

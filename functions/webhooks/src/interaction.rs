@@ -28,6 +28,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 pub(crate) async fn create(
     app: &App,
     incoming: &Incoming,
+    deadline: Deadline,
 ) -> Result<ApiGatewayProxyResponse, Error> {
     let worker = app.worker(incoming).await?;
     let conversation = worker
@@ -47,13 +48,20 @@ pub(crate) async fn create(
     }
     let ask = Ask::parse(&incoming.body, app.interactions.allowed())?;
     // Boxed, to keep the future small on the stack.
-    let asked = Box::pin(app.interactions.ask(&worker, conversation, &ask)).await?;
+    let asked = Box::pin(app.interactions.ask(
+        &worker,
+        conversation,
+        &ask,
+        deadline.sooner_by(ANSWER_TIME),
+    ))
+    .await?;
     Ok(match asked {
         AskOutcome::Posted(status) => reply::json(StatusCode::CREATED, &shown(ask.id(), &status)),
         AskOutcome::Reposted(status) | AskOutcome::Unchanged(status) => {
             reply::json(StatusCode::OK, &shown(ask.id(), &status))
         }
         AskOutcome::AsText(status) => posted(StatusCode::CREATED, ask.id(), &status, "text"),
+        AskOutcome::Later(status) => posted(StatusCode::ACCEPTED, ask.id(), &status, "later"),
         AskOutcome::Unknown(status) => posted(StatusCode::ACCEPTED, ask.id(), &status, "unknown"),
     })
 }

@@ -11,6 +11,7 @@ async fn main() -> ExitCode {
     postern::telemetry::start(|env| async move {
         let metrics = Metrics::install("webhooks")?;
         let app = Arc::new(App::from_env(&env, metrics).await?);
+        app.open().await;
         let serve = move |LambdaEvent { payload, context }: LambdaEvent<
             postern::wire::event::HttpEvent,
         >| {

@@ -44,7 +44,9 @@ impl App {
             return Err(Code::BodyTooLarge.into());
         }
         match (segments.as_slice(), &incoming.method) {
-            (["v1", "interactions"], &Method::POST) => interaction::create(self, incoming).await,
+            (["v1", "interactions"], &Method::POST) => {
+                interaction::create(self, incoming, deadline).await
+            }
             (["v1", "interactions", id], &Method::GET) => {
                 interaction::read(self, incoming, &decoded(id)?, deadline).await
             }

@@ -29,20 +29,25 @@ begin
         from open
     ), opened as (
         insert into postern.pending_interactions as i
-            (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision)
-        select p_organization, p_id, p_connection, p_user, p_agent, p_payload, p_digest, p_revision
+            (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision,
+            post_at, post_begun)
+        select p_organization, p_id, p_connection, p_user, p_agent, p_payload, p_digest, p_revision,
+            now() + interval '30 seconds', true
         from via, crowd
         where not crowd.full
         on conflict (organization_id, id) do update
         set entry_payload = p_payload, digest = p_digest, revision = p_revision,
             created_at = now(), stored_at = now(), posted_at = null, card = null,
-            claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null
+            claimed_at = null, answer = null, claimed_click = null, unsettled = '{}', settle_at = null,
+            post_at = now() + interval '30 seconds', post_attempts = 0, post_unlisted = false, post_begun = true,
+            post_doubtful = false
         where i.connection_id = p_connection and i.expected_user_id = p_user and i.agent_id = p_agent
             and (
                 i.claimed_at <= now() - interval '10 seconds'
                 or i.created_at <= now() - p_ttl_ms * interval '1 millisecond'
-                -- A post takes at most 20 s and its note 2 s, so its poster has died.
-                or (i.claimed_at is null and i.posted_at is null and i.stored_at <= now() - interval '30 seconds')
+                -- A post takes at most 20 s and its note 2 s, so its poster has died; or the sweep's turn has come.
+                or (i.claimed_at is null and i.posted_at is null
+                    and coalesce(i.post_at, i.stored_at + interval '30 seconds') <= now())
             )
         returning i.id
     )

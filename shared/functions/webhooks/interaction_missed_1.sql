@@ -1,6 +1,7 @@
 -- Why a click claimed nothing. It reads only interactions that the person who clicked was asked.
 create function postern_webhooks.interaction_missed_1(
-    p_organization text, p_id text, p_connection text, p_user text, p_click bytea, p_revision text, p_ttl_ms float8)
+    p_organization text, p_id text, p_connection text, p_user text, p_click bytea, p_revision text,
+    p_card jsonb, p_ttl_ms float8)
 returns table (missed text, agent_id text, entry_payload jsonb, answer jsonb)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -10,6 +11,10 @@ begin
     select
         case
             when i.claimed_click = p_click then 'again'
+            -- Where a post had to be repeated, another card of the same content still has its buttons.
+            when i.claimed_at is not null and i.post_doubtful and i.revision = p_revision
+                and (i.card ->> 'channel', i.card ->> 'message')
+                    is distinct from (p_card ->> 'channel', p_card ->> 'message') then 'twin'
             when i.claimed_at is not null then 'nothing'
             when i.created_at <= now() - p_ttl_ms * interval '1 millisecond' then 'expired'
             when i.revision <> p_revision then 'replaced'

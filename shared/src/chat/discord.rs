@@ -7,13 +7,13 @@ mod click;
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::cut::{cut, units};
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Rate, Rates, Verdict,
-    malformed_secret,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
 };
 use crate::authority::signature::{DiscordRequest, OneOrMany, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
+use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
 use card::{MAX_CONTENT, edited, escape, mention, mentions, message, rows, text};
 use click::click;

@@ -6,13 +6,13 @@ mod click;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{
-    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Rate, Rates, Verdict,
-    malformed_secret,
+    Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
 };
 use crate::authority::signature::{OneOrMany, SlackRequest, Verified};
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
+use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
 use card::{blocks, escape, mention, outcome, text, texts};
 use click::{click, field, same_workspace};

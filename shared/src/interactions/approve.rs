@@ -1,7 +1,7 @@
 //! Approvals that a policy requires: for one host and one agent, from the person that the policy names.
 
 use super::Interactions;
-use super::post::PostedAs;
+use super::post::{POST, Post, PostedAs};
 use crate::authority::scope::AgentScope;
 use crate::chat::Card;
 use crate::digest;
@@ -10,9 +10,10 @@ use crate::id::{ConversationId, InteractionId, Revision};
 use crate::policy::{Approver, Target};
 use crate::question::approval::{self, Approval, Subject};
 use crate::question::{Content, Payload, Place};
-use crate::store::{NewApproval, Opened};
+use crate::store::{Attempts, NewApproval, Opened};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 /// Maximum length of the path on a card, in characters; the rest is left out.
 const MAX_SHOWN: usize = 500;
@@ -67,11 +68,16 @@ impl Interactions {
                 let ttl = time::Duration::try_from(self.ttl).ok();
                 let until = ttl.and_then(|ttl| OffsetDateTime::now_utc().checked_add(ttl));
                 let card = Card::new(&id, &scope, agent.agent(), &payload, until);
-                match self
-                    .post(&scope, &card, &place, &revision, &connection)
-                    .await?
-                {
-                    PostedAs::Card | PostedAs::Unknown => {}
+                let post = Post {
+                    scope: &scope,
+                    card: &card,
+                    place: &place,
+                    revision: &revision,
+                    attempts: Attempts::default(),
+                    until: Instant::now() + POST,
+                };
+                match self.post(&post, &connection).await? {
+                    PostedAs::Card | PostedAs::Later | PostedAs::Unknown => {}
                     // Plain text has no buttons, so nobody could decide.
                     PostedAs::Text => {
                         self.undo(&scope, &id, &revision).await;

@@ -1,15 +1,16 @@
 //! Asking: a question or an agent's approval is stored, and then its card is posted.
 
-use super::post::PostedAs;
+use super::post::{POST, Post, PostedAs};
 use super::{Interactions, NEWS, log_failure, refused};
 use crate::authority::scope::{Conversation, VerifiedWorker};
 use crate::chat::{Card, Ending};
+use crate::deadline::Deadline;
 use crate::error::{Code, Error};
 use crate::id::Revision;
 use crate::policy::Policies;
 use crate::question::ask::Ask;
 use crate::question::{CallbackAddress, CallbackUrl, Place, Status};
-use crate::store::{NewInteraction, Stored};
+use crate::store::{Attempts, NewInteraction, Stored};
 use tokio::time::Instant;
 
 /// The outcome of asking. Each variant holds the interaction's status.
@@ -24,12 +25,15 @@ pub enum AskOutcome {
     Unchanged(Status),
     /// The platform refused the card and accepted its plain text, which has no buttons.
     AsText(Status),
+    /// The card is not posted yet. The platform put it off, and the sweep posts it.
+    Later(Status),
     /// It is unknown whether the card was posted. If it was, it can be clicked.
     Unknown(Status),
 }
 
 impl Interactions {
-    /// Stores the interaction, and then posts its card. If the card cannot be posted, the interaction is deleted.
+    /// Stores the interaction, and then posts its card. If the card cannot be posted, the interaction is deleted. If
+    /// the platform puts it off beyond the deadline, the sweep posts it.
     ///
     /// # Errors
     /// `docs/api.md` lists them under `POST /v1/interactions`.
@@ -38,6 +42,7 @@ impl Interactions {
         worker: &VerifiedWorker,
         conversation: &Conversation,
         ask: &Ask,
+        deadline: Deadline,
     ) -> Result<AskOutcome, Error> {
         let scope = conversation.scope();
         let callback = match ask.callback() {
@@ -74,9 +79,15 @@ impl Interactions {
             &payload,
             Some(status.expires_at),
         );
-        let posted = self
-            .post(scope, &card, &place, &revision, &connection)
-            .await?;
+        let post = Post {
+            scope,
+            card: &card,
+            place: &place,
+            revision: &revision,
+            attempts: Attempts::default(),
+            until: deadline.within(POST),
+        };
+        let posted = self.post(&post, &connection).await?;
         if let Some(former) = former {
             let until = Instant::now() + NEWS;
             let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
@@ -84,6 +95,7 @@ impl Interactions {
         }
         Ok(match posted {
             PostedAs::Unknown => AskOutcome::Unknown(status),
+            PostedAs::Later => AskOutcome::Later(status),
             PostedAs::Text => AskOutcome::AsText(status),
             PostedAs::Card if replaced => AskOutcome::Reposted(status),
             PostedAs::Card => AskOutcome::Posted(status),

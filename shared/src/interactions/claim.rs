@@ -4,7 +4,7 @@
 use super::Interactions;
 use super::settle::{Settlement, drawn};
 use crate::authority::scope::{ConnectionScope, PersonScope};
-use crate::chat::{Acknowledgement, Click, Connected, Verdict};
+use crate::chat::{Acknowledgement, Click, Connected, Earlier, Verdict};
 use crate::error::Error;
 use crate::id::InteractionId;
 use crate::question::{Answered, Malformed, Owed};
@@ -41,6 +41,16 @@ impl AckBudget {
         self.whole.saturating_sub(self.started.elapsed())
     }
 
+    /// When calls to chat, to callback addresses and to the database are cut off.
+    pub(super) fn calls_end(self) -> Instant {
+        self.end_of(CALLS)
+    }
+
+    /// When the webhook is answered, even if work is unfinished.
+    pub(super) fn answer_end(self) -> Instant {
+        self.end_of(ANSWER)
+    }
+
     /// When this share of the budget, from 0 to 1, ends.
     fn end_of(self, part: f32) -> Instant {
         self.started + self.whole.mul_f32(part)
@@ -53,7 +63,7 @@ impl Interactions {
     /// platform expects an empty one.
     ///
     /// # Errors
-    /// `database_unavailable`.
+    /// `database_unavailable`, also if the claim is not answered within the budget. Then it is cancelled.
     pub async fn claim(
         &self,
         platform: &Connected<'_>,
@@ -70,14 +80,13 @@ impl Interactions {
             ttl: self.ttl,
             lease: budget.left(),
         };
-        let until = budget.end_of(CALLS);
-        let claimed = self
-            .store
-            .interaction_claim(&scope, &click.interaction, &new);
+        let until = budget.calls_end();
+        // A claim that is not answered in time is cancelled: the person sees an error, and clicks again. If the server
+        // had already decided, that click finds the answer.
+        let store = self.store.until(until);
+        let claimed = store.interaction_claim(&scope, &click.interaction, &new);
         let Some((answered, delivery)) = claimed.await? else {
-            let missed = self
-                .store
-                .interaction_missed(&scope, &click.interaction, &new);
+            let missed = store.interaction_missed(&scope, &click.interaction, &new);
             let missed = missed.await?;
             return Ok(explained(platform, &scope, click, &missed, until).await);
         };
@@ -93,7 +102,7 @@ impl Interactions {
         };
         let all = futures_util::future::join3(follow_up, settled, delivered);
         // The timeout also bounds the statements of the store.
-        let end = budget.end_of(ANSWER);
+        let end = budget.answer_end();
         if tokio::time::timeout_at(end, all).await.is_err() {
             tracing::warn!(
                 event = "settle_failed",
@@ -126,6 +135,7 @@ impl Interactions {
             card,
             owed,
             done: edits_card.then_some(Owed::Card),
+            last: false,
         };
         let settled = self.settle(platform, scope, &click.interaction, settlement, until);
         if let Err(error) = settled.await {
@@ -145,6 +155,7 @@ async fn explained(
     let verdict = match missed {
         // The first answer, which may have contained the edit of the card, may have been lost.
         Missed::Again(answered) => return ended(platform, scope, click, answered).answer,
+        Missed::Twin(answered) => return twin(platform, scope, click, answered, until).await,
         Missed::Nothing => Verdict::Ignored,
         Missed::Expired => Verdict::Late("This question has expired; your answer was not counted."),
         Missed::Withdrawn => {
@@ -158,6 +169,26 @@ async fn explained(
     platform
         .follow_up(acknowledgement.follow_up.take(), until)
         .await;
+    acknowledgement.answer
+}
+
+/// Takes the buttons off a second card of an answered question. Nothing is owed for it: if that fails, the next click
+/// tries again.
+async fn twin(
+    platform: &Connected<'_>,
+    scope: &PersonScope,
+    click: &Click,
+    answered: &Result<Answered, Malformed>,
+    until: Instant,
+) -> Option<Value> {
+    let acknowledgement = ended(platform, scope, click, answered);
+    if !acknowledgement.edits_card
+        && let Some(at) = &click.card
+        && let Some((card, ending)) = drawn(scope, &click.interaction, answered)
+    {
+        let edited = platform.edit(at, &card, &ending, Earlier::default(), until);
+        super::log_failure("second card", edited.await);
+    }
     acknowledgement.answer
 }
 

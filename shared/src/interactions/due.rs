@@ -1,13 +1,13 @@
-//! Due work, for the sweep: outcomes to deliver, and updates that chat has yet to receive about answered
-//! interactions.
+//! Due work, for the sweep: cards to post, outcomes to deliver, and updates that chat has yet to receive about
+//! answered interactions.
 
-use super::Interactions;
 use super::deliver::{Delivered, log_store};
 use super::settle::Settlement;
 use super::turns::{OF_ORGANIZATION, TO_RECEIVER, UnderWay};
+use super::{Interactions, catch_up};
 use crate::deadline::Deadline;
 use crate::id::OrganizationId;
-use crate::store::{Delivery, StoreError, Take, Unsettled};
+use crate::store::{Delivery, StoreError, Take, Unposted, Unsettled};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
@@ -28,12 +28,45 @@ impl Interactions {
         in_turns(&Deliveries(self), deadline).await
     }
 
+    /// Posts the cards that are due, in turns by organization, until the deadline.
+    ///
+    /// # Errors
+    /// The store failed. Cards that were taken and whose post was not noted are due again when their lease ends.
+    pub async fn post_all_due(&self, deadline: Deadline) -> Result<(), StoreError> {
+        in_turns(&Posts(self), deadline).await.map(drop)
+    }
+
     /// Sends due updates about answered interactions to chat, in turns by organization, until the deadline.
     ///
     /// # Errors
     /// The store failed. Interactions that were taken and not recorded are due again later.
     pub async fn settle_due(&self, deadline: Deadline) -> Result<(), StoreError> {
         in_turns(&Settlements(self), deadline).await.map(drop)
+    }
+}
+
+/// Cards to post.
+struct Posts<'a>(&'a Interactions);
+
+impl Work for Posts<'_> {
+    type Item = Unposted;
+    const BOUND: Duration = catch_up::ATTEMPT;
+
+    /// All organizations share the chat platforms, so only organizations take turns and not receivers.
+    fn turn(unposted: &Unposted) -> (&OrganizationId, &str) {
+        (unposted.scope.organization(), "")
+    }
+
+    async fn take(&self, under_way: &UnderWay) -> Result<Vec<Unposted>, StoreError> {
+        let (limit, busy) = (under_way.free(), under_way.busy_organizations());
+        let (store, ttl) = (&self.0.store, self.0.ttl);
+        store
+            .interactions_unposted(limit, OF_ORGANIZATION, &busy, ttl, catch_up::LEASE)
+            .await
+    }
+
+    async fn attempt(&self, unposted: &Unposted, until: Instant) -> Result<bool, StoreError> {
+        Ok(self.0.post_due(unposted, until).await)
     }
 }
 
@@ -124,6 +157,7 @@ impl Work for Settlements<'_> {
             card: &unsettled.card,
             owed: &unsettled.owed,
             done: None,
+            last: true,
         };
         let (scope, id) = (&unsettled.scope, &unsettled.id);
         let settled = self.0.settle(&platform, scope, id, settlement, until);

@@ -1,20 +1,39 @@
 //! Posting and editing cards, and undoing a post that failed.
+//!
+//! Whoever posts a card holds a lease on it: it ends 30 s after the interaction was stored, or after the sweep took it.
+//! How the post went is noted before then. Otherwise the sweep takes the card over, so that no question is lost with
+//! the environment that was to post it.
 
 use super::Interactions;
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
-use crate::chat::{Card, Earlier, Ending, Form, Later, Posted};
+use crate::chat::{Card, Connected, Earlier, Ending, Form, Later, Posted};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
 use crate::question::{CardAddress, Place};
+use crate::store::Attempts;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Timeout of noting that a card was posted. Without the note, asking the same again posts the card again.
+/// Timeout of posting a card, with all its pauses. With `NOTE` it is shorter than the lease.
+pub(super) const POST: Duration = Duration::from_secs(20);
+/// Timeout of noting how a post went.
 const NOTE: Duration = Duration::from_secs(2);
+/// Timeout of editing a card that was posted too late.
+const EDIT: Duration = Duration::from_secs(2);
 
-/// Timeout of posting a card.
-const POST: Duration = Duration::from_secs(20);
+/// A card to post.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Post<'a> {
+    pub(super) scope: &'a PersonScope,
+    pub(super) card: &'a Card,
+    pub(super) place: &'a Place,
+    pub(super) revision: &'a Revision,
+    /// The posts so far.
+    pub(super) attempts: Attempts,
+    /// When the post is left to the sweep.
+    pub(super) until: Instant,
+}
 
 /// How an interaction was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +42,8 @@ pub(super) enum PostedAs {
     Card,
     /// As plain text, because the platform refused the card.
     Text,
+    /// Not yet. The platform put it off, and the sweep posts it.
+    Later,
     /// It is unknown whether the card was posted.
     Unknown,
 }
@@ -34,42 +55,64 @@ impl Interactions {
     /// `secret_unavailable` or `post_failed`.
     pub(super) async fn post(
         &self,
-        scope: &PersonScope,
-        card: &Card,
-        place: &Place,
-        revision: &Revision,
+        post: &Post<'_>,
         connection: &Connection,
     ) -> Result<PostedAs, Error> {
-        let platform = match Box::pin(self.connect(connection)).await {
-            Ok(platform) => platform,
-            Err(error) => {
-                self.undo(scope, card.id(), revision).await;
-                return Err(error);
-            }
+        let posted = match Box::pin(self.connect(connection)).await {
+            Ok(platform) => self.post_on(&platform, post).await,
+            Err(error) => Err(error),
         };
-        let until = Instant::now() + POST;
-        let posted = platform.post(card, place, revision, Earlier::default(), until);
-        match posted.await {
+        if posted.is_err() {
+            self.undo(post.scope, post.card.id(), post.revision).await;
+        }
+        posted
+    }
+
+    /// Posts the card on its platform, and notes how that went.
+    ///
+    /// # Errors
+    /// `post_failed` if the platform refuses the card for good. The interaction stays.
+    pub(super) async fn post_on(
+        &self,
+        platform: &Connected<'_>,
+        post: &Post<'_>,
+    ) -> Result<PostedAs, Error> {
+        let Attempts {
+            count,
+            unlisted,
+            doubtful,
+        } = post.attempts;
+        let earlier = Earlier {
+            attempts: count,
+            doubtful,
+            unlisted,
+        };
+        let posting = platform.post(post.card, post.place, post.revision, earlier, post.until);
+        match posting.await {
             (Posted::Done(at), form) => {
-                self.note(scope, card.id(), revision, at.as_ref()).await;
+                let stands = self.note(post, at.as_ref()).await;
+                if !stands && let Some(at) = at {
+                    self.take_back(platform, post.card, &at).await;
+                }
                 Ok(match form {
                     Form::Buttons => PostedAs::Card,
                     Form::Text => PostedAs::Text,
                 })
             }
-            (Posted::Unknown(why) | Posted::Later(Later { why, .. }), _) => {
-                self.note(scope, card.id(), revision, None).await;
+            (Posted::Later(later), _) => {
+                self.put_off(post, later).await;
+                Ok(PostedAs::Later)
+            }
+            (Posted::Unknown(why), _) => {
+                self.note(post, None).await;
                 tracing::warn!(
                     event = "post_unknown",
-                    interaction_id = card.id().as_str(),
+                    interaction_id = post.card.id().as_str(),
                     cause = why
                 );
                 Ok(PostedAs::Unknown)
             }
-            (Posted::Refused(why), _) => {
-                self.undo(scope, card.id(), revision).await;
-                Err(Code::PostFailed.because(why))
-            }
+            (Posted::Refused(why), _) => Err(Code::PostFailed.because(why)),
         }
     }
 
@@ -84,9 +127,8 @@ impl Interactions {
     ) -> Posted {
         match Box::pin(self.connect(connection)).await {
             Ok(platform) => {
-                platform
-                    .edit(at, card, ending, Earlier::default(), until)
-                    .await
+                let edited = platform.edit(at, card, ending, Earlier::default(), until);
+                edited.await
             }
             Err(error) => Posted::Refused(error.cause().unwrap_or_default()),
         }
@@ -98,29 +140,63 @@ impl Interactions {
         let deleted = self.store.interaction_delete(scope, id, Some(revision));
         if let Err(error) = deleted.await {
             tracing::error!(event = "undo_failed", interaction_id = id.as_str(), cause = %error,
-                "the unposted question stays; asking again after 30 s posts it");
+                "the unposted question stays; the sweep tries to post it");
         }
     }
 
-    /// Notes that the card was posted, and its address, which later edits and the check of clicks need. This is
-    /// done before answering, because Lambda freezes the environment afterwards. A failure is only logged.
-    async fn note(
-        &self,
-        scope: &PersonScope,
-        id: &InteractionId,
-        revision: &Revision,
-        at: Option<&CardAddress>,
-    ) {
-        let note = self.store.interaction_posted(scope, id, revision, at);
-        let failed = match tokio::time::timeout(NOTE, note).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the database took too long".into(),
-        };
+    /// Notes that the sweep is to post the card. A failure is only logged: the lease ends then, and the sweep posts
+    /// the card all the same.
+    pub(super) async fn put_off(&self, post: &Post<'_>, later: Later) {
         tracing::warn!(
-            event = "note_failed",
-            interaction_id = id.as_str(),
-            cause = failed
+            event = "post_put_off",
+            interaction_id = post.card.id().as_str(),
+            after_ms = u64::try_from(later.after.as_millis()).unwrap_or(u64::MAX),
+            cause = later.why
         );
+        let attempts = Attempts {
+            count: 0,
+            unlisted: later.unlisted,
+            doubtful: later.doubtful,
+        };
+        let (id, revision) = (post.card.id(), post.revision);
+        let note = self
+            .store
+            .interaction_put_off(post.scope, id, revision, later.after, attempts);
+        noted(id, tokio::time::timeout(NOTE, note).await);
     }
+
+    /// Notes that the card was posted, and its address, which later edits and the check of clicks need. This is
+    /// done before answering, because Lambda freezes the environment afterwards. A failure is only logged. Returns
+    /// whether the card is still the interaction's, as far as is known.
+    async fn note(&self, post: &Post<'_>, at: Option<&CardAddress>) -> bool {
+        let (id, revision) = (post.card.id(), post.revision);
+        let note = self.store.interaction_posted(post.scope, id, revision, at);
+        noted(id, tokio::time::timeout(NOTE, note).await).unwrap_or(true)
+    }
+
+    /// Takes the buttons off a card that was posted after its question was over or changed.
+    async fn take_back(&self, platform: &Connected<'_>, card: &Card, at: &CardAddress) {
+        let until = Instant::now() + EDIT;
+        let ending = Ending::AskedAnew;
+        let edited = platform.edit(at, card, &ending, Earlier::default(), until);
+        super::log_failure("late card", edited.await);
+    }
+}
+
+/// The result of noting something; `None`, with a warning in the log, if it failed.
+fn noted<T>(
+    id: &InteractionId,
+    result: Result<Result<T, crate::store::StoreError>, tokio::time::error::Elapsed>,
+) -> Option<T> {
+    let failed = match result {
+        Ok(Ok(noted)) => return Some(noted),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the database took too long".into(),
+    };
+    tracing::warn!(
+        event = "note_failed",
+        interaction_id = id.as_str(),
+        cause = failed
+    );
+    None
 }

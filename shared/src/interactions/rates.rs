@@ -1,18 +1,44 @@
-//! Keeps the rates of a connection.
+//! Keeps the rates of a connection in the store, for all environments.
 
-use crate::chat::{Paused, Rates, Turns};
-use futures_util::future::{BoxFuture, FutureExt, ready};
-use std::time::Duration;
+use crate::authority::scope::ConnectionScope;
+use crate::chat::{Paused, Turns};
+use crate::rate::Rates;
+use crate::store::Store;
+use futures_util::future::{BoxFuture, FutureExt};
+use std::{sync::Arc, time::Duration};
 
-/// Gives every turn at once.
-pub(super) struct Always;
+/// The turns of one connection.
+pub(super) struct StoredTurns {
+    pub(super) store: Arc<Store>,
+    pub(super) scope: ConnectionScope,
+}
 
-impl Turns for Always {
-    fn take(&self, _: &str, _: Rates, _: Duration) -> BoxFuture<'_, Option<Duration>> {
-        ready(Some(Duration::ZERO)).boxed()
+impl Turns for StoredTurns {
+    fn take<'a>(
+        &'a self,
+        channel: &'a str,
+        rates: Rates,
+        most: Duration,
+    ) -> BoxFuture<'a, Option<Duration>> {
+        let taken = self.store.chat_turn(&self.scope, channel, most, rates);
+        let logged = |result: Result<Duration, _>| {
+            result.inspect_err(|error| tracing::warn!(event = "turn_failed", cause = %error))
+        };
+        taken.map(logged).map(Result::ok).boxed()
     }
 
-    fn pause(&self, _: Paused<'_>, _: Duration) -> BoxFuture<'_, ()> {
-        ready(()).boxed()
+    fn pause<'a>(&'a self, whom: Paused<'a>, time: Duration) -> BoxFuture<'a, ()> {
+        let channel = match whom {
+            Paused::Channel(channel) => Some(channel),
+            Paused::Bot => None,
+        };
+        async move {
+            // Without it others only learn from the platform that they have to wait.
+            let paused = self.store.chat_pause(&self.scope, channel, time);
+            if let Err(error) = paused.await {
+                tracing::warn!(event = "turn_failed", cause = %error);
+            }
+        }
+        .boxed()
     }
 }

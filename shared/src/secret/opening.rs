@@ -2,7 +2,7 @@
 
 use super::cache::{AFTER_A_REFUSAL, Freshness, Secrets, pick};
 use super::keyring::{Keyring, KeyringError};
-use super::name::{Home, SecretName, private::Named};
+use super::name::{Home, Permit, SecretName, private::Named};
 use super::sealed::{Sealed, SealedId};
 use super::sealing::Unopened;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,6 +11,17 @@ impl Secrets {
     /// Whether there are sealed secrets: `SEALING_KEYS_SECRET_ID` is set.
     pub fn seals(&self) -> bool {
         self.sealing_keys.is_some()
+    }
+
+    /// Reads into the cache what this permit will need, so that nothing waits for it later. A failure shows then.
+    pub async fn read_ahead(&self, permit: &impl Permit) {
+        let keys = self.sealing_keys.as_ref().map(Named::name);
+        let (SecretName { home, .. }, keys) = (permit.name(), keys.map(|keys| &keys.home));
+        if let (Home::Manager { id }, _) | (Home::Sealed { .. }, Some(Home::Manager { id })) =
+            (home, keys)
+        {
+            let _ = self.value(id, Freshness::Cached).await;
+        }
     }
 
     /// The keyring.

@@ -40,6 +40,8 @@ pub type Claimed = (Result<Answered, Malformed>, Option<Delivery>);
 pub enum Missed {
     /// The same click claimed the interaction before, and the platform delivered it again.
     Again(Box<Result<Answered, Malformed>>),
+    /// The interaction was answered on another card of the same content: its post was repeated.
+    Twin(Box<Result<Answered, Malformed>>),
     /// The interaction expired before the click.
     Expired,
     /// The agent withdrew the interaction before the click.
@@ -54,6 +56,7 @@ pub enum Missed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
     Again,
+    Twin,
     Expired,
     Withdrawn,
     Replaced,
@@ -63,6 +66,7 @@ enum Why {
 literals! {
     Why {
         Again = "again",
+        Twin = "twin",
         Expired = "expired",
         Withdrawn = "withdrawn",
         Replaced = "replaced",
@@ -113,13 +117,14 @@ impl Store {
     ) -> Result<Missed, StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 7] = [
+        let parameters: [Parameter<'_>; 8] = [
             organization,
             interaction,
             connection,
             user,
             (&claim.click.as_bytes(), Type::BYTEA),
             (&claim.revision.as_str(), Type::TEXT),
+            (&claim.card.map(Json), Type::JSONB),
             (&(millis(claim.ttl) as f64), Type::FLOAT8),
         ];
         let rows = self.call("interaction_missed_1", &parameters).await?;
@@ -128,6 +133,7 @@ impl Store {
         };
         Ok(match row.parsed("missed", str::parse)? {
             Why::Again => Missed::Again(Box::new(answered(row)?)),
+            Why::Twin => Missed::Twin(Box::new(answered(row)?)),
             Why::Expired => Missed::Expired,
             Why::Withdrawn => Missed::Withdrawn,
             Why::Replaced => Missed::Replaced,

@@ -19,7 +19,8 @@ macro_rules! files {
 const FUNCTIONS_1: [Owned; 8] = [
     Owned {
         owner: None,
-        files: files!("parts": "rfc3339_1" "outcome_1" "token_1" "policies_1" "standing_1"),
+        files: files!("parts": "rfc3339_1" "outcome_1" "token_1" "policies_1" "standing_1"
+            "chat_turn_1"),
     },
     Owned {
         owner: Some("postern_finder"),
@@ -29,30 +30,32 @@ const FUNCTIONS_1: [Owned; 8] = [
     Owned {
         owner: Some("postern_proxy_owner"),
         files: files!("proxy": "access_facts_1" "policy_facts_1" "approval_open_1" "interaction_posted_1"
-            "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"
+            "interaction_put_off_1" "chat_turn_1" "chat_pause_1" "interaction_delete_1" "verdict_claim_1" "verdict_settle_1" "verdict_of_flight_1"
             "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_webhooks_owner"),
-        files: files!("webhooks": "interaction_store_1" "interaction_posted_1" "interaction_delete_1"
+        files: files!("webhooks": "interaction_store_1" "interaction_posted_1" "interaction_put_off_1" "chat_turn_1" "chat_pause_1"
+            "interaction_delete_1"
             "interaction_status_1" "interaction_withdraw_1" "interaction_claim_1" "interaction_missed_1"
             "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1" "grant_standing_1"
             "policies_1" "policy_facts_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_sweep_owner"),
-        files: files!("sweep": "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1"
+        files: files!("sweep": "interaction_posted_1" "interaction_put_off_1" "interaction_delete_1" "chat_turn_1"
+            "chat_pause_1" "interaction_settled_1" "delivery_done_1" "delivery_failed_1" "delivery_given_up_1"
             "policies_1" "sealed_secret_1"),
     },
     Owned {
         owner: Some("postern_remover"),
         files: files!("remover": "delete_pending_interactions_1" "delete_placeholders_1" "delete_grants_1"
             "delete_deliveries_1" "delete_revoked_tokens_1" "delete_deployment_revocations_1"
-            "delete_ended_interactions_1" "delete_egress_verdicts_1" "oldest_age_1"),
+            "delete_ended_interactions_1" "delete_egress_verdicts_1" "delete_chat_turns_1" "oldest_age_1"),
     },
     Owned {
         owner: Some("postern_courier"),
-        files: files!("courier": "deliveries_due_1" "interactions_unsettled_1"),
+        files: files!("courier": "deliveries_due_1" "interactions_unsettled_1" "interactions_unposted_1"),
     },
     Owned {
         owner: Some("postern_control_owner"),

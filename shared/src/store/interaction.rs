@@ -1,5 +1,6 @@
-//! Pending interactions: stored, marked as posted, read and deleted. Operations take a whole scope or a whole
-//! worker, so no field can be forgotten. Claiming is in `claim`, withdrawing in `withdraw`.
+//! Pending interactions: stored, read and deleted. Operations take a whole scope or a whole
+//! worker, so no field can be forgotten. Posting is in `post`, claiming in
+//! `claim`, withdrawing in `withdraw`.
 
 use super::connection::connection;
 use super::row::{Columns, one};
@@ -147,29 +148,6 @@ impl Store {
         Err(malformed(
             "the interaction was stored and removed by others three times",
         ))
-    }
-
-    /// Notes that the card of this revision was posted, and its address if that is known.
-    pub async fn interaction_posted(
-        &self,
-        scope: &PersonScope,
-        id: &InteractionId,
-        revision: &Revision,
-        at: Option<&CardAddress>,
-    ) -> Result<(), StoreError> {
-        let columns = columns(scope, id);
-        let [organization, interaction, connection, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 6] = [
-            organization,
-            interaction,
-            connection,
-            user,
-            (&revision.as_str(), Type::TEXT),
-            (&at.map(Json), Type::JSONB),
-        ];
-        self.call("interaction_posted_1", &parameters)
-            .await
-            .map(drop)
     }
 
     /// Deletes an interaction. Returns whether a row was deleted. With a revision, it deletes only an unanswered

@@ -4,12 +4,13 @@ use super::claim::answered;
 use super::connection::connection;
 use super::interaction::{columns, whole};
 use super::row::Columns;
-use super::{Parameter, Store, StoreError, malformed};
+use super::{Parameter, Store, StoreError, malformed, millis};
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
 use crate::id::{InteractionId, OrganizationId, UserId};
 use crate::literal::UnknownLiteral;
 use crate::question::{Answered, CardAddress, Malformed, Owed};
+use std::time::Duration;
 use tokio_postgres::types::Type;
 
 /// An answered interaction whose card has not been edited, or whose receipt has not been sent.
@@ -30,18 +31,22 @@ pub struct Unsettled {
 }
 
 impl Store {
-    /// Notes that these updates of an answered interaction have been sent.
+    /// Notes that these updates of an answered interaction have been sent. Others are not due before this time has
+    /// passed.
     pub async fn interaction_settled(
         &self,
         scope: &PersonScope,
         id: &InteractionId,
         done: &[Owed],
+        after: Duration,
     ) -> Result<(), StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
         let done: Vec<&str> = done.iter().map(|owed| owed.as_str()).collect();
         let done: Parameter<'_> = (&done, Type::TEXT_ARRAY);
-        let parameters = [organization, interaction, connection, user, done];
+        let after = millis(after) as f64;
+        let after: Parameter<'_> = (&after, Type::FLOAT8);
+        let parameters = [organization, interaction, connection, user, done, after];
         self.call("interaction_settled_1", &parameters)
             .await
             .map(drop)

@@ -27,6 +27,8 @@ pub enum Swept {
     EndedInteractions,
     /// Verdicts of the judge that have expired.
     EgressVerdicts,
+    /// Turns in chat that are long over.
+    ChatTurns,
 }
 
 // The names of the tables, in the order in which they are swept.
@@ -40,6 +42,7 @@ literals! {
         DeploymentRevocations = "deployment_revocations",
         EndedInteractions = "ended_interactions",
         EgressVerdicts = "egress_verdicts",
+        ChatTurns = "chat_turns",
     }
 }
 
@@ -72,7 +75,10 @@ impl Swept {
             | Self::Grants
             | Self::Deliveries
             | Self::RevokedTokens => true,
-            Self::DeploymentRevocations | Self::EndedInteractions | Self::EgressVerdicts => false,
+            Self::DeploymentRevocations
+            | Self::EndedInteractions
+            | Self::EgressVerdicts
+            | Self::ChatTurns => false,
         }
     }
 }
@@ -100,7 +106,8 @@ impl Store {
             | Swept::RevokedTokens
             | Swept::DeploymentRevocations
             | Swept::EndedInteractions
-            | Swept::EgressVerdicts => self.call(&function, &[limit]).await?,
+            | Swept::EgressVerdicts
+            | Swept::ChatTurns => self.call(&function, &[limit]).await?,
         };
         let row = one(&rows)?;
         let deleted: i64 = row.column("deleted")?;

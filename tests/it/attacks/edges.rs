@@ -38,7 +38,7 @@ async fn after_a_kill_between_storing_and_posting_the_same_request_posts_the_car
     let early = world.ask(&token, &question("q-1")).await;
     assert_eq!((early.status, world.slack.cards().len()), (200, 1));
     world
-        .sql("update pending_interactions set stored_at = now() - interval '30 seconds'")
+        .sql("update pending_interactions set stored_at = now() - interval '30 seconds', post_at = now()")
         .await;
     let late = world.ask(&token, &question("q-1")).await;
     assert_eq!(late.status, 200, "{late:?}");
@@ -82,7 +82,7 @@ async fn nothing_is_lost_when_the_function_is_killed_before_it_posts() {
     world.secrets.set_mode(postern_stack::SecretsMode::Up);
     assert!(world.slack.calls().is_empty());
     world
-        .sql("update pending_interactions set stored_at = now() - interval '31 seconds'")
+        .sql("update pending_interactions set stored_at = now() - interval '31 seconds', post_at = now() - interval '1 second'")
         .await;
     assert_eq!(world.ask(&token, &question("q-1")).await.status, 200);
     assert_eq!(world.slack.cards().len(), 1);

@@ -171,7 +171,7 @@ async fn a_question_is_stored_wholly_or_not_at_all_and_posted_once_when_it_is_as
         if posted() == 0 {
             // It is in the table, so another request might be posting it, for half a minute.
             let later =
-                "update pending_interactions set stored_at = stored_at - interval '31 seconds'
+                "update pending_interactions set stored_at = stored_at - interval '31 seconds', post_at = post_at - interval '31 seconds'
                 where organization_id = 'a' and posted_at is null";
             world.sql(later).await;
             let again = ask().await;

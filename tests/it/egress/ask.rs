@@ -324,7 +324,7 @@ async fn an_approval_whose_card_was_never_posted_is_posted_by_whoever_asks_next(
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(cards(&world), 1, "somebody may be posting it");
     world
-        .sql("update pending_interactions set stored_at = now() - interval '31 seconds'")
+        .sql("update pending_interactions set stored_at = now() - interval '31 seconds', post_at = now() - interval '1 second'")
         .await;
     assert_eq!(waits_for(&call(&world, &placeholder).await), id);
     assert_eq!(cards(&world), 2);

@@ -62,7 +62,7 @@ async fn all_is_well(world: &World, receiver: &Receiver, token: &str) {
         .await;
     assert_eq!(
         (again.status, &again.json()["method"]),
-        (200, &json!("editMessageText"))
+        (200, &json!("answerCallbackQuery"))
     );
     let other = world
         .call_webhooks(world.telegram_press("telegram-a", 111, "q-1:0", "c2"))

@@ -244,12 +244,17 @@ async fn a_claim_or_a_delete_works_only_with_every_field_right() {
     assert!(claim(&db, &right, "q-1", "c").await);
     let owed = "select array_to_string(unsettled, ' ') from pending_interactions";
     for other in &wrong {
-        db.interaction_settled(scope(other), &id("q-1"), &[Owed::Receipt, Owed::Card])
-            .await
-            .unwrap();
+        db.interaction_settled(
+            scope(other),
+            &id("q-1"),
+            &[Owed::Receipt, Owed::Card],
+            Duration::ZERO,
+        )
+        .await
+        .unwrap();
     }
     assert_eq!(world.value(owed).await, "receipt card");
-    db.interaction_settled(scope(&right), &id("q-1"), &[Owed::Receipt])
+    db.interaction_settled(scope(&right), &id("q-1"), &[Owed::Receipt], Duration::ZERO)
         .await
         .unwrap();
     assert_eq!(world.value(owed).await, "card");

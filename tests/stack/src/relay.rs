@@ -20,6 +20,10 @@ pub enum Fault {
     Refused,
     /// They pass with this pause before each piece.
     Slow(Duration),
+    /// They pass with this pause before each piece of the client's.
+    SlowRequests(Duration),
+    /// A new connection begins with this pause.
+    Late(Duration),
     /// This many bytes more reach the server, and then no more.
     Request(usize, Then),
     /// This many bytes more reach the client, and then no more.
@@ -150,6 +154,10 @@ async fn carry(client: &mut TcpStream, shared: &watch::Sender<State>) -> End {
     if states.borrow().fault() == Fault::Refused {
         return End::Reset;
     }
+    let begun = states.borrow().fault();
+    if let Fault::Late(pause) = begun {
+        tokio::time::sleep(pause).await;
+    }
     let Ok(mut server) = TcpStream::connect(target).await else {
         return End::Reset;
     };
@@ -189,7 +197,15 @@ async fn carry(client: &mut TcpStream, shared: &watch::Sender<State>) -> End {
                 tokio::time::sleep(pause).await;
                 (None, Then::Close)
             }
-            Fault::None | Fault::Request(..) | Fault::Answer(..) => (None, Then::Close),
+            Fault::SlowRequests(pause) if to_server => {
+                tokio::time::sleep(pause).await;
+                (None, Then::Close)
+            }
+            Fault::None
+            | Fault::SlowRequests(_)
+            | Fault::Late(_)
+            | Fault::Request(..)
+            | Fault::Answer(..) => (None, Then::Close),
         };
         let left = limit.map_or(length, |most| length.min(most - passed));
         let receiver = if to_server { &mut server } else { &mut *client };

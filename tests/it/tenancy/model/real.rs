@@ -81,6 +81,7 @@ impl Real<'_> {
             Missed::Expired => "expired",
             Missed::Withdrawn => "withdrawn",
             Missed::Replaced => "replaced",
+            Missed::Twin(_) => "twin",
             Missed::Nothing => "nothing",
         }
     }
@@ -122,7 +123,7 @@ impl Real<'_> {
     pub async fn seconds(&self, seconds: u32) {
         let by = format!("interval '{seconds} seconds'");
         let sql = format!(
-            "update pending_interactions set created_at = created_at - {by}, stored_at = stored_at - {by},
+            "update pending_interactions set created_at = created_at - {by}, stored_at = stored_at - {by}, post_at = post_at - {by},
                  claimed_at = claimed_at - {by};
              update ended_interactions set ended_at = ended_at - {by}"
         );

@@ -179,6 +179,7 @@ impl Ground {
                     Missed::Expired => Told::Missed("expired"),
                     Missed::Withdrawn => Told::Missed("withdrawn"),
                     Missed::Replaced => Told::Missed("replaced"),
+                    Missed::Twin(_) => Told::Missed("twin"),
                     Missed::Nothing => Told::Missed("nothing"),
                 };
                 (told, Vec::new())
