@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Makes the pictures of docs/chat.md from the messages beside this file.
 
 Each message, such as slack-long.json, is the body of a call that Postern makes; a test of `postern::chat` holds that.

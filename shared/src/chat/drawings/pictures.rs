@@ -3,6 +3,7 @@
 
 use super::{Call, EVERYWHERE, On};
 use crate::chat::Form;
+use aws_lc_rs::digest::{SHA256, digest as hash};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -40,9 +41,9 @@ fn pictures() -> Vec<(String, Call)> {
     EVERYWHERE.into_iter().flat_map(on).collect()
 }
 
-fn file(name: &str) -> PathBuf {
+fn file(name: &str, kind: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
-    folder.join(format!("{name}.json"))
+    folder.join(format!("{name}.{kind}"))
 }
 
 fn written((call, body): &Call) -> Value {
@@ -52,11 +53,21 @@ fn written((call, body): &Call) -> Value {
 #[test]
 fn the_pictures_show_what_is_sent() {
     for (name, call) in pictures() {
-        let stored = fs::read_to_string(file(&name)).unwrap_or_default();
-        let stored: Value = serde_json::from_str(&stored).unwrap_or_default();
+        let stored = fs::read(file(&name, "json")).unwrap_or_default();
+        let message: Value = serde_json::from_slice(&stored).unwrap_or_default();
         assert!(
-            stored == written(&call),
+            message == written(&call),
             "{name} is drawn in another way now: make the pictures anew, as CONTRIBUTING.md says"
+        );
+        // A picture names the file that it was made from.
+        let hash = crate::digest::to_hex(hash(&SHA256, &stored).as_ref());
+        let note = format!("message-sha256\0{hash}");
+        let picture = fs::read(file(&name, "png")).unwrap();
+        assert!(
+            picture
+                .windows(note.len())
+                .any(|part| part == note.as_bytes()),
+            "{name}.png shows a former message: make it anew, as CONTRIBUTING.md says"
         );
     }
 }
@@ -67,6 +78,6 @@ fn the_pictures_show_what_is_sent() {
 fn write_the_messages_of_the_pictures() {
     for (name, call) in pictures() {
         let text = serde_json::to_string_pretty(&written(&call)).unwrap();
-        fs::write(file(&name), format!("{text}\n")).unwrap();
+        fs::write(file(&name, "json"), format!("{text}\n")).unwrap();
     }
 }
