@@ -161,8 +161,12 @@ fn every_card_shows_everything_in_the_same_order_on_every_platform() {
             assert_in_order(&seen::text(on, &body), all(), on.name());
 
             // What screen readers read on Slack, and what is posted if the card is refused.
+            let buttons = body;
             let (_, body) = on.post(&payload, Form::Text);
             limits::assert_kept(on, &body);
+            if on == On::Slack {
+                assert_eq!(body["text"], buttons["text"]);
+            }
             let text = seen::text(on, &body);
             let utc = [
                 "Agent coder of acme asks",
