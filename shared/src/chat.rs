@@ -5,10 +5,14 @@
 mod call;
 mod card;
 mod connected;
+mod cut;
 mod differs;
 mod discord;
+#[cfg(test)]
+mod drawings;
 mod error_table;
 mod hosts;
+mod shown;
 mod slack;
 mod telegram;
 mod turns;

@@ -247,16 +247,17 @@ class Cards(unittest.TestCase):
         self.assertIs(slack["mrkdwn"], False)
         posted = card("telegram")
         self.assertNotIn("parse_mode", posted)
-        self.assertTrue(posted["text"].startswith(MARKUP))
+        self.assertTrue(posted["text"].endswith(f" UTC\n\n{MARKUP}"))
+        self.assertEqual([entity["type"] for entity in posted["entities"]], ["text_link"])
         posted = card("discord")
         self.assertEqual(posted["allowed_mentions"]["parse"], [])
         self.assertTrue(posted["enforce_nonce"] and len(posted["nonce"]) <= 25)
-        self.is_plain_on_discord(posted["embeds"][0]["description"], MARKUP)
+        self.is_plain_on_discord(posted["content"], MARKUP)
 
     def is_plain_on_discord(self, text, holds):
-        """Without what is escaped, and the mention of who was asked, nothing of Discord's markup is left."""
+        """Without what is escaped, who was asked and until when, nothing of Discord's markup is left."""
         self.assertIn(holds, re.sub(r"\\(.)", r"\1", text))
-        left = re.sub(r"\\.", "", text.replace("<@222>", ""))
+        left = re.sub(r"\\.|<@222>|<t:\d+:f>", "", text)
         self.assertFalse(set(left) & set("*_~`|<>[]()@#"), text)
 
     def after_a_click_on_markup(self, platform):
@@ -272,7 +273,8 @@ class Cards(unittest.TestCase):
         posted, _ = self.after_a_click_on_markup("slack")
         self.assertEqual({path for path, _ in posted}, {"/slack/chat.postMessage", "/slack/chat.update"})
         for path, body in posted:
-            self.assertEqual(texts_of(body["blocks"], "mrkdwn"), ["<@U1> answered:"], path)
+            asked = [] if path.endswith("postMessage") else ["<@U1>"]
+            self.assertEqual(texts_of(body["blocks"], "mrkdwn"), [*asked, "<@U1> answered:"], path)
             self.assertIn(OPTION, texts_of(body["blocks"], "plain_text"), path)
             # What is shown where there is no room for blocks.
             self.assertIn("&lt;!channel&gt; &lt;@U9&gt; &lt;http://evil.x|y&gt;", body["text"])
@@ -288,14 +290,16 @@ class Cards(unittest.TestCase):
         methods = sorted(path.rsplit("/", 1)[1] for path, _ in posted)
         self.assertEqual((methods, answer["method"]), (["editMessageText", "sendMessage"], "answerCallbackQuery"))
         for _, body in posted:
-            self.assertFalse(body.keys() & {"parse_mode", "entities"}, body)
+            self.assertNotIn("parse_mode", body)
+            # The person who was asked.
+            self.assertEqual({entity["type"] for entity in body.get("entities", [])} - {"text_link"}, set())
             self.assertTrue(body["text"].endswith(f"111 answered: {OPTION}"), body)
             self.assertTrue(body["link_preview_options"]["is_disabled"])
 
     def test_nor_is_it_in_what_follows_the_answer_on_discord(self):
         posted, answer = self.after_a_click_on_markup("discord")
         self.assertEqual(([path for path, _ in posted], answer["type"]), (["/discord/channels/333/messages"], 7))
-        shown = [(posted[0][1], posted[0][1]["content"]), (answer["data"], answer["data"]["embeds"][0]["description"])]
+        shown = [(posted[0][1], posted[0][1]["content"]), (answer["data"], answer["data"]["content"])]
         for body, text in shown:
             self.assertEqual(body["allowed_mentions"]["parse"], [])
             self.is_plain_on_discord(text, f"<@222> answered: {OPTION}")

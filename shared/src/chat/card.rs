@@ -1,25 +1,50 @@
-//! An interaction as it is shown, without any platform's markup.
+//! An interaction as it is shown, without any platform's markup. All platforms show the same, in this order: who asks
+//! whom until when, the question, the arguments, and the options or how it ended.
 
+pub(super) use super::cut::cut;
+use super::cut::{cut_escaped, units};
+use super::shown::shown;
+use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, UserId};
 use crate::question::approval::{self, Approval, Subject};
 use crate::question::{Answer, Content, Payload};
+use time::{OffsetDateTime, UtcOffset};
 
-/// Maximum length of an approval's arguments on a card, in characters.
-const MAX_DETAIL: usize = 1500;
-/// Maximum length of an agent's id on a card, in characters.
-const MAX_AGENT: usize = 80;
+/// Maximum length of an approval's arguments on a card, in UTF-16 code units.
+const MAX_ARGUMENTS: usize = 1500;
+/// Maximum length of an id on a card, in UTF-16 code units.
+const MAX_NAME: usize = 80;
+/// Maximum length of an answer on a card, in UTF-16 code units. Every option fits.
+const MAX_ANSWER: usize = 150;
 
 /// An interaction as it is shown. It is made from the stored payload, so it can be drawn again for an edit.
 #[derive(Debug)]
 pub struct Card {
     pub(super) id: InteractionId,
+    /// The person who is asked.
     pub(super) user: UserId,
     /// The agent that asks. It is shown because several agents may ask in one conversation.
-    pub(super) agent: String,
-    pub(super) text: String,
-    /// An approval's arguments and digest.
-    pub(super) detail: Option<String>,
+    agent: String,
+    /// The agent's organization. It is shown because bots of several organizations may be in one conversation.
+    organization: String,
+    /// When it expires.
+    until: Option<OffsetDateTime>,
+    pub(super) question: String,
+    /// The arguments of an approval.
+    pub(super) arguments: Option<Arguments>,
     pub(super) options: Vec<String>,
+}
+
+/// The arguments of an approval.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    /// The arguments as indented JSON, cut where they are too long. It never contains three backticks in a row, so it
+    /// cannot end a block of code.
+    pub(super) json: String,
+    /// How many characters are left out.
+    left: usize,
+    /// The start of the digest, which covers all arguments.
+    digest: String,
 }
 
 /// How an interaction ended.
@@ -45,7 +70,7 @@ impl Ending {
     pub fn answered(user: &UserId, answer: &Answer) -> Self {
         Self::Answered {
             user: user.clone(),
-            value: shown(&answer.value),
+            value: cut(&shown(&answer.value), MAX_ANSWER, units),
         }
     }
 
@@ -67,10 +92,17 @@ impl Ending {
 }
 
 impl Card {
-    /// The card of a stored payload. `user` is the person who is asked, `agent` the agent that asks.
-    pub fn new(id: &InteractionId, user: &UserId, agent: &AgentId, payload: &Payload) -> Self {
-        let agent = cut(&shown(agent.as_str()), MAX_AGENT, |_| 1);
-        let (text, detail, options) = match payload.content() {
+    /// The card of a stored payload: this agent asks the person of this scope. `until` is when the question expires;
+    /// a card that only shows an ending needs none.
+    pub fn new(
+        id: &InteractionId,
+        scope: &PersonScope,
+        agent: &AgentId,
+        payload: &Payload,
+        until: Option<OffsetDateTime>,
+    ) -> Self {
+        let agent = named(agent.as_str());
+        let (question, arguments, options) = match payload.content() {
             Content::Question { question, options } => {
                 let options = options.iter().map(|option| shown(option)).collect();
                 (shown(question), None, options)
@@ -82,15 +114,18 @@ impl Card {
                     ),
                     Subject::Tool(tool) => format!("May the agent {agent} call {tool}?"),
                 };
-                (question, Some(arguments(approval)), approval::options())
+                let arguments = Some(Arguments::new(approval));
+                (question, arguments, approval::options())
             }
         };
         Self {
             id: id.clone(),
-            user: user.clone(),
+            user: scope.user().clone(),
             agent,
-            text,
-            detail,
+            organization: named(scope.organization().as_str()),
+            until,
+            question,
+            arguments,
             options,
         }
     }
@@ -100,84 +135,121 @@ impl Card {
         &self.id
     }
 
-    /// The card as plain text: the agent, the question, its arguments and its options.
-    pub(super) fn plain(&self) -> String {
-        let options: Vec<String> = self
-            .options
-            .iter()
-            .map(|option| format!("\u{2022} {option}"))
-            .collect();
-        [
-            Some(format!("Agent {} asks:", self.agent)),
-            Some(self.text.clone()),
-            self.detail.clone(),
-            Some(options.join("\n")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n")
+    /// Who asks, without markup, up to the person who is asked.
+    pub(super) fn asker(&self, ending: Option<&Ending>) -> String {
+        let asks = if ending.is_none() { "asks" } else { "asked" };
+        format!("Agent {} of {} {asks}", self.agent, self.organization)
     }
-}
 
-/// The arguments as indented JSON, cut at `MAX_DETAIL` with a note of how much is missing, and the start of the
-/// digest, which covers all of them.
-fn arguments(approval: &Approval) -> String {
-    let pretty = shown(&format!("{:#}", approval.args));
-    let digest = approval.digest();
-    // The digest has 64 hexadecimal characters, so the slice cannot fail.
-    let digest = &digest[..12];
-    let left = pretty.chars().count().saturating_sub(MAX_DETAIL);
-    if left == 0 {
-        return format!("{pretty}\ndigest {digest}");
+    /// When the question expires, while it can be answered.
+    pub(super) fn until(&self, ending: Option<&Ending>) -> Option<OffsetDateTime> {
+        self.until.filter(|_| ending.is_none())
     }
-    format!(
-        "{}\n\u{2026} {left} more characters are not shown\ndigest {digest}",
-        cut(&pretty, MAX_DETAIL, |_| 1)
-    )
-}
 
-/// Replaces characters in tenants' text that would be invisible or change the order in which text is shown.
-pub(super) fn shown(text: &str) -> String {
-    let mut before = ' ';
-    let shown = text.chars().map(|c| {
-        let hides = match c {
-            // Directional marks and overrides.
-            '\u{061c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => true,
-            // Invisible characters, which could be hidden inside a word.
-            '\u{00ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
-            // Joiners are needed in emoji and in some scripts, but not after ASCII.
-            '\u{200c}' | '\u{200d}' => before.is_ascii(),
-            // Tag characters, which are an invisible copy of ASCII.
-            '\u{e0000}'..='\u{e007f}' => true,
-            _ => false,
+    /// The card as text alone, of at most `most` UTF-16 code units. `mention` formats a person in the platform's
+    /// markup, and `escape` any other text.
+    pub(super) fn plain(
+        &self,
+        most: usize,
+        ending: Option<&Ending>,
+        mention: impl Fn(&str) -> String,
+        escape: impl Fn(&str) -> String,
+    ) -> String {
+        let asker = escape(&self.asker(ending));
+        let person = mention(self.user.as_str());
+        let until = self.until(ending).map(utc);
+        let until = until.map_or_else(String::new, |time| format!(", until {}", escape(&time)));
+        let asks = format!("{asker} {person}{until}");
+        let last = match ending {
+            None => self.listed(most / 2, &escape),
+            Some(ending) => ending.sentence(&mention, &escape),
         };
-        before = c;
-        if hides { '\u{fffd}' } else { c }
-    });
-    shown.collect()
+        let note = self.arguments.as_ref().map(|it| escape(&it.note()));
+        // What is short stands whole, and what is long gets the room that is left.
+        let short = [Some(&asks), note.as_ref(), Some(&last)];
+        let short: usize = short.into_iter().flatten().map(|it| units(it) + 2).sum();
+        let room = most.saturating_sub(short + 2);
+        let question = cut_escaped(&self.question, room, &escape);
+        let room = room.saturating_sub(units(&question) + 1);
+        let arguments = self.arguments.as_ref();
+        let arguments = arguments.map(|it| cut_escaped(&it.json, room, &escape));
+        let arguments = arguments.zip(note);
+        let arguments = arguments.map(|(json, note)| format!("{json}\n{note}"));
+        let parts = [Some(asks), Some(question), arguments, Some(last)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The options as a list, of at most `most` UTF-16 code units together.
+    pub(super) fn listed(&self, most: usize, escape: impl Fn(&str) -> String) -> String {
+        let each = (most / self.options.len().max(1)).saturating_sub(3);
+        let lines = self.options.iter();
+        let lines = lines.map(|option| format!("\u{2022} {}", cut_escaped(option, each, &escape)));
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
-/// Cuts the text to a length of at most `most`, including the ellipsis that marks the cut. `measure` is the length
-/// of a character.
-pub(super) fn cut(text: &str, most: usize, measure: impl Fn(char) -> usize) -> String {
-    if text.chars().map(&measure).sum::<usize>() <= most {
-        return text.to_owned();
+impl Arguments {
+    fn new(approval: &Approval) -> Self {
+        // A backtick can only be in a text, where JSON may also write it by its number.
+        let whole = shown(&format!("{:#}", approval.args)).replace("```", r"\u0060\u0060\u0060");
+        let json = cut(&whole, MAX_ARGUMENTS, units);
+        let left = if json == whole {
+            0
+        } else {
+            // The ellipsis stands for the rest.
+            whole.chars().count() + 1 - json.chars().count()
+        };
+        let digest = approval.digest();
+        Self {
+            json,
+            left,
+            // The digest has 64 hexadecimal characters.
+            digest: digest.chars().take(12).collect(),
+        }
     }
-    let mut used = measure('\u{2026}');
-    let mut kept: String = text
-        .chars()
-        .take_while(|c| {
-            used += measure(*c);
-            used <= most
-        })
-        .collect();
-    kept.push('\u{2026}');
-    kept
+
+    /// What is left out, and the start of the digest.
+    pub(super) fn note(&self) -> String {
+        match self.left {
+            0 => format!("digest {}", self.digest),
+            left => format!(
+                "{left} more characters are not shown; digest {}",
+                self.digest
+            ),
+        }
+    }
+}
+
+/// An id as it is shown.
+pub(super) fn named(id: &str) -> String {
+    cut(&shown(id), MAX_NAME, units)
+}
+
+/// A time in UTC, for platforms that do not show times in the reader's zone.
+pub(super) fn utc(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    let (date, hour, minute) = (time.date(), time.hour(), time.minute());
+    format!("{date} {hour:02}:{minute:02} UTC")
+}
+
+#[cfg(test)]
+impl Card {
+    /// The card of a question of the agent `coder` of the organization `acme`, for unit tests.
+    #[expect(clippy::disallowed_methods, reason = "a scope for a test")]
+    pub(super) fn for_test(user: &str, payload: serde_json::Value) -> Self {
+        use crate::authority::scope::AgentScope;
+        let agent = AgentScope::for_test("acme", "coder");
+        let connection = crate::id::ConnectionId::parse("c-1").unwrap();
+        let scope = agent.approver(connection, UserId::parse(user).unwrap());
+        let until = OffsetDateTime::from_unix_timestamp(1_795_629_600).unwrap();
+        Self::new(
+            &InteractionId::parse("q-1").unwrap(),
+            &scope,
+            agent.agent(),
+            &payload.try_into().unwrap(),
+            Some(until),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -186,28 +258,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn card(payload: Value) -> Card {
-        let id = InteractionId::parse("q-1").unwrap();
-        let agent = AgentId::parse("coder").unwrap();
-        Card::new(
-            &id,
-            &UserId::parse("U1").unwrap(),
-            &agent,
-            &payload.try_into().unwrap(),
-        )
-    }
-
-    #[test]
-    fn a_text_is_cut_by_its_measure_with_an_ellipsis() {
-        assert_eq!(cut("abc", 3, |_| 1), "abc");
-        assert_eq!(cut("abcd", 3, |_| 1), "ab\u{2026}");
-        assert_eq!(
-            cut("\u{1f600}\u{1f600}", 3, char::len_utf16),
-            "\u{1f600}\u{2026}"
-        );
-        assert_eq!(
-            cut("\u{1f600}\u{1f600}", 4, char::len_utf16),
-            "\u{1f600}\u{1f600}"
-        );
+        Card::for_test("U1", payload)
     }
 
     #[test]
@@ -215,32 +266,30 @@ mod tests {
         let small =
             card(json!({"kind": "approval", "tool": "git/push", "args": {"branch": "main"}}));
         assert_eq!(small.options, ["1h", "24h", "always", "deny"]);
-        assert!(small.text.contains("git/push") && small.text.contains("coder"));
-        assert!(small.detail.unwrap().contains("\"branch\": \"main\""));
+        assert!(small.question.contains("git/push") && small.question.contains("coder"));
+        let arguments = small.arguments.unwrap();
+        assert_eq!(arguments.json, "{\n  \"branch\": \"main\"\n}");
+        assert_eq!(arguments.note().len(), "digest ".len() + 12);
         let large =
             card(json!({"kind": "approval", "tool": "git/push", "args": {"x": "y".repeat(5000)}}));
-        let detail = large.detail.unwrap();
-        assert!(detail.chars().count() < 1700 && detail.contains("more characters are not shown"));
+        let arguments = large.arguments.unwrap();
+        assert_eq!(arguments.json.chars().count(), MAX_ARGUMENTS);
+        // The text stands between 10 characters and 3.
+        let left = 13 + 5000 - (MAX_ARGUMENTS - 1);
+        let note = arguments.note();
+        assert!(
+            note.starts_with(&format!("{left} more characters are not shown; digest ")),
+            "{note}"
+        );
     }
 
     #[test]
-    fn what_is_invisible_is_shown_and_emoji_are_left_whole() {
-        for hidden in [
-            "a\u{200b}b",
-            "a\u{200d}b",
-            "a\u{2060}b",
-            "a\u{e0041}b",
-            "a\u{ad}b",
-        ] {
-            assert_eq!(shown(hidden), "a\u{fffd}b", "{hidden:?}");
-        }
-        for whole in [
-            "\u{1f469}\u{200d}\u{1f4bb}",
-            "\u{645}\u{6cc}\u{200c}\u{62e}",
-            "\u{e9}",
-        ] {
-            assert_eq!(shown(whole), whole);
-        }
+    fn arguments_cannot_end_a_block_of_code_and_stay_the_same_json() {
+        let args = json!({"a```b": "````", "c": "``"});
+        let card = card(json!({"kind": "approval", "tool": "git/push", "args": args}));
+        let json = card.arguments.unwrap().json;
+        assert!(!json.contains("```"), "{json}");
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), args);
     }
 
     #[test]
@@ -248,8 +297,17 @@ mod tests {
         let card =
             card(json!({"kind": "question", "question": "a\u{202e}b", "options": ["\u{2066}x"]}));
         assert_eq!(
-            (card.text.as_str(), card.options[0].as_str()),
+            (card.question.as_str(), card.options[0].as_str()),
             ("a\u{fffd}b", "\u{fffd}x")
         );
+        assert_eq!(named("co\u{200b}der"), "co\u{fffd}der");
+    }
+
+    #[test]
+    fn a_time_is_shown_in_utc() {
+        let time = OffsetDateTime::from_unix_timestamp(1_795_629_600).unwrap();
+        assert_eq!(utc(time), "2026-11-25 18:00 UTC");
+        let east = UtcOffset::from_hms(9, 0, 0).unwrap();
+        assert_eq!(utc(time.to_offset(east)), "2026-11-25 18:00 UTC");
     }
 }

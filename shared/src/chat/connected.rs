@@ -1,7 +1,7 @@
 //! A connection's platform together with a client: makes the API calls.
 
 use super::call::{Answered, ApiCall, Instead, Later, Posted, PutOff, Reply, Whom};
-use super::card::cut;
+use super::cut::cut;
 use super::turns::{Paused, Turns};
 use super::{
     Acknowledgement, ApiHosts, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord,

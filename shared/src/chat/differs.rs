@@ -1,6 +1,7 @@
 //! Webhook calls that another workspace or app of the platform made.
 
-use super::card::{cut, shown};
+use super::cut::cut;
+use super::shown::shown;
 use crate::error::{Code, Error};
 use crate::id::ConnectionId;
 

@@ -5,7 +5,7 @@ mod card;
 mod click;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
-use super::card::cut;
+use super::cut::{cut, units};
 use super::{
     Acknowledgement, Call, Card, ChatPlatform, Click, Differs, Ending, Form, Verdict,
     malformed_secret,
@@ -17,7 +17,7 @@ use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
 use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
-use card::{MAX_CONTENT, edited, embed, escape, mention, mentions, rows};
+use card::{MAX_CONTENT, edited, escape, mention, mentions, message, rows, text};
 use click::click;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -122,18 +122,17 @@ impl ChatPlatform for Discord {
     }
 
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
-        let person = mention(card.user.as_str());
         let mut body = json!({"allowed_mentions": mentions(card.user.as_str())});
         match form {
             Form::Buttons => {
-                body["content"] = format!("Agent {} asks {person}", escape(&card.agent)).into();
-                body["embeds"] = json!([embed(card, None)]);
+                let (content, embeds) = message(card, None);
+                body["content"] = content.into();
+                if !embeds.is_empty() {
+                    body["embeds"] = embeds.into();
+                }
                 body["components"] = rows(card, revision).into();
             }
-            Form::Text => {
-                let text = format!("{person}\n{}", escape(&card.plain()));
-                body["content"] = cut(&text, MAX_CONTENT, |_| 1).into();
-            }
+            Form::Text => body["content"] = text(card).into(),
         }
         // Discord posts a message only once per nonce, so a post without a response can be repeated. The plain text
         // that follows a refused card is another message and gets no nonce.
@@ -150,7 +149,7 @@ impl ChatPlatform for Discord {
 
     fn receipt(&self, at: &CardAddress, ending: &Ending) -> ApiCall {
         let body = json!({
-            "content": cut(&ending.sentence(mention, escape), MAX_CONTENT, |_| 1),
+            "content": cut(&ending.sentence(mention, escape), MAX_CONTENT, units),
             "allowed_mentions": {"parse": []},
             "message_reference": {"message_id": at.message(), "fail_if_not_exists": false},
         });
@@ -218,7 +217,7 @@ fn segment(id: &str) -> percent_encoding::PercentEncode<'_> {
 mod tests {
     use super::card::MAX_DESCRIPTION;
     use super::*;
-    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId, UserId};
+    use crate::id::{ChannelId, ConversationId, InteractionId};
 
     fn discord() -> Discord {
         let secret = r#"{"bot_token": "x", "public_key": "00", "application_id": "9"}"#;
@@ -227,14 +226,9 @@ mod tests {
 
     fn card(question: &str, options: usize) -> Card {
         let payload = json!({"kind": "question", "question": question, "options": vec!["y".repeat(75); options]});
-        let id = InteractionId::parse("q".repeat(48)).unwrap();
-        let agent = AgentId::parse("coder").unwrap();
-        Card::new(
-            &id,
-            &UserId::parse("222").unwrap(),
-            &agent,
-            &payload.try_into().unwrap(),
-        )
+        let mut card = Card::for_test("222", payload);
+        card.id = InteractionId::parse("q".repeat(48)).unwrap();
+        card
     }
 
     fn place(channel: &str, conversation: &str) -> Place {
@@ -256,7 +250,10 @@ mod tests {
         );
         let description = call.body["embeds"][0]["description"].as_str().unwrap();
         assert!(description.chars().count() <= MAX_DESCRIPTION);
-        assert!(description.starts_with("\\*\\@everyone\\*"));
+        assert!(description.contains("\\*\\@everyone\\*"));
+        let content = call.body["content"].as_str().unwrap();
+        assert!(content.chars().count() <= MAX_CONTENT);
+        assert!(content.contains("\n\n\\*\\@everyone\\*"), "{content}");
         let rows = call.body["components"].as_array().unwrap();
         assert_eq!(rows.len(), 5);
         assert!(

@@ -6,7 +6,6 @@ mod click;
 pub(super) mod config;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
-use super::card::cut;
 use super::{
     Acknowledgement, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, malformed_secret,
 };
@@ -17,7 +16,7 @@ use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
 use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
-use card::{blocks, escape, mention, outcome, texts};
+use card::{blocks, escape, mention, outcome, text, texts};
 use click::{click, field};
 use config::same_workspace;
 use http::Method;
@@ -116,7 +115,7 @@ impl ChatPlatform for Slack {
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({
             "channel": place.channel,
-            "text": cut(&escape(&card.plain()), MAX_TEXT, |_| 1),
+            "text": text(card, None),
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
@@ -148,12 +147,12 @@ impl ChatPlatform for Slack {
     }
 
     fn edit(&self, at: &CardAddress, card: &Card, ending: &Ending) -> ApiCall {
-        let mut blocks = texts(card);
+        let mut blocks = texts(card, Some(ending));
         blocks.push(outcome(ending));
         let body = json!({
             "channel": at.channel(),
             "ts": at.message(),
-            "text": cut(&format!("{}\n{}", escape(&card.text), ending.sentence(mention, escape)), MAX_TEXT, |_| 1),
+            "text": text(card, Some(ending)),
             "blocks": blocks,
         });
         self.call(Purpose::Edit, "chat.update", body)
@@ -211,19 +210,11 @@ fn is_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, InteractionId, UserId};
 
     fn card(question: &str) -> Card {
         let payload =
             json!({"kind": "question", "question": question, "options": ["<!channel>", "No"]});
-        let id = InteractionId::parse("q-1").unwrap();
-        let agent = AgentId::parse("coder").unwrap();
-        Card::new(
-            &id,
-            &UserId::parse("U1").unwrap(),
-            &agent,
-            &payload.try_into().unwrap(),
-        )
+        Card::for_test("U1", payload)
     }
 
     #[test]
@@ -233,7 +224,11 @@ mod tests {
             &card("*<!everyone>* <https://evil.example|click>"),
             &revision,
         );
-        for text in [&blocks[0]["text"], &blocks[2]["elements"][0]["text"]] {
+        for text in [
+            &blocks[0]["elements"][0],
+            &blocks[1]["text"],
+            &blocks[2]["elements"][0]["text"],
+        ] {
             assert_eq!(text["type"], "plain_text");
         }
         assert_eq!(escape("<!channel> & co"), "&lt;!channel&gt; &amp; co");

@@ -15,7 +15,7 @@ use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
 use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
-use card::{chat, edited, keyboard, number, person, texts, write};
+use card::{Last, chat, edited, keyboard, number, sentence, write, write_card};
 use click::click;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -95,14 +95,13 @@ impl ChatPlatform for Telegram {
 
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
         let mut message = json!({"chat_id": chat(place.channel.as_str())});
-        let text = match form {
+        match form {
             Form::Buttons => {
                 message["reply_markup"] = json!({"inline_keyboard": keyboard(card, revision)});
-                texts(card)
+                write_card(&mut message, card, Last::Buttons);
             }
-            Form::Text => card.plain(),
-        };
-        write(&mut message, &text, Some(card));
+            Form::Text => write_card(&mut message, card, Last::Options),
+        }
         // A topic of a forum or of a private chat is a positive number. Any other conversation is a name that the platform engineer chose and that
         // Telegram does not know. The general topic is the number 1, and cannot be posted to by it.
         let channel = place.channel.as_str();
@@ -128,7 +127,7 @@ impl ChatPlatform for Telegram {
         if let Some(topic) = at.thread() {
             body["message_thread_id"] = number(topic);
         }
-        write(&mut body, &ending.sentence(person, str::to_owned), None);
+        write(&mut body, &sentence(ending));
         self.call(Purpose::Receipt, "sendMessage", body)
     }
 
@@ -198,9 +197,10 @@ impl ChatPlatform for Telegram {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cut::units;
     use super::card::MAX_TEXT;
     use super::*;
-    use crate::id::{AgentId, ChannelId, ConversationId, InteractionId, UserId};
+    use crate::id::{ChannelId, ConversationId, InteractionId, UserId};
 
     fn telegram() -> Telegram {
         let secret = r#"{"bot_token": "1:x", "secret_token": ["a", "b"]}"#;
@@ -210,14 +210,9 @@ mod tests {
     fn card(question: &str) -> Card {
         let payload =
             json!({"kind": "question", "question": question, "options": ["*a*", "x".repeat(75)]});
-        let id = InteractionId::parse("q".repeat(48)).unwrap();
-        let agent = AgentId::parse("coder").unwrap();
-        Card::new(
-            &id,
-            &UserId::parse("111").unwrap(),
-            &agent,
-            &payload.try_into().unwrap(),
-        )
+        let mut card = Card::for_test("111", payload);
+        card.id = InteractionId::parse("q".repeat(48)).unwrap();
+        card
     }
 
     fn place(channel: &str, conversation: &str) -> Place {
@@ -237,8 +232,9 @@ mod tests {
             Form::Buttons,
         );
         let text = call.body["text"].as_str().unwrap();
-        assert!(text.chars().map(char::len_utf16).sum::<usize>() <= MAX_TEXT);
-        assert!(text.ends_with("Agent coder asks 111") && text.contains('\u{2026}'));
+        assert!(units(text) <= MAX_TEXT);
+        assert!(text.starts_with("Agent coder of acme asks 111, until 2026-11-25 18:00 UTC\n\n"));
+        assert!(text.ends_with('\u{2026}'));
         assert!(call.body.get("parse_mode").is_none());
         let rows = call.body["reply_markup"]["inline_keyboard"]
             .as_array()
@@ -257,15 +253,7 @@ mod tests {
                 value: "\u{1f600}".repeat(4000),
             },
         );
-        assert!(
-            edit["text"]
-                .as_str()
-                .unwrap()
-                .chars()
-                .map(char::len_utf16)
-                .sum::<usize>()
-                <= MAX_TEXT
-        );
+        assert!(units(edit["text"].as_str().unwrap()) <= MAX_TEXT);
     }
 
     #[test]

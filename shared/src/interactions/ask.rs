@@ -72,7 +72,13 @@ impl Interactions {
                 Stored::TooManyOpen => return Err(Code::TooManyOpen.into()),
                 Stored::Refused(token) => return Err(refused(token)),
             };
-        let card = Card::new(ask.id(), scope.user(), worker.agent().agent(), &payload);
+        let card = Card::new(
+            ask.id(),
+            scope,
+            worker.agent().agent(),
+            &payload,
+            Some(status.expires_at),
+        );
         let post = Post {
             scope,
             card: &card,

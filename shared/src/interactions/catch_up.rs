@@ -34,7 +34,13 @@ impl Interactions {
                 return false;
             }
         };
-        let card = Card::new(&due.id, due.scope.user(), &due.agent, payload);
+        let card = Card::new(
+            &due.id,
+            &due.scope,
+            &due.agent,
+            payload,
+            Some(due.expires_at),
+        );
         let post = Post {
             scope: &due.scope,
             card: &card,

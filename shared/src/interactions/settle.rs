@@ -117,7 +117,7 @@ pub(super) fn drawn(
 ) -> Option<(Card, Ending)> {
     match answered {
         Ok(answered) => Some((
-            Card::new(id, scope.user(), &answered.agent, &answered.payload),
+            Card::new(id, scope, &answered.agent, &answered.payload, None),
             Ending::answered(scope.user(), &answered.answer),
         )),
         Err(error) => {

@@ -40,7 +40,7 @@ impl Interactions {
                     Err(error) => return not_drawn(scope, id, error),
                 };
                 let agent = worker.agent().agent();
-                let card = Card::new(id, scope.user(), agent, payload);
+                let card = Card::new(id, scope, agent, payload, None);
                 let edited = self.edit(connection, at, &card, &Ending::Withdrawn, until);
                 log_failure("withdrawn card", edited.await);
             }

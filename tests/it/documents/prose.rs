@@ -1,8 +1,9 @@
 //! Links, lengths and lists.
 
 use super::markdown::{Document, code};
-use super::{read, root, same};
+use super::{files, read, root, same};
 use serde_json::Value;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 #[test]
@@ -37,6 +38,25 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_picture_is_shown_and_described() {
+    let mut shown = Vec::new();
+    for document in Document::all() {
+        for after in document.prose.join("\n").split("![").skip(1) {
+            let (described, rest) = after.split_once("](").unwrap();
+            let (picture, _) = rest.split_once(')').unwrap();
+            let words = described.split_whitespace().count();
+            assert!(words > 5, "{}: {picture} is not described", document.path);
+            shown.push(resolved(&document.path, picture));
+        }
+    }
+    same(shown, files("docs", ".png"), "pictures");
+    for picture in files("docs", ".png") {
+        let size = fs::metadata(root().join(&picture)).unwrap().len();
+        assert!(size < 60 << 10, "{picture} has {size} bytes");
+    }
 }
 
 /// The path from the root of what a document's relative link names.

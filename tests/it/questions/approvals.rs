@@ -78,14 +78,24 @@ async fn the_card_shows_the_tool_and_its_arguments_and_only_the_asked_decides() 
     let world = World::new().await;
     world.tenants().await;
     let token = world.conversing("a", "U1").await;
-    assert_eq!(world.ask(&token, &approval("a-1")).await.status, 201);
+    let opened = world.ask(&token, &approval("a-1")).await;
+    assert_eq!(opened.status, 201);
     let card = &world.slack.calls()[0].body;
-    let shown = card["blocks"][1]["text"]["text"].as_str().unwrap();
+    let code = &card["blocks"][2]["elements"][0];
+    let shown = code["elements"][0]["text"].as_str().unwrap();
     assert!(
         shown.contains("\"branch\": \"main\"") && shown.contains("<!channel>"),
         "{shown}"
     );
-    assert_eq!(card["blocks"][1]["text"]["type"], "plain_text");
+    assert_eq!(code["type"], "rich_text_preformatted");
+    let asked = &card["blocks"][0]["elements"];
+    assert_eq!(asked[0]["text"], "Agent agent-a of a asks");
+    let until = asked[1]["text"].as_str().unwrap();
+    let expires = opened.json()["expires_at"].as_str().unwrap()[..16].replace('T', " ");
+    assert!(
+        until.starts_with("<@U1>, until <!date^") && until.contains(&format!("|{expires} UTC>")),
+        "{until}"
+    );
     assert!(
         !card["text"].as_str().unwrap().contains("<!channel>"),
         "the fallback is markup"

@@ -20,7 +20,12 @@ async fn on_telegram_a_click_is_noted_and_a_call_takes_the_buttons_away() {
         ("sendMessage", "1:a")
     );
     assert_eq!(card.body["chat_id"], 111);
-    assert!(card.body["text"].as_str().unwrap().starts_with(MARKUP));
+    let shown = card.body["text"].as_str().unwrap();
+    assert!(
+        shown.starts_with("Agent agent-a of a asks 111, until 20"),
+        "{shown}"
+    );
+    assert!(shown.ends_with(&format!(" UTC\n\n{MARKUP}")), "{shown}");
     assert!(
         card.body.get("parse_mode").is_none(),
         "the text would be read as markup"
@@ -96,9 +101,13 @@ async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
         card.body["allowed_mentions"],
         json!({"parse": [], "users": ["222"]})
     );
-    let shown = card.body["embeds"][0]["description"].as_str().unwrap();
+    let shown = card.body["content"].as_str().unwrap();
     assert!(
-        shown.starts_with("\\*b\\* \\_i\\_ \\<!channel\\> \\@everyone"),
+        shown.starts_with("Agent agent\\-a of a asks <@222>, until <t:"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(":f>\n\n\\*b\\* \\_i\\_ \\<!channel\\> \\@everyone"),
         "{shown}"
     );
     let buttons = &world.discord.cards()[0].buttons;
@@ -119,7 +128,7 @@ async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
         (answer.status, &edit["type"], &edit["data"]["components"]),
         (200, &json!(7), &json!([]))
     );
-    let shown = edit["data"]["embeds"][0]["description"].as_str().unwrap();
+    let shown = edit["data"]["content"].as_str().unwrap();
     assert!(shown.ends_with("<@222> answered: \\<\\@1\\>"), "{shown}");
     assert_eq!(
         world.discord.calls().len(),

@@ -118,8 +118,9 @@ impl Api for HttpApi {
         }
         let id = message_id(state.messages.len());
         let said = |name: &str| call.body[name].clone();
+        let body_list = |name: &str| call.body[name].as_array().cloned().unwrap_or_default();
         let message = json!({"id": id, "channel_id": channel, "content": said("content"), "nonce": said("nonce"),
-            "components": said("components")});
+            "embeds": body_list("embeds"), "components": said("components")});
         state.messages.push(message.clone());
         (200, message)
     }

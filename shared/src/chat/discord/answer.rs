@@ -262,6 +262,13 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
         };
     };
     if answer.status.is_success() {
+        if is_incomplete(call, &body) {
+            tracing::warn!(
+                event = "card_incomplete",
+                channel_id = call.channel,
+                cause = "Discord left out the part of a long card that is in an embed: allow the bot to embed links"
+            );
+        }
         let text = |name: &str| body[name].as_str().map(str::to_owned);
         return match (call.purpose, text("channel_id").zip(text("id"))) {
             (_, Some((channel, message))) => located(CardAddress::new(channel, message)),
@@ -301,5 +308,43 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
             )),
             None => Reply::Unlisted(words),
         },
+    }
+}
+
+/// Whether Discord dropped the embeds of the message. It does so without an error when the bot may not embed links
+/// (github.com/discord/discord-api-docs/issues/5648).
+fn is_incomplete(call: &ApiCall, answer: &Value) -> bool {
+    let none = |body: &Value| body["embeds"].as_array().map(Vec::is_empty);
+    none(&call.body) == Some(false) && none(answer) == Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_card_whose_embeds_are_dropped_is_incomplete() {
+        let call = |body: Value| ApiCall {
+            purpose: Purpose::Card,
+            name: "create message",
+            method: http::Method::POST,
+            url: String::new().into(),
+            authorization: None,
+            body,
+            channel: None,
+            once: true,
+        };
+        let sent = json!({"content": "?", "embeds": [{"description": "more"}]});
+        for (sent, answer, incomplete) in [
+            (&sent, json!({"embeds": []}), true),
+            (&sent, json!({"embeds": [{"type": "rich"}]}), false),
+            (&sent, json!({}), false),
+            (&json!({"content": "?"}), json!({"embeds": []}), false),
+            (&json!({"embeds": []}), json!({"embeds": []}), false),
+        ] {
+            let found = is_incomplete(&call(sent.clone()), &answer);
+            assert_eq!(found, incomplete, "{sent} {answer}");
+        }
     }
 }

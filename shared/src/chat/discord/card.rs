@@ -1,11 +1,13 @@
-//! How Discord shows a card: an embed and rows of buttons (docs.discord.com/developers/resources/message).
+//! How Discord shows a card: text, an embed for what does not fit into the text, and rows of buttons
+//! (docs.discord.com/developers/resources/message).
 
-use crate::chat::card::cut;
+use crate::chat::card::named;
+use crate::chat::cut::{cut, cut_escaped, split, units};
 use crate::chat::{Card, Ending, button_id};
 use crate::id::Revision;
 use serde_json::{Value, json};
 
-// Limits of a message, an embed and a button, in characters.
+// Limits of a message, an embed and a button. Discord counts characters. UTF-16 code units are never fewer.
 pub(super) const MAX_CONTENT: usize = 2000;
 
 pub(super) const MAX_DESCRIPTION: usize = 4096;
@@ -14,6 +16,9 @@ pub(super) const MAX_LABEL: usize = 80;
 
 pub(super) const BUTTONS_IN_A_ROW: usize = 5;
 
+/// The room that a card keeps for the sentence about its ending, so that the rest stays where it is.
+const ENDING: usize = 480;
+
 /// The card's buttons, five to a row.
 pub(super) fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
     let buttons: Vec<Value> = card
@@ -21,7 +26,7 @@ pub(super) fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
         .iter()
         .enumerate()
         .map(|(index, option)| {
-            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, |_| 1), "custom_id": button_id(&card.id, revision, index)})
+            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, units), "custom_id": button_id(&card.id, revision, index)})
         })
         .collect();
     buttons
@@ -30,26 +35,60 @@ pub(super) fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
         .collect()
 }
 
-/// The card's text in an embed, where mentions notify nobody. Markup is escaped.
-pub(super) fn embed(card: &Card, ending: Option<&Ending>) -> Value {
-    let ending = ending.map_or_else(String::new, |ending| {
+/// The text and the embeds of a card. What fits stands in the text, because without the permission to embed links
+/// Discord leaves embeds out and says nothing, and because people can turn embeds off. Markdown is escaped.
+pub(super) fn message(card: &Card, ending: Option<&Ending>) -> (String, Vec<Value>) {
+    let person = mention(card.user.as_str());
+    let until = card.until(ending).map(|time| time.unix_timestamp());
+    let until = until.map_or_else(String::new, |time| format!(", until <t:{time}:f>"));
+    let asker = escape(&card.asker(ending));
+    let mut content = vec![format!("{asker} {person}{until}")];
+    // Nothing is escaped in a block of code, and the arguments cannot end it.
+    let code = card
+        .arguments
+        .as_ref()
+        .map(|it| format!("```json\n{}\n```\n{}", it.json, it.note()));
+    let mut room = MAX_CONTENT - ENDING - units(&content[0]) - 2;
+    let (first, rest) = split(&card.question, room, |cluster| units(&escape(cluster)));
+    let mut embedded = Vec::new();
+    if rest.is_empty() {
+        let question = escape(first);
+        room -= units(&question);
+        content.push(question);
+    } else {
+        content.push(format!("{}\u{2026}", escape(first.trim_end())));
+        let taken = code.as_ref().map_or(0, |code| units(code) + 2);
+        let rest = cut_escaped(rest, MAX_DESCRIPTION - taken - 1, escape);
+        embedded.push(format!("\u{2026}{rest}"));
+        room = 0;
+    }
+    if let Some(code) = code {
+        let fits = units(&code) + 2 <= room;
+        if fits { &mut content } else { &mut embedded }.push(code);
+    }
+    if let Some(ending) = ending {
         let sentence = ending.sentence(mention, escape);
-        format!("\n\n{}", cut(&sentence, 400, |_| 1))
-    });
-    let text = match &card.detail {
-        Some(detail) => format!("{}\n\n{detail}", card.text),
-        None => card.text.clone(),
+        content.push(cut(&sentence, ENDING - 3, units));
+    }
+    let embeds = if embedded.is_empty() {
+        Vec::new()
+    } else {
+        vec![json!({"description": embedded.join("\n\n")})]
     };
-    let text = escape(text.trim_end());
-    let room = MAX_DESCRIPTION - ending.chars().count();
-    json!({"description": format!("{}{ending}", cut(&text, room, |_| 1))})
+    (content.join("\n\n"), embeds)
+}
+
+/// The card as text alone.
+pub(super) fn text(card: &Card) -> String {
+    card.plain(MAX_CONTENT, None, mention, escape)
 }
 
 /// The message after the card has ended.
 pub(super) fn edited(card: &Card, ending: &Ending) -> Value {
+    let (content, embeds) = message(card, Some(ending));
     json!({
-        "content": "",
-        "embeds": [embed(card, Some(ending))],
+        "content": content,
+        "embeds": embeds,
         "components": [],
         "allowed_mentions": {"parse": []},
     })
@@ -69,7 +108,7 @@ pub(super) fn mention(user: &str) -> String {
     if is_snowflake(user) {
         format!("<@{user}>")
     } else {
-        escape(user)
+        escape(&named(user))
     }
 }
 

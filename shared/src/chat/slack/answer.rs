@@ -149,6 +149,7 @@ pub(in crate::chat) const TABLE: &[Row] = &[
     row("invalid_blocks", ALL, Means::Never, "", POST),
     row("invalid_blocks_format", ALL, Means::Never, "", POST),
     row("msg_blocks_too_long", ALL, Means::Never, "", POST),
+    row("block_mismatch", EDITS, Means::Never, "", UPDATE),
     row("msg_too_long", ALL, Means::Never, "", UPDATE),
     row("invalid_arguments", ALL, Means::Never, "", POST),
     row(

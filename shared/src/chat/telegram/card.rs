@@ -1,76 +1,145 @@
-//! How Telegram shows a card: text without markup, and an inline keyboard.
+//! How Telegram shows a card: text with entities, and an inline keyboard (core.telegram.org/bots/api). It sets no parse
+//! mode, so Telegram reads no markup in the text.
 
-use crate::chat::card::cut;
+use crate::chat::card::{named, utc};
+use crate::chat::cut::{cut, units};
 use crate::chat::{Card, Ending, button_id};
 use crate::id::Revision;
 use crate::question::CardAddress;
 use serde_json::{Value, json};
 
-/// Maximum length of a message's text, in UTF-16 code units, as Telegram counts.
+/// Maximum length of a message's text, in UTF-16 code units.
 pub(super) const MAX_TEXT: usize = 4096;
 
 /// Maximum length of a button's label, in UTF-16 code units. Telegram documents no limit, but its apps cut longer
 /// labels.
 pub(super) const MAX_LABEL: usize = 64;
 
-/// Sets the text of a message. It sets no parse mode, so Telegram reads no markup in the text. `asked` appends the
-/// agent and the person who is asked.
-pub(super) fn write(message: &mut Value, text: &str, asked: Option<&Card>) {
-    let mut text = text.to_owned();
-    if let Some(card) = asked {
-        let person = card.user.as_str();
-        text = cut(&text, MAX_TEXT - 512, char::len_utf16);
-        text.push_str(&format!("\n\nAgent {} asks ", card.agent));
-        let offset: usize = text.chars().map(char::len_utf16).sum();
-        if person.len() <= 20 && person.bytes().all(|byte| byte.is_ascii_digit()) {
-            message["entities"] = json!([{"type": "text_link", "offset": offset, "length": person.len(),
-                "url": format!("tg://user?id={person}")}]);
-        }
-        text.push_str(person);
-    }
-    message["text"] = cut(&text, MAX_TEXT, char::len_utf16).into();
-    message["link_preview_options"] = json!({"is_disabled": true});
+/// Maximum length of a sentence about the ending, in UTF-16 code units. A card keeps room for it.
+const MAX_ENDING: usize = 400;
+
+/// A question that is longer, in UTF-16 code units or in lines, is folded.
+const FOLDED: (usize, usize) = (500, 8);
+
+/// What stands at the end of a card's text.
+#[derive(Clone, Copy)]
+pub(super) enum Last<'a> {
+    /// Nothing: the options are buttons.
+    Buttons,
+    /// The options as a list.
+    Options,
+    /// How the card ended.
+    Ending(&'a Ending),
 }
 
-/// The text of the question and its arguments.
-pub(super) fn texts(card: &Card) -> String {
-    match &card.detail {
-        Some(detail) => format!("{}\n\n{detail}", card.text),
-        None => card.text.clone(),
+/// Text with entities, whose places are counted in UTF-16 code units.
+#[derive(Default)]
+struct Text {
+    text: String,
+    units: usize,
+    entities: Vec<Value>,
+}
+
+impl Text {
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.units += units(text);
     }
+
+    /// Adds text that is an entity of this kind.
+    fn push_as(&mut self, text: &str, mut entity: Value) {
+        entity["offset"] = self.units.into();
+        entity["length"] = units(text).into();
+        self.entities.push(entity);
+        self.push(text);
+    }
+
+    fn write(self, message: &mut Value) {
+        message["text"] = self.text.into();
+        if !self.entities.is_empty() {
+            message["entities"] = self.entities.into();
+        }
+        message["link_preview_options"] = json!({"is_disabled": true});
+    }
+}
+
+/// Sets the message's text to this one, without entities.
+pub(super) fn write(message: &mut Value, text: &str) {
+    let mut plain = Text::default();
+    plain.push(&cut(text, MAX_TEXT, units));
+    plain.write(message);
+}
+
+/// Sets the message's text to the card: who asks, the question and its arguments.
+pub(super) fn write_card(message: &mut Value, card: &Card, last: Last<'_>) {
+    let ending = match last {
+        Last::Ending(ending) => Some(ending),
+        Last::Buttons | Last::Options => None,
+    };
+    let mut text = Text::default();
+    text.push(&format!("{} ", card.asker(ending)));
+    let user = card.user.as_str();
+    if user.len() <= 20 && user.bytes().all(|byte| byte.is_ascii_digit()) {
+        let link = json!({"type": "text_link", "url": format!("tg://user?id={user}")});
+        text.push_as(user, link);
+    } else {
+        text.push(&person(user));
+    }
+    if let Some(until) = card.until(ending) {
+        text.push(&format!(", until {}", utc(until)));
+    }
+    let last = match last {
+        Last::Buttons => String::new(),
+        Last::Options => format!("\n\n{}", card.listed(MAX_TEXT / 2, str::to_owned)),
+        Last::Ending(ending) => format!("\n\n{}", sentence(ending)),
+    };
+    let arguments = card.arguments.as_ref().map(|it| (&it.json, it.note()));
+    let length = |(json, note): &(&String, String)| units(json) + units(note) + 3;
+    let others = text.units + arguments.as_ref().map_or(0, length) + units(&last).max(MAX_ENDING);
+    let question = cut(&card.question, MAX_TEXT.saturating_sub(others + 2), units);
+    text.push("\n\n");
+    if units(&question) > FOLDED.0 || question.lines().count() > FOLDED.1 {
+        text.push_as(&question, json!({"type": "expandable_blockquote"}));
+    } else {
+        text.push(&question);
+    }
+    if let Some((json, note)) = arguments {
+        text.push("\n\n");
+        text.push_as(json, json!({"type": "pre", "language": "json"}));
+        text.push(&format!("\n{note}"));
+    }
+    text.push(&last);
+    text.write(message);
 }
 
 /// The message after the card has ended: without buttons, and with a sentence about the ending.
 pub(super) fn edited(at: &CardAddress, card: &Card, ending: &Ending) -> Value {
-    let ending = ending.sentence(person, str::to_owned);
-    let room = MAX_TEXT
-        - cut(&ending, 200, char::len_utf16)
-            .chars()
-            .map(char::len_utf16)
-            .sum::<usize>()
-        - 2;
     let mut body = json!({
         "chat_id": chat(at.channel()),
         "message_id": number(at.message()),
         "reply_markup": {"inline_keyboard": []},
     });
-    let text = cut(&texts(card), room, char::len_utf16);
-    write(
-        &mut body,
-        &format!("{text}\n\n{}", cut(&ending, 200, char::len_utf16)),
-        None,
-    );
+    write_card(&mut body, card, Last::Ending(ending));
     body
 }
 
+/// A sentence about the ending.
+pub(super) fn sentence(ending: &Ending) -> String {
+    cut(
+        &ending.sentence(person, str::to_owned),
+        MAX_ENDING - 2,
+        units,
+    )
+}
+
 /// The person in a sentence. Without markup there are no mentions, so it is the bare id.
-pub(super) fn person(user: &str) -> String {
-    user.to_owned()
+fn person(user: &str) -> String {
+    named(user)
 }
 
 /// The card's buttons, one to a row because labels are long.
 pub(super) fn keyboard(card: &Card, revision: &Revision) -> Vec<Value> {
-    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, MAX_LABEL, char::len_utf16), "callback_data": button_id(&card.id, revision, index)}]);
+    let button = |(index, option): (usize, &String)| json!([{"text": cut(option, MAX_LABEL, units), "callback_data": button_id(&card.id, revision, index)}]);
     card.options.iter().enumerate().map(button).collect()
 }
 
