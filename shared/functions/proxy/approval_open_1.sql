@@ -5,7 +5,7 @@ create function postern_proxy.approval_open_1(
     p_organization text, p_id text, p_connection text, p_user text, p_agent text, p_payload jsonb, p_ttl_ms float8,
     p_digest text, p_revision text, p_max_open bigint)
 returns table (via_id text, via_organization_id text, via_platform text, via_secret_ref text, via_config jsonb,
-    opened boolean, crowded boolean)
+    opened boolean, crowded boolean, expires_at timestamptz)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -52,7 +52,7 @@ begin
         returning i.id
     )
     select via.id, via.organization_id, via.platform, via.secret_ref, via.config,
-        exists (select from opened), crowd.full
+        exists (select from opened), crowd.full, now() + p_ttl_ms * interval '1 millisecond'
     from crowd
     left join via on true;
 end $$;

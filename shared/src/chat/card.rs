@@ -63,6 +63,8 @@ pub enum Ending {
     Expired,
     /// The question was changed and asked again.
     AskedAnew,
+    /// It ended in a way that is not known here, before its card was posted.
+    Over,
 }
 
 impl Ending {
@@ -87,6 +89,7 @@ impl Ending {
             Self::Withdrawn => "The agent withdrew this question.".into(),
             Self::Expired => "This question has expired.".into(),
             Self::AskedAnew => "This question was changed and asked again.".into(),
+            Self::Over => "This question is no longer open.".into(),
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::question::approval::{self, Approval, Subject};
 use crate::question::{Content, Payload, Place};
 use crate::store::{Attempts, NewApproval, Opened};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 /// Maximum length of the path on a card, in characters; the rest is left out.
@@ -64,10 +63,8 @@ impl Interactions {
             Opened::Standing => {}
             Opened::UnknownConnection => return Err(Code::UnknownConnection.into()),
             Opened::TooManyOpen => return Err(Code::TooManyOpen.into()),
-            Opened::New(connection) => {
-                let ttl = time::Duration::try_from(self.ttl).ok();
-                let until = ttl.and_then(|ttl| OffsetDateTime::now_utc().checked_add(ttl));
-                let card = Card::new(&id, &scope, agent.agent(), &payload, until);
+            Opened::New(connection, expires_at) => {
+                let card = Card::new(&id, &scope, agent.agent(), &payload, Some(expires_at));
                 let post = Post {
                     scope: &scope,
                     card: &card,

@@ -177,7 +177,7 @@ impl Interactions {
     /// Takes the buttons off a card that was posted after its question was over or changed.
     async fn take_back(&self, platform: &Connected<'_>, card: &Card, at: &CardAddress) {
         let until = Instant::now() + EDIT;
-        let ending = Ending::AskedAnew;
+        let ending = Ending::Over;
         let edited = platform.edit(at, card, &ending, Earlier::default(), until);
         super::log_failure("late card", edited.await);
     }

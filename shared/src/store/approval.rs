@@ -9,6 +9,7 @@ use crate::authority::scope::{AgentScope, PersonScope};
 use crate::id::{InteractionId, Revision};
 use crate::question::Payload;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
 
 /// An approval to open.
@@ -31,8 +32,9 @@ pub struct NewApproval<'a> {
 /// The outcome of opening an approval.
 #[derive(Debug)]
 pub enum Opened {
-    /// The approval is new, or replaces one that is over. The caller must post its card on this connection.
-    New(Connection),
+    /// The approval is new, or replaces one that is over. The caller must post its card on this connection. It expires
+    /// at this time.
+    New(Connection, OffsetDateTime),
     /// The approval is open already, or was answered a moment ago. Nothing changed.
     Standing,
     /// The organization does not have the connection.
@@ -65,7 +67,7 @@ impl Store {
         let (opened, crowded) = (row.column("opened")?, row.column("crowded")?);
         Ok(match (connection(row)?, opened, crowded) {
             (None, ..) => Opened::UnknownConnection,
-            (Some(connection), true, _) => Opened::New(connection),
+            (Some(connection), true, _) => Opened::New(connection, row.column("expires_at")?),
             (Some(_), false, true) => Opened::TooManyOpen,
             (Some(_), false, false) => Opened::Standing,
         })

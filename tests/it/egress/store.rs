@@ -143,7 +143,7 @@ async fn an_approval_opens_only_on_its_organizations_connection_and_stands_for_i
             revision: &Revision::new(),
         };
         let found = match db.approval_open(&new, DAY).await.unwrap() {
-            Opened::New(_) => "new",
+            Opened::New(..) => "new",
             Opened::Standing => "standing",
             Opened::UnknownConnection => "unknown",
             Opened::TooManyOpen => "crowded",

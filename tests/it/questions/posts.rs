@@ -176,3 +176,24 @@ async fn once_its_card_is_posted_nothing_undoes_a_question() {
     assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
     assert_eq!(world.read(&token, "q-1").await.json()["status"], "pending");
 }
+
+#[tokio::test]
+async fn a_card_that_is_posted_after_its_question_was_over_loses_its_buttons() {
+    let world = World::new().await;
+    world.tenants().await;
+    let token = world.conversing("a", "U1").await;
+    // The agent withdraws it while its card waits for its turn.
+    world
+        .sql(
+            "create function withdraw() returns trigger language plpgsql security definer as
+             $$ begin delete from postern.pending_interactions; return null; end $$;
+             create trigger withdraw after insert on chat_turns for each statement execute function withdraw()",
+        )
+        .await;
+    assert_eq!(world.ask(&token, &question("q-1")).await.status, 201);
+    let calls = world.slack.calls();
+    let methods: Vec<&str> = calls.iter().map(|call| call.method.as_str()).collect();
+    assert_eq!(methods, ["chat.postMessage", "chat.update"]);
+    let edit = calls[1].body.to_string();
+    assert!(edit.contains("no longer open") && !edit.contains("action_id"));
+}

@@ -34,9 +34,11 @@ pub(super) fn outcome(ending: &Ending) -> Value {
             markup(&format!("{} answered:", mention(user.as_str()))),
             plain(value),
         ]),
-        Ending::Answered { .. } | Ending::Withdrawn | Ending::Expired | Ending::AskedAnew => {
-            context(&[markup(&ending.sentence(mention, escape))])
-        }
+        Ending::Answered { .. }
+        | Ending::Withdrawn
+        | Ending::Expired
+        | Ending::AskedAnew
+        | Ending::Over => context(&[markup(&ending.sentence(mention, escape))]),
     }
 }
 
