@@ -12,12 +12,14 @@ mod slack;
 mod telegram;
 mod turns;
 
-pub use call::{ApiCall, Later, Posted};
+pub use call::{ApiCall, Later, Posted, Purpose, Whom};
 pub use card::{Card, Ending};
 pub use connected::{Chat, Connected, Earlier};
+pub use error_table::{Means, Row};
 pub use hosts::ApiHosts;
 pub use turns::{Paused, Rate, Rates, Turns};
 
+use crate::authority::Platform;
 use crate::authority::signature::Verified;
 use crate::error::{Code, Error};
 use crate::id::{ConnectionId, InteractionId, Revision, UserId};
@@ -25,6 +27,15 @@ use crate::question::{CardAddress, Choice, ClickKey, Place};
 use crate::wire::event::Incoming;
 use call::{Answered, Instead, Reply};
 use serde_json::Value;
+
+/// What this platform's errors mean. For an error and a call, the first row counts.
+pub fn errors(platform: Platform) -> &'static [Row] {
+    match platform {
+        Platform::Slack => slack::errors::TABLE,
+        Platform::Telegram => telegram::errors::TABLE,
+        Platform::Discord => discord::errors::TABLE,
+    }
+}
 
 /// The operations of a platform. None of them touches the network.
 pub(crate) trait ChatPlatform: Send + Sync {

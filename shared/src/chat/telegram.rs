@@ -3,6 +3,7 @@
 mod answer;
 mod card;
 mod click;
+pub(super) mod errors;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{
@@ -159,6 +160,10 @@ impl ChatPlatform for Telegram {
             Instead::Chat(id) => {
                 call.body["chat_id"] = chat(id);
                 call.channel = call.channel.map(|_| id.clone());
+                // The card stayed in the former chat, whose messages have numbers of their own.
+                if let Some(body) = call.body.as_object_mut() {
+                    body.remove("reply_parameters");
+                }
                 Some(call)
             }
             Instead::NoThread => call.without("message_thread_id"),

@@ -1,11 +1,18 @@
 //! A sample Discord: the HTTP API's messages with their limits, and signed interactions.
 
+mod errors;
+
+pub use errors::ERRORS;
+
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::chat::{
+    Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
+};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The running sample.
 pub struct Discord(Sample);
@@ -37,6 +44,21 @@ impl Discord {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    /// These calls meet this failure.
+    pub fn fail(&self, failure: Failure) {
+        self.0.fail::<HttpApi>(failure);
+    }
+
+    /// Archives the thread. Nothing in it can be edited until it is opened, or a message is sent.
+    pub fn archive(&self, thread: &str) {
+        self.0.archive(thread);
+    }
+
+    /// From now on the sample keeps the platform's documented rates.
+    pub fn keep_rates(&self) {
+        self.0.keep_rates();
     }
 }
 
@@ -87,11 +109,24 @@ impl Api for HttpApi {
         if call.token.is_empty() {
             return (401, json!({"message": "401: Unauthorized", "code": 0}));
         }
+        if call.kind == Kind::Reopen {
+            state.archived.retain(|archived| *archived != call.channel);
+            let thread = json!({"archived": false, "locked": false});
+            return (
+                200,
+                json!({"id": call.channel, "type": 11, "thread_metadata": thread}),
+            );
+        }
         if !within_bounds(&call.body) {
             return (400, json!({"message": "Invalid Form Body", "code": 50035}));
         }
         let mut path = call.method.split('/').skip(2);
         let channel = path.next().unwrap_or_default();
+        if call.kind == Kind::Edit && state.archived.iter().any(|archived| archived == channel) {
+            return (400, json!({"message": "Thread is archived", "code": 50083}));
+        }
+        // A message opens the thread.
+        state.archived.retain(|archived| archived != channel);
         if call.method.starts_with("PATCH ") {
             let id = path.nth(1).unwrap_or_default();
             return (200, json!({"id": id, "channel_id": channel}));
@@ -108,6 +143,41 @@ impl Api for HttpApi {
             "components": said("components")});
         state.messages.push(message.clone());
         (200, message)
+    }
+
+    fn kind(method: &str, body: &Value) -> (Kind, String) {
+        let channel = method.split('/').nth(2).unwrap_or_default();
+        let kind = match method.split_once(' ') {
+            Some(("POST", path)) if path.ends_with("/messages") => {
+                if !Self::buttons(body).is_empty() {
+                    Kind::Card
+                } else if body.get("message_reference").is_some() {
+                    Kind::Receipt
+                } else {
+                    Kind::Text
+                }
+            }
+            Some(("PATCH", path)) if path.contains("/messages/") => Kind::Edit,
+            Some(("PATCH", _)) => Kind::Reopen,
+            _ => Kind::Other,
+        };
+        (kind, channel.to_owned())
+    }
+
+    /// Five messages in five seconds to a channel, and 50 calls a second.
+    fn rates(_: &str) -> Vec<Window> {
+        vec![
+            Window::of_channel(5, Duration::from_secs(5)),
+            Window::of_bot(50, Duration::from_secs(1)),
+        ]
+    }
+
+    fn error(failure: &Failure) -> Option<Wire> {
+        errors::error(failure)
+    }
+
+    fn too_many(after: Duration) -> Wire {
+        errors::too_many(after.as_secs_f64())
     }
 }
 
