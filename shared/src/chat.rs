@@ -17,9 +17,10 @@ mod slack;
 mod telegram;
 mod turns;
 
-pub use call::{ApiCall, Later, Posted};
+pub use call::{ApiCall, Later, Posted, Purpose, Whom};
 pub use card::{Card, Ending};
 pub use connected::{Chat, Connected, Earlier};
+pub use error_table::{Means, Row};
 pub use hosts::ApiHosts;
 pub use turns::{Paused, Turns};
 
@@ -34,6 +35,15 @@ use crate::rate::Rates;
 use crate::wire::event::Incoming;
 use call::{Answered, Instead, Reply};
 use serde_json::Value;
+
+/// What this platform's errors mean. For an error and a call, the first row counts.
+pub fn errors(platform: Platform) -> &'static [Row] {
+    match platform {
+        Platform::Slack => slack::errors::TABLE,
+        Platform::Telegram => telegram::errors::TABLE,
+        Platform::Discord => discord::errors::TABLE,
+    }
+}
 
 /// The operations of a platform. None of them touches the network.
 pub(crate) trait ChatPlatform: Send + Sync {

@@ -1,5 +1,6 @@
 //! Questions: asked in a chat, answered by a click, read or delivered to the agent.
 
+mod answers;
 pub mod approvals;
 mod at_once;
 pub mod callbacks;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// Posts a card with buttons.
     Card,
     /// Posts a card as plain text.
@@ -101,7 +101,7 @@ pub(crate) struct PutOff {
 
 /// Who has to wait when a platform puts a call off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whom {
+pub enum Whom {
     /// This call alone.
     Call,
     /// Every message to the channel.
@@ -211,5 +211,35 @@ impl ApiCall {
     pub(super) fn without(mut self, member: &str) -> Option<Self> {
         self.body.as_object_mut()?.remove(member)?;
         Some(self)
+    }
+}
+
+#[cfg(test)]
+impl ApiCall {
+    /// A call of this purpose, for tests of what an answer to it means.
+    pub(super) fn of(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            name: "call",
+            method: Method::POST,
+            url: String::new().into(),
+            authorization: None,
+            body: Value::Null,
+            channel: Some("1".into()),
+            once: false,
+        }
+    }
+}
+
+#[cfg(test)]
+impl<'a> Answered<'a> {
+    /// An answer without headers.
+    pub(super) fn of(status: u16, body: &'a [u8]) -> Self {
+        static NONE: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
+        Self {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: &NONE,
+            body,
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod card;
 mod click;
+pub(super) mod errors;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::cut::{cut, units};

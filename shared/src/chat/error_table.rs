@@ -3,24 +3,19 @@
 use super::call::{Instead, Purpose, PutOff, Reply, Whom};
 use std::time::Duration;
 
-/// One error of a platform.
+/// One error of a platform: what it means for some of the calls.
 #[derive(Debug)]
-pub(crate) struct Row {
-    /// The error, as the platform writes it.
-    pub(crate) error: &'static str,
-    /// The calls that meet it.
-    pub(crate) calls: &'static [Purpose],
-    /// What it means for them.
-    pub(crate) means: Means,
-    /// What to do about it, for the operator; empty if there is nothing to do.
-    pub(crate) advice: &'static str,
-    /// The page of the platform's documentation, or of the report where the documentation is silent.
-    pub(crate) page: &'static str,
+pub struct Row {
+    error: &'static str,
+    calls: &'static [Purpose],
+    means: Means,
+    advice: &'static str,
+    page: &'static str,
 }
 
 /// What an error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Means {
+pub enum Means {
     /// The call had no effect. The same call works later.
     Wait(Whom),
     /// The call may have taken effect. The same call works later.
@@ -41,23 +36,74 @@ pub(crate) enum Means {
     Never,
 }
 
-/// Every purpose of a call.
-pub(super) const ALL: &[Purpose] = &[
-    Purpose::Card,
-    Purpose::Text,
-    Purpose::Receipt,
-    Purpose::Edit,
-    Purpose::Note,
-    Purpose::Delete,
-    Purpose::Reopen,
-    Purpose::Read,
-];
-/// The calls that create a message which others see.
-pub(super) const POSTS: &[Purpose] = &[Purpose::Card, Purpose::Text, Purpose::Receipt];
-/// The calls that change a message.
-pub(super) const EDITS: &[Purpose] = &[Purpose::Edit];
+/// Purposes of calls, by what they do to messages.
+pub(super) mod calls {
+    use super::Purpose;
+
+    pub(in crate::chat) const CARDS: &[Purpose] = &[Purpose::Card];
+    pub(in crate::chat) const RECEIPTS: &[Purpose] = &[Purpose::Receipt];
+    pub(in crate::chat) const EDITS: &[Purpose] = &[Purpose::Edit];
+    pub(in crate::chat) const DELETES: &[Purpose] = &[Purpose::Delete];
+    pub(in crate::chat) const CHANGES: &[Purpose] = &[Purpose::Edit, Purpose::Delete];
+    pub(in crate::chat) const POSTS: &[Purpose] = &[Purpose::Card, Purpose::Text, Purpose::Receipt];
+    pub(in crate::chat) const WRITES: &[Purpose] = &[
+        Purpose::Card,
+        Purpose::Text,
+        Purpose::Receipt,
+        Purpose::Edit,
+    ];
+}
+
+/// Writes a table, one row a line: the error, the calls that meet it, what it means, the advice, the page.
+macro_rules! rows {
+    ($($error:literal, $calls:expr, $means:expr, $advice:literal, $page:expr;)*) => {
+        &[$($crate::chat::error_table::Row::new($error, $calls, $means, $advice, $page)),*]
+    };
+}
+pub(super) use rows;
 
 impl Row {
+    pub(super) const fn new(
+        error: &'static str,
+        calls: &'static [Purpose],
+        means: Means,
+        advice: &'static str,
+        page: &'static str,
+    ) -> Self {
+        Self {
+            error,
+            calls,
+            means,
+            advice,
+            page,
+        }
+    }
+
+    /// The error, as the platform writes it. Of Telegram's sentences it is the part that tells the error.
+    pub fn error(&self) -> &'static str {
+        self.error
+    }
+
+    /// The calls that meet it.
+    pub fn calls(&self) -> &'static [Purpose] {
+        self.calls
+    }
+
+    /// What it means for them.
+    pub fn means(&self) -> Means {
+        self.means
+    }
+
+    /// What to do about it, for the operator; empty if there is nothing to do.
+    pub fn advice(&self) -> &'static str {
+        self.advice
+    }
+
+    /// The page of the platform's documentation, or of its source or a report where the documentation is silent.
+    pub fn page(&self) -> &'static str {
+        self.page
+    }
+
     /// The reply of this row. `after` is the time that the answer asks to wait, `chat` the new id that it gives.
     pub(super) fn reply(
         &self,
@@ -88,6 +134,27 @@ impl Row {
             (Means::Moved, Some(chat)) => Reply::Instead(Instead::Chat(chat), why),
             (Means::Done, _) => Reply::Done(None),
             (Means::Moved, None) | (Means::Never, _) => Reply::Refused(why),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Row {
+    /// Whether this is the reply of a row with this meaning.
+    pub(super) fn fits(&self, reply: &Reply) -> bool {
+        match (self.means, reply) {
+            (Means::Wait(whom), Reply::PutOff(put_off)) => {
+                put_off.whom == whom && !put_off.doubtful
+            }
+            (Means::Doubtful, Reply::PutOff(put_off)) => put_off.doubtful,
+            (Means::NoThread, Reply::Instead(how, _)) => *how == Instead::NoThread,
+            (Means::NoReference, Reply::Instead(how, _)) => *how == Instead::NoReference,
+            (Means::NoEntities, Reply::Instead(how, _)) => *how == Instead::NoEntities,
+            (Means::Reopen, Reply::Instead(how, _)) => *how == Instead::Reopened,
+            (Means::Moved, Reply::Instead(how, _)) => matches!(how, Instead::Chat(_)),
+            (Means::Done, Reply::Done(None)) => true,
+            (Means::Never, Reply::Refused(why)) => why.ends_with(self.advice),
+            _ => false,
         }
     }
 }

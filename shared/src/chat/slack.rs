@@ -4,6 +4,7 @@ mod answer;
 mod card;
 mod click;
 pub(super) mod config;
+pub(super) mod errors;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{

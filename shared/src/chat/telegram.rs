@@ -3,6 +3,7 @@
 mod answer;
 mod card;
 mod click;
+pub(super) mod errors;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};
 use super::{
@@ -164,6 +165,10 @@ impl ChatPlatform for Telegram {
                     body.remove("reply_parameters");
                 }
                 call.channel = call.channel.map(|_| id.clone());
+                // The card stayed in the former chat, whose messages have numbers of their own.
+                if let Some(body) = call.body.as_object_mut() {
+                    body.remove("reply_parameters");
+                }
                 Some(call)
             }
             Instead::NoThread => call.without("message_thread_id"),

@@ -1,13 +1,23 @@
 //! What the sample chats share: their behaviour, and the calls that they received.
 
+mod failure;
+mod rates;
+
+pub(crate) use failure::Wire;
+pub use failure::{Failure, Kind};
+pub(crate) use rates::Window;
+
 use crate::server::{Body, LOOPBACK, Server, whole};
 use crate::{Result, lock};
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use rates::Accepted;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How a sample chat behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +38,16 @@ pub enum ChatMode {
     ResetThenRefuse,
     /// Answers 200 with a body that the platform did not write.
     Garbage,
+    /// Does what the request asks and answers this status with a page of a proxy in between.
+    Html(u16),
+    /// Does what the request asks, and sends half of the answer.
+    Half,
+    /// Does what the request asks, and answers with so many bytes.
+    Big(usize),
 }
 
 /// What a proxy in between might answer.
-const GARBAGE: &str = "<html><body>Sign in to go on</body></html>";
+const PAGE: &str = "<html><body>Sign in to go on</body></html>";
 
 /// A call that it received.
 #[derive(Debug, Clone)]
@@ -39,6 +55,10 @@ pub struct ChatCall {
     pub method: String,
     pub token: String,
     pub body: Value,
+    pub kind: Kind,
+    /// The channel or chat that it is about.
+    pub channel: String,
+    pub at: Instant,
 }
 
 /// A card that arrived, with the buttons that it shows.
@@ -78,6 +98,19 @@ pub(crate) struct State {
     pub messages: Vec<Value>,
     /// The messages that were deleted and the threads that were archived, by their ids.
     pub away: BTreeSet<String>,
+    failures: Vec<Failure>,
+    /// What was accepted since the rates are kept; `None` if they are not.
+    accepted: Option<Accepted>,
+}
+
+impl State {
+    /// The failure that this call meets. It is counted.
+    fn failure(&mut self, call: &ChatCall) -> Option<Failure> {
+        let meets = |failure: &&mut Failure| failure.meets(call.kind, &call.channel, &call.body);
+        let failure = self.failures.iter_mut().find(meets)?;
+        failure.times -= 1;
+        Some(failure.clone())
+    }
 }
 
 /// A platform's API: how it reads a request, and what it answers when it is up.
@@ -90,6 +123,18 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// The channel and the message that this call, the last one, creates.
     fn address(call: &ChatCall, state: &State) -> Option<(String, String)>;
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value);
+    /// What a call does, and the channel or chat that it is about.
+    fn kind(method: &str, body: &Value) -> (Kind, String);
+    /// The answer of this failure; `None` if the platform has no such error.
+    fn error(failure: &Failure) -> Option<Wire>;
+    /// The rates of messages to this channel.
+    fn rates(channel: &str) -> Vec<Window>;
+    /// Whether a call of this kind counts towards the rates.
+    fn counts(kind: Kind) -> bool {
+        matches!(kind, Kind::Card | Kind::Text | Kind::Receipt)
+    }
+    /// The answer to a message that is too much.
+    fn too_many(after: Duration) -> Wire;
 }
 
 /// A running sample.
@@ -106,6 +151,8 @@ impl Sample {
             mode: ChatMode::Up,
             messages: Vec::new(),
             away: BTreeSet::new(),
+            failures: Vec::new(),
+            accepted: None,
         }));
         let shared = Arc::clone(&state);
         let serve = move |request| serve::<A>(Arc::clone(&shared), request);
@@ -136,6 +183,16 @@ impl Sample {
     pub fn set_mode(&self, mode: ChatMode) {
         lock(&self.state).mode = mode;
     }
+
+    pub fn fail<A: Api>(&self, failure: Failure) {
+        let known = failure.mode.is_some() || A::error(&failure).is_some();
+        assert!(known, "{failure:?} is unknown");
+        lock(&self.state).failures.push(failure);
+    }
+
+    pub fn keep_rates(&self) {
+        lock(&self.state).accepted = Some(Accepted::default());
+    }
 }
 
 async fn serve<A: Api>(
@@ -143,43 +200,21 @@ async fn serve<A: Api>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
     let (method, token) = A::name(&request);
-    let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    let bytes = request.into_body().collect().await?.to_bytes();
+    let body: Value = match bytes.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes)?,
+    };
+    let (kind, channel) = A::kind(&method, &body);
     let call = ChatCall {
         method,
         token,
         body,
+        kind,
+        channel,
+        at: Instant::now(),
     };
-    let (mode, (status, answer)) = {
-        let mut state = lock(&state);
-        state.calls.push(call.clone());
-        let mode = state.mode;
-        let buttons = A::buttons(&call.body);
-        if let (Some((channel, message)), false) = (A::address(&call, &state), buttons.is_empty()) {
-            state.cards.push(PostedCard {
-                token: call.token.clone(),
-                channel,
-                message,
-                buttons,
-            });
-        }
-        let answer = match mode {
-            ChatMode::Refuse => A::refusal(),
-            ChatMode::RefuseCards if !A::buttons(&call.body).is_empty() => A::refusal(),
-            ChatMode::Up
-            | ChatMode::RefuseCards
-            | ChatMode::ResetOnce
-            | ChatMode::ResetThenRefuse => A::answer(&call, &mut state),
-            ChatMode::Status(status) => (status, "no".into()),
-            ChatMode::Garbage => (200, Value::Null),
-            ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
-        };
-        state.mode = match mode {
-            ChatMode::ResetOnce => ChatMode::Up,
-            ChatMode::ResetThenRefuse => ChatMode::Refuse,
-            mode => mode,
-        };
-        (mode, answer)
-    };
+    let (mode, wire) = answered::<A>(&call, &mut lock(&state));
     match mode {
         ChatMode::Hang => std::future::pending().await,
         ChatMode::Reset | ChatMode::ResetOnce | ChatMode::ResetThenRefuse => {
@@ -187,13 +222,91 @@ async fn serve<A: Api>(
         }
         _ => {}
     }
-    let answer = match mode {
-        ChatMode::Garbage => GARBAGE.to_owned(),
-        _ => answer.to_string(),
+    let Wire {
+        status,
+        headers,
+        body,
+    } = wire;
+    let response = headers
+        .into_iter()
+        .fold(Response::builder().status(status), |response, header| {
+            response.header(header.0, header.1)
+        });
+    if mode == ChatMode::Half {
+        let half = Bytes::from(body.clone()).slice(..body.len() / 2);
+        let pieces = [Ok(Frame::data(half)), Err("half".into())];
+        let pieces = StreamBody::new(futures_util::stream::iter(pieces));
+        let response = response.header("content-length", body.len());
+        return Ok(response.body(pieces.boxed_unsync())?);
+    }
+    Ok(response.body(whole(body))?)
+}
+
+/// Notes the call and does what it asks; returns how the sample behaves and the answer.
+fn answered<A: Api>(call: &ChatCall, state: &mut State) -> (ChatMode, Wire) {
+    state.calls.push(call.clone());
+    let failure = state.failure(call);
+    let mode = failure.as_ref().and_then(|failure| failure.mode);
+    let mode = mode.unwrap_or(state.mode);
+    let hangs = mode == ChatMode::Hang && failure.is_some();
+    let error = failure
+        .filter(|failure| failure.mode.is_none())
+        .and_then(|failure| Some((failure.created, A::error(&failure)?)));
+    if let Some((false, error)) = error {
+        return (ChatMode::Up, error);
+    }
+    if let Some(accepted) = state.accepted.as_mut().filter(|_| A::counts(call.kind))
+        && let Err(after) = accepted.accept(&A::rates(&call.channel), &call.token, &call.channel)
+    {
+        return (ChatMode::Up, A::too_many(after));
+    }
+    let buttons = A::buttons(&call.body);
+    if let (Some((channel, message)), false) = (A::address(call, state), buttons.is_empty()) {
+        state.cards.push(PostedCard {
+            token: call.token.clone(),
+            channel,
+            message,
+            buttons,
+        });
+    }
+    if let Some((true, error)) = error {
+        A::answer(call, state);
+        return (ChatMode::Up, error);
+    }
+    let (status, answer) = match mode {
+        ChatMode::Refuse => A::refusal(),
+        ChatMode::RefuseCards if !A::buttons(&call.body).is_empty() => A::refusal(),
+        ChatMode::Up
+        | ChatMode::RefuseCards
+        | ChatMode::ResetOnce
+        | ChatMode::ResetThenRefuse
+        | ChatMode::Html(_)
+        | ChatMode::Half
+        | ChatMode::Big(_) => A::answer(call, state),
+        ChatMode::Status(status) => (status, "no".into()),
+        ChatMode::Garbage => (200, Value::Null),
+        // A platform that does not answer a single call has taken it.
+        ChatMode::Hang if hangs => A::answer(call, state),
+        ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
     };
-    Ok(Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .header("retry-after", "1")
-        .body(whole(answer))?)
+    state.mode = match state.mode {
+        ChatMode::ResetOnce => ChatMode::Up,
+        ChatMode::ResetThenRefuse => ChatMode::Refuse,
+        mode => mode,
+    };
+    let wire = match mode {
+        ChatMode::Garbage => Wire::html(200, PAGE),
+        ChatMode::Html(status) => Wire::html(status, PAGE),
+        ChatMode::Big(bytes) => Wire::json(status, &padded(answer, bytes)),
+        _ => Wire::json(status, &answer),
+    };
+    (mode, wire.with("retry-after", 1))
+}
+
+/// The answer with a member that makes it so long, in bytes.
+fn padded(mut answer: Value, bytes: usize) -> Value {
+    answer["padding"] = "".into();
+    let padding = bytes.saturating_sub(answer.to_string().len());
+    answer["padding"] = "x".repeat(padding).into();
+    answer
 }

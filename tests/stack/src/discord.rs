@@ -1,11 +1,18 @@
 //! A sample Discord: the HTTP API's messages with their limits, and signed interactions.
 
+mod errors;
+
+pub use errors::ERRORS;
+
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::chat::{
+    Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
+};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The running sample.
 pub struct Discord(Sample);
@@ -30,11 +37,6 @@ impl Discord {
         self.0.messages()
     }
 
-    /// Archives a thread.
-    pub fn archive(&self, thread: &str) {
-        self.0.put_away(thread);
-    }
-
     /// The cards that arrived, oldest first.
     pub fn cards(&self) -> Vec<PostedCard> {
         self.0.cards()
@@ -42,6 +44,21 @@ impl Discord {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    /// These calls meet this failure.
+    pub fn fail(&self, failure: Failure) {
+        self.0.fail::<HttpApi>(failure);
+    }
+
+    /// Archives the thread. Nothing in it can be edited until it is opened, or a message is sent.
+    pub fn archive(&self, thread: &str) {
+        self.0.put_away(thread);
+    }
+
+    /// From now on the sample keeps the platform's documented rates.
+    pub fn keep_rates(&self) {
+        self.0.keep_rates();
     }
 }
 
@@ -92,15 +109,19 @@ impl Api for HttpApi {
         if call.token.is_empty() {
             return (401, json!({"message": "401: Unauthorized", "code": 0}));
         }
-        let mut path = call.method.split('/').skip(2);
-        let channel = path.next().unwrap_or_default();
-        if call.body["archived"] == false {
-            state.away.remove(channel);
-            return (200, json!({"id": channel, "type": 11}));
+        if call.kind == Kind::Reopen {
+            state.away.remove(&call.channel);
+            let thread = json!({"archived": false, "locked": false});
+            return (
+                200,
+                json!({"id": call.channel, "type": 11, "thread_metadata": thread}),
+            );
         }
         if !within_bounds(&call.body) {
             return (400, json!({"message": "Invalid Form Body", "code": 50035}));
         }
+        let mut path = call.method.split('/').skip(2);
+        let channel = path.next().unwrap_or_default();
         if call.method.starts_with("PATCH ") {
             if state.away.contains(channel) {
                 return (400, json!({"message": "Thread is archived", "code": 50083}));
@@ -123,6 +144,41 @@ impl Api for HttpApi {
             "embeds": body_list("embeds"), "components": said("components")});
         state.messages.push(message.clone());
         (200, message)
+    }
+
+    fn kind(method: &str, body: &Value) -> (Kind, String) {
+        let channel = method.split('/').nth(2).unwrap_or_default();
+        let kind = match method.split_once(' ') {
+            Some(("POST", path)) if path.ends_with("/messages") => {
+                if !Self::buttons(body).is_empty() {
+                    Kind::Card
+                } else if body.get("message_reference").is_some() {
+                    Kind::Receipt
+                } else {
+                    Kind::Text
+                }
+            }
+            Some(("PATCH", path)) if path.contains("/messages/") => Kind::Edit,
+            Some(("PATCH", _)) => Kind::Reopen,
+            _ => Kind::Other,
+        };
+        (kind, channel.to_owned())
+    }
+
+    /// Five messages in five seconds to a channel, and 50 calls a second.
+    fn rates(_: &str) -> Vec<Window> {
+        vec![
+            Window::of_channel(5, Duration::from_secs(5)),
+            Window::of_bot(50, Duration::from_secs(1)),
+        ]
+    }
+
+    fn error(failure: &Failure) -> Option<Wire> {
+        errors::error(failure)
+    }
+
+    fn too_many(after: Duration) -> Wire {
+        errors::too_many(after.as_secs_f64())
     }
 }
 

@@ -28,7 +28,7 @@ pub mod upstream;
 mod chat;
 mod server;
 
-pub use chat::{ChatCall, ChatMode, PostedCard};
+pub use chat::{ChatCall, ChatMode, Failure, Kind, PostedCard};
 pub use discord::Discord;
 pub use event::HttpRequest;
 pub use front::Front;

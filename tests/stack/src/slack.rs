@@ -1,11 +1,18 @@
 //! A sample Slack: the Web API methods that Postern uses, and properly signed clicks.
 
+mod errors;
+
+pub use errors::ERRORS;
+
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::chat::{
+    Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
+};
 use aws_lc_rs::hmac;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The running sample.
 pub struct Slack(Sample);
@@ -35,6 +42,16 @@ impl Slack {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    /// These calls meet this failure.
+    pub fn fail(&self, failure: Failure) {
+        self.0.fail::<WebApi>(failure);
+    }
+
+    /// From now on the sample keeps the platform's documented rates.
+    pub fn keep_rates(&self) {
+        self.0.keep_rates();
     }
 }
 
@@ -101,6 +118,35 @@ impl Api for WebApi {
             }
             _ => refuse("unknown_method"),
         }
+    }
+
+    fn kind(method: &str, body: &Value) -> (Kind, String) {
+        let kind = match method {
+            "chat.update" => Kind::Edit,
+            "chat.postEphemeral" => Kind::Note,
+            "chat.postMessage" if !Self::buttons(body).is_empty() => Kind::Card,
+            "chat.postMessage" if body.get("blocks").is_some() => Kind::Receipt,
+            "chat.postMessage" => Kind::Text,
+            _ => Kind::Other,
+        };
+        let channel = body["channel"].as_str().unwrap_or_default();
+        (kind, channel.to_owned())
+    }
+
+    /// One message a second to a channel, several hundred a minute in a workspace.
+    fn rates(_: &str) -> Vec<Window> {
+        vec![
+            Window::of_channel(1, Duration::from_millis(900)),
+            Window::of_bot(300, Duration::from_secs(60)),
+        ]
+    }
+
+    fn error(failure: &Failure) -> Option<Wire> {
+        errors::error(failure)
+    }
+
+    fn too_many(after: Duration) -> Wire {
+        errors::too_many(after.as_secs_f64())
     }
 }
 

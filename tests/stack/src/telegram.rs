@@ -1,10 +1,17 @@
 //! A sample Telegram: the Bot API methods that Postern uses, and updates as Telegram sends them.
 
+mod errors;
+
+pub use errors::ERRORS;
+
 use crate::Result;
-use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::chat::{
+    Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
+};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The running sample.
 pub struct Telegram(Sample);
@@ -40,6 +47,26 @@ impl Telegram {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    /// These calls meet this failure.
+    pub fn fail(&self, failure: Failure) {
+        self.0.fail::<BotApi>(failure);
+    }
+
+    /// The group becomes this supergroup. Its former messages can still be edited under its former number.
+    pub fn upgrade(&self, group: i64, supergroup: i64) {
+        let error = "Bad Request: group chat was upgraded to a supergroup chat";
+        self.fail(Failure {
+            calls: vec![Kind::Card, Kind::Text, Kind::Receipt, Kind::Other],
+            chat: Some(supergroup),
+            ..Failure::of(error, &group.to_string(), Kind::Card).always()
+        });
+    }
+
+    /// From now on the sample keeps the platform's documented rates.
+    pub fn keep_rates(&self) {
+        self.0.keep_rates();
     }
 }
 
@@ -82,6 +109,10 @@ impl Api for BotApi {
         match call.method.as_str() {
             "answerCallbackQuery" => (200, json!({"ok": true, "result": true})),
             "sendMessage" | "editMessageText" => {
+                // The general topic cannot be named.
+                if body["message_thread_id"] == 1 {
+                    return bad("message thread not found");
+                }
                 let text = body["text"].as_str().unwrap_or_default();
                 if !(1..=4096).contains(&text.encode_utf16().count()) {
                     return bad("message is too long");
@@ -127,6 +158,47 @@ impl Api for BotApi {
                 json!({"ok": false, "error_code": 404, "description": "Not Found"}),
             ),
         }
+    }
+
+    fn kind(method: &str, body: &Value) -> (Kind, String) {
+        let kind = match method {
+            "editMessageText" => Kind::Edit,
+            "answerCallbackQuery" => Kind::Note,
+            "sendMessage" if !Self::buttons(body).is_empty() => Kind::Card,
+            "sendMessage" if body.get("reply_parameters").is_some() => Kind::Receipt,
+            "sendMessage" => Kind::Text,
+            _ => Kind::Other,
+        };
+        let chat = match &body["chat_id"] {
+            Value::String(name) => name.clone(),
+            id => id.to_string(),
+        };
+        (kind, chat)
+    }
+
+    /// One message a second to a chat, with short bursts; 20 a minute to a group; 30 a second of a bot.
+    fn rates(chat: &str) -> Vec<Window> {
+        let mut rates = vec![
+            Window::of_channel(3, Duration::from_secs(1)),
+            Window::of_bot(30, Duration::from_secs(1)),
+        ];
+        if chat.starts_with('-') {
+            rates.push(Window::of_channel(20, Duration::from_secs(60)));
+        }
+        rates
+    }
+
+    /// Edits share the rates of messages.
+    fn counts(kind: Kind) -> bool {
+        matches!(kind, Kind::Card | Kind::Text | Kind::Receipt | Kind::Edit)
+    }
+
+    fn error(failure: &Failure) -> Option<Wire> {
+        errors::error(failure)
+    }
+
+    fn too_many(after: Duration) -> Wire {
+        errors::too_many(after.as_secs_f64())
     }
 }
 

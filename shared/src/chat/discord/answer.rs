@@ -1,262 +1,22 @@
 //! What Discord's answers mean. Discord names an error by a number in the JSON
 //! (docs.discord.com/developers/topics/opcodes-and-status-codes#json).
 
+use super::errors::{BLOCKED, REFERENCE, TABLE};
 use crate::chat::call::{Answered, ApiCall, Purpose, Reply, Whom, located};
-use crate::chat::error_table::{ALL, EDITS, Means, POSTS, Row};
+use crate::chat::error_table::Row;
 use crate::question::CardAddress;
 use serde_json::Value;
 use std::time::Duration;
 
-const CODES: &str =
-    "https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes";
-const RATES: &str = "https://docs.discord.com/developers/topics/rate-limits";
-const THREADS: &str = "https://docs.discord.com/developers/topics/threads";
-const MESSAGE: &str = "https://docs.discord.com/developers/resources/message";
-
-const fn row(
-    error: &'static str,
-    calls: &'static [Purpose],
-    means: Means,
-    advice: &'static str,
-    page: &'static str,
-) -> Row {
-    Row {
-        error,
-        calls,
-        means,
-        advice,
-        page,
-    }
-}
-
-/// Discord's errors, by their numbers.
-pub(in crate::chat) const TABLE: &[Row] = &[
-    row("20016", ALL, Means::Wait(Whom::Channel), "", CODES),
-    row("20022", EDITS, Means::Wait(Whom::Call), "", CODES),
-    row("20028", ALL, Means::Wait(Whom::Channel), "", CODES),
-    row("20029", ALL, Means::Wait(Whom::Bot), "", CODES),
-    row(
-        "30046",
-        EDITS,
-        Means::Wait(Whom::Call),
-        "",
-        "https://github.com/discord/discord-api-docs/issues/4413",
-    ),
-    row(
-        "40004",
-        ALL,
-        Means::Wait(Whom::Call),
-        "Discord has turned off sending for now",
-        CODES,
-    ),
-    row(
-        "40006",
-        ALL,
-        Means::Wait(Whom::Call),
-        "Discord has turned off this feature for now",
-        CODES,
-    ),
-    row("40062", ALL, Means::Wait(Whom::Channel), "", CODES),
-    row("130000", ALL, Means::Doubtful, "", CODES),
-    // Sending opens an archived thread by itself, unless it is locked.
-    row(
-        "50083",
-        &[Purpose::Edit, Purpose::Delete],
-        Means::Reopen,
-        "",
-        THREADS,
-    ),
-    row(
-        "50083",
-        POSTS,
-        Means::Never,
-        "the thread is archived and locked; choose another channel",
-        THREADS,
-    ),
-    row(
-        "160002",
-        POSTS,
-        Means::NoReference,
-        "allow the bot to read the message history",
-        MESSAGE,
-    ),
-    row(
-        "160009",
-        POSTS,
-        Means::NoReference,
-        "allow the bot to read the message history",
-        MESSAGE,
-    ),
-    // A repeated post whose first message was deleted meanwhile.
-    row(
-        "10008",
-        &[Purpose::Card],
-        Means::Done,
-        "",
-        "https://github.com/discord/discord-api-docs/issues/6647",
-    ),
-    row(
-        "10008",
-        &[Purpose::Edit, Purpose::Delete],
-        Means::Done,
-        "",
-        CODES,
-    ),
-    row("10008", POSTS, Means::NoReference, "", MESSAGE),
-    row(
-        "50035",
-        ALL,
-        Means::Never,
-        "",
-        "https://docs.discord.com/developers/reference#error-messages",
-    ),
-    row(
-        "50006",
-        ALL,
-        Means::Never,
-        "allow the bot to embed links",
-        CODES,
-    ),
-    row("50109", ALL, Means::Never, "", CODES),
-    row("40005", ALL, Means::Never, "", CODES),
-    row(
-        "10003",
-        ALL,
-        Means::Never,
-        "the channel's id is wrong, or the channel is gone",
-        CODES,
-    ),
-    row(
-        "10004",
-        ALL,
-        Means::Never,
-        "the server is gone, or the bot was removed from it",
-        CODES,
-    ),
-    row("40001", ALL, Means::Never, "the bot token is wrong", CODES),
-    row(
-        "40002",
-        ALL,
-        Means::Never,
-        "the account of the bot must be verified",
-        CODES,
-    ),
-    row("50014", ALL, Means::Never, "the bot token is wrong", CODES),
-    row(
-        "50001",
-        ALL,
-        Means::Never,
-        "add the bot to the server and let it view the channel",
-        CODES,
-    ),
-    row(
-        "50005",
-        EDITS,
-        Means::Never,
-        "another bot posted the card",
-        CODES,
-    ),
-    row(
-        "50007",
-        ALL,
-        Means::Never,
-        "the person takes no direct messages from the bot",
-        CODES,
-    ),
-    row(
-        "50278",
-        ALL,
-        Means::Never,
-        "the person shares no server with the bot",
-        CODES,
-    ),
-    row(
-        "50008",
-        ALL,
-        Means::Never,
-        "the channel takes no text; in a forum, give a post's id",
-        CODES,
-    ),
-    row(
-        "50024",
-        ALL,
-        Means::Never,
-        "the channel takes no text; in a forum, give a post's id",
-        CODES,
-    ),
-    row(
-        "50009",
-        ALL,
-        Means::Never,
-        "the server's verification level is too high for the bot",
-        CODES,
-    ),
-    row(
-        "50013",
-        ALL,
-        Means::Never,
-        "let the bot send messages, send messages in threads and embed links here; it may also be timed out",
-        CODES,
-    ),
-    row("50021", ALL, Means::Never, "", CODES),
-    row(
-        "20009",
-        ALL,
-        Means::Never,
-        "Discord blocks explicit content",
-        CODES,
-    ),
-    row(
-        "20026",
-        ALL,
-        Means::Never,
-        "Discord has flagged the bot; appeal",
-        "https://github.com/discord/discord-api-docs/issues/2669",
-    ),
-    row("160005", ALL, Means::Never, "unlock the thread", THREADS),
-    row(
-        "160006",
-        &[Purpose::Reopen],
-        Means::Never,
-        "the server has too many active threads",
-        THREADS,
-    ),
-    row(
-        "160007",
-        &[Purpose::Reopen],
-        Means::Never,
-        "the server has too many active announcement threads",
-        THREADS,
-    ),
-    row(
-        "200000",
-        ALL,
-        Means::Never,
-        "the server's AutoMod blocks the message",
-        CODES,
-    ),
-    row(
-        "240000",
-        ALL,
-        Means::Never,
-        "Discord blocks a link in the message",
-        CODES,
-    ),
-    row(
-        "40333",
-        ALL,
-        Means::Wait(Whom::Call),
-        "Discord's network refuses this client",
-        "https://github.com/discord/discord-api-docs/issues/6473",
-    ),
-];
+/// How long to make no call after Discord's network blocked this address without saying for how long.
+const BLOCK: Duration = Duration::from_secs(10 * 60);
 
 /// What Discord's answer to this call means.
 pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
     let body: Option<Value> = serde_json::from_slice(answer.body).ok();
     let Some(body) = body else {
         // Without JSON it is Discord's network that refuses, and then all that the bot sends.
-        return match answer.by_status(Whom::Bot) {
+        return match blocked(call, answer, "no JSON").or_else(|| answer.by_status(Whom::Bot)) {
             Some(reply) => reply,
             None => answer.not_the_platforms("Discord"),
         };
@@ -289,26 +49,69 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
         (None, Some(code)) => code.to_string(),
         (None, None) => "no reason given".into(),
     };
-    let row = code.and_then(|code| {
-        let code = code.to_string();
-        let mut rows = TABLE.iter();
-        rows.find(|row| row.error == code && row.calls.contains(&call.purpose))
-    });
-    let whom = if body["global"] == true {
-        Whom::Bot
-    } else {
-        Whom::Channel
-    };
-    match row {
-        Some(row) => row.reply(after, None, &words),
-        None => match answer.by_status_after(whom, after) {
-            Some(reply) => reply,
-            None if answer.status.as_u16() == 401 => Reply::Refused(format!(
-                "{words}: the bot token is wrong; Discord blocks who calls with it often ({RATES})"
-            )),
-            None => Reply::Unlisted(words),
-        },
+    if after.is_none()
+        && code.is_none()
+        && let Some(reply) = blocked(call, answer, &words)
+    {
+        return reply;
     }
+    let global = body["global"] == true;
+    let whom = if global { Whom::Bot } else { Whom::Channel };
+    let words = match detail(&body["errors"]) {
+        Some(detail) => format!("{words} ({detail})"),
+        None => words,
+    };
+    let code = code.map_or_else(
+        || answer.status.as_str().to_owned(),
+        |code| code.to_string(),
+    );
+    let about_reference = body["errors"].get("message_reference").is_some();
+    let row = about_reference.then(|| row(call, REFERENCE)).flatten();
+    let row = row.or_else(|| self::row(call, &code));
+    match row.map(|row| row.reply(after, None, &words)) {
+        Some(Reply::PutOff(mut put_off)) if global => {
+            put_off.whom = whom;
+            Reply::PutOff(put_off)
+        }
+        Some(reply) => reply,
+        None => answer
+            .by_status_after(whom, after)
+            .unwrap_or(Reply::Unlisted(words)),
+    }
+}
+
+/// The row of an error.
+fn row(call: &ApiCall, error: &str) -> Option<&'static Row> {
+    let mut rows = TABLE.iter();
+    rows.find(|row| row.error() == error && row.calls().contains(&call.purpose))
+}
+
+/// The reply to an answer of status 429 that is not about a rate, since it does not say how long to wait in Discord's
+/// form: Discord's network blocks this address, and longer if calls go on.
+fn blocked(call: &ApiCall, answer: &Answered<'_>, words: &str) -> Option<Reply> {
+    if answer.status.as_u16() != 429 {
+        return None;
+    }
+    let after = answer.retry_after().unwrap_or(BLOCK);
+    Some(row(call, BLOCKED)?.reply(Some(after), None, words))
+}
+
+/// The first error of a tree of errors: its path and its code.
+fn detail(errors: &Value) -> Option<String> {
+    let mut path = Vec::new();
+    let mut at = errors;
+    while let Some((name, below)) = at.as_object()?.iter().next() {
+        if name == "_errors" {
+            return Some(format!(
+                "{}: {}",
+                path.join("."),
+                below[0]["code"].as_str()?
+            ));
+        }
+        path.push(name.as_str());
+        at = below;
+    }
+    None
 }
 
 /// Whether Discord dropped the embeds of the message. It does so without an error when the bot may not embed links
@@ -322,6 +125,87 @@ fn is_incomplete(call: &ApiCall, answer: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn read(purpose: Purpose, status: u16, body: impl ToString) -> Reply {
+        let body = body.to_string();
+        let answer = Answered::of(status, body.as_bytes());
+        super::read(&ApiCall::of(purpose), &answer)
+    }
+
+    fn put_off(reply: Reply) -> (Whom, Option<Duration>) {
+        let Reply::PutOff(put_off) = reply else {
+            panic!("{reply:?}");
+        };
+        assert!(!put_off.doubtful);
+        (put_off.whom, put_off.after)
+    }
+
+    #[test]
+    fn every_row_is_read_for_each_of_its_calls() {
+        for row in TABLE {
+            let mut words = row.error().split(' ');
+            let number: u16 = words.next().unwrap().parse().unwrap_or(0);
+            let code: u64 = row.error().split(' ').next().unwrap().parse().unwrap();
+            let mut body = json!({"message": "x", "code": code, "retry_after": 1.0});
+            let status = if (400..600).contains(&number) {
+                body["code"] = 0.into();
+                number
+            } else {
+                400
+            };
+            if let Some(field) = words.next() {
+                body["errors"] = json!({field: {"_errors": [{"code": "X"}]}});
+            }
+            for call in row.calls() {
+                let reply = if row.error() == BLOCKED {
+                    read(*call, 429, "error code: 1015")
+                } else {
+                    read(*call, status, &body)
+                };
+                assert!(row.fits(&reply), "{row:?} {call:?}: {reply:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_is_of_the_channel_or_of_the_bot() {
+        let body = |global| json!({"message": "x", "retry_after": 0.25, "global": global});
+        let quarter = Some(Duration::from_millis(250));
+        let reply = |global| put_off(read(Purpose::Card, 429, body(global)));
+        assert_eq!(reply(false), (Whom::Channel, quarter));
+        assert_eq!(reply(true), (Whom::Bot, quarter));
+    }
+
+    #[test]
+    fn an_address_that_is_blocked_makes_no_calls_for_long() {
+        let json = json!({"message": "You are being blocked", "code": 0});
+        for body in ["error code: 1015", "<html></html>", &json.to_string()] {
+            let reply = put_off(read(Purpose::Card, 429, body));
+            assert_eq!(reply, (Whom::Bot, Some(BLOCK)), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_first_error_of_a_form_is_logged() {
+        let body = json!({"message": "Invalid Form Body", "code": 50035,
+            "errors": {"embeds": {"0": {"description": {"_errors": [{"code": "LENGTH"}]}}}}});
+        let Reply::Refused(why) = read(Purpose::Card, 400, &body) else {
+            panic!("{body}");
+        };
+        let expected = "50035 Invalid Form Body (embeds.0.description: LENGTH)";
+        assert_eq!(why, expected);
+        let odd = json!({"message": "x", "code": 50035, "errors": {"a": [1]}});
+        assert!(matches!(read(Purpose::Card, 400, odd), Reply::Refused(_)));
+    }
+
+    #[test]
+    fn what_discord_did_not_write_is_read_by_its_status() {
+        let page = "<html></html>";
+        assert!(matches!(read(Purpose::Card, 200, page), Reply::Unknown(_)));
+        assert!(matches!(read(Purpose::Card, 403, page), Reply::Refused(_)));
+        let reply = read(Purpose::Card, 524, page);
+        assert!(matches!(&reply, Reply::PutOff(put_off) if put_off.doubtful));
+    }
 
     #[test]
     fn a_card_whose_embeds_are_dropped_is_incomplete() {

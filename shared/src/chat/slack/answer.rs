@@ -1,291 +1,10 @@
 //! What Slack's answers mean. Slack answers 200 with `ok: false` and an error, and 429 for its rates
-//! (docs.slack.dev/apis/web-api/rate-limits). Slack says that its lists of errors are not complete.
+//! (docs.slack.dev/apis/web-api/rate-limits).
 
-use crate::chat::call::{Answered, ApiCall, Purpose, Reply, Whom, located};
-use crate::chat::error_table::{ALL, EDITS, Means, POSTS, Row};
+use super::errors::TABLE;
+use crate::chat::call::{Answered, ApiCall, Reply, Whom, located};
 use crate::question::CardAddress;
 use serde::Deserialize;
-
-const POST: &str = "https://docs.slack.dev/reference/methods/chat.postMessage";
-const UPDATE: &str = "https://docs.slack.dev/reference/methods/chat.update";
-const EPHEMERAL: &str = "https://docs.slack.dev/reference/methods/chat.postEphemeral";
-const DELETE: &str = "https://docs.slack.dev/reference/methods/chat.delete";
-const RATES: &str = "https://docs.slack.dev/apis/web-api/rate-limits";
-const ENTERPRISE: &str = "https://docs.slack.dev/enterprise/developing-for-enterprise-orgs";
-
-/// Posts and notes, which may be in a thread.
-const IN_THREADS: &[Purpose] = &[
-    Purpose::Card,
-    Purpose::Text,
-    Purpose::Receipt,
-    Purpose::Note,
-];
-
-const fn row(
-    error: &'static str,
-    calls: &'static [Purpose],
-    means: Means,
-    advice: &'static str,
-    page: &'static str,
-) -> Row {
-    Row {
-        error,
-        calls,
-        means,
-        advice,
-        page,
-    }
-}
-
-/// Slack's errors, by their exact names.
-pub(in crate::chat) const TABLE: &[Row] = &[
-    row("ratelimited", ALL, Means::Wait(Whom::Bot), "", RATES),
-    row("rate_limited", ALL, Means::Wait(Whom::Channel), "", POST),
-    row(
-        "message_limit_exceeded",
-        IN_THREADS,
-        Means::Wait(Whom::Call),
-        "the workspace has used up the messages of its plan",
-        POST,
-    ),
-    row("internal_error", ALL, Means::Doubtful, "", POST),
-    row("fatal_error", ALL, Means::Doubtful, "", POST),
-    row("service_unavailable", ALL, Means::Doubtful, "", POST),
-    row("request_timeout", ALL, Means::Wait(Whom::Call), "", POST),
-    row(
-        "team_added_to_org",
-        ALL,
-        Means::Wait(Whom::Bot),
-        "",
-        ENTERPRISE,
-    ),
-    row("org_login_required", ALL, Means::Wait(Whom::Bot), "", POST),
-    row(
-        "external_channel_migrating",
-        EDITS,
-        Means::Wait(Whom::Call),
-        "",
-        UPDATE,
-    ),
-    row("update_failed", EDITS, Means::Wait(Whom::Call), "", UPDATE),
-    row(
-        "cannot_reply_to_message",
-        IN_THREADS,
-        Means::NoThread,
-        "",
-        POST,
-    ),
-    row(
-        "thread_not_found",
-        IN_THREADS,
-        Means::NoThread,
-        "",
-        "https://github.com/slackapi/bolt-js/issues/2307",
-    ),
-    row("invalid_thread_ts", IN_THREADS, Means::NoThread, "", POST),
-    row(
-        "restricted_action_thread_locked",
-        IN_THREADS,
-        Means::NoThread,
-        "",
-        POST,
-    ),
-    row(
-        "restricted_action_non_threadable_channel",
-        IN_THREADS,
-        Means::NoThread,
-        "",
-        POST,
-    ),
-    row(
-        "restricted_action_thread_only_channel",
-        POSTS,
-        Means::Never,
-        "the channel takes messages in threads only; give the thread's timestamp as `conversation_id`",
-        POST,
-    ),
-    row(
-        "message_not_found",
-        &[Purpose::Edit, Purpose::Delete],
-        Means::Done,
-        "",
-        UPDATE,
-    ),
-    row(
-        "is_inactive",
-        EDITS,
-        Means::Never,
-        "the channel is archived or deleted",
-        UPDATE,
-    ),
-    row(
-        "cant_update_message",
-        EDITS,
-        Means::Never,
-        "another app posted the card",
-        UPDATE,
-    ),
-    row(
-        "edit_window_closed",
-        EDITS,
-        Means::Never,
-        "the workspace forbids late edits",
-        UPDATE,
-    ),
-    row(
-        "cant_delete_message",
-        &[Purpose::Delete],
-        Means::Never,
-        "another app posted the message",
-        DELETE,
-    ),
-    row(
-        "user_not_in_channel",
-        &[Purpose::Note],
-        Means::Never,
-        "",
-        EPHEMERAL,
-    ),
-    row("invalid_blocks", ALL, Means::Never, "", POST),
-    row("invalid_blocks_format", ALL, Means::Never, "", POST),
-    row("msg_blocks_too_long", ALL, Means::Never, "", POST),
-    row("block_mismatch", EDITS, Means::Never, "", UPDATE),
-    row("msg_too_long", ALL, Means::Never, "", UPDATE),
-    row("invalid_arguments", ALL, Means::Never, "", POST),
-    row(
-        "missing_scope",
-        ALL,
-        Means::Never,
-        "add the scope to the app and install it again",
-        POST,
-    ),
-    row(
-        "not_in_channel",
-        ALL,
-        Means::Never,
-        "invite the app to the channel with /invite",
-        POST,
-    ),
-    row(
-        "channel_not_found",
-        ALL,
-        Means::Never,
-        "the channel's id is wrong or of another workspace, or the channel is private and the app was not invited",
-        POST,
-    ),
-    row(
-        "is_archived",
-        ALL,
-        Means::Never,
-        "unarchive the channel or choose another",
-        POST,
-    ),
-    row(
-        "not_authed",
-        ALL,
-        Means::Never,
-        "the secret has no bot token",
-        POST,
-    ),
-    row(
-        "invalid_auth",
-        ALL,
-        Means::Never,
-        "the bot token is wrong, or the app allows other addresses only",
-        POST,
-    ),
-    row(
-        "account_inactive",
-        ALL,
-        Means::Never,
-        "install the app again",
-        POST,
-    ),
-    row(
-        "token_revoked",
-        ALL,
-        Means::Never,
-        "install the app again",
-        POST,
-    ),
-    row(
-        "token_expired",
-        ALL,
-        Means::Never,
-        "turn token rotation off for the app and install it again",
-        POST,
-    ),
-    row(
-        "not_allowed_token_type",
-        ALL,
-        Means::Never,
-        "the secret needs a bot token, which begins with xoxb-",
-        POST,
-    ),
-    row(
-        "restricted_action",
-        ALL,
-        Means::Never,
-        "the workspace's settings forbid posting in this channel",
-        POST,
-    ),
-    row(
-        "restricted_action_read_only_channel",
-        POSTS,
-        Means::Never,
-        "the channel is read-only; choose another",
-        POST,
-    ),
-    row(
-        "team_access_not_granted",
-        ALL,
-        Means::Never,
-        "an administrator of the organization must add the app to the workspace",
-        EPHEMERAL,
-    ),
-    row(
-        "messages_tab_disabled",
-        IN_THREADS,
-        Means::Never,
-        "turn on the app's Messages tab under App Home",
-        POST,
-    ),
-    row(
-        "no_permission",
-        ALL,
-        Means::Never,
-        "add the app to the channel and install it again",
-        POST,
-    ),
-    row(
-        "access_denied",
-        ALL,
-        Means::Never,
-        "an administrator restricts the app",
-        POST,
-    ),
-    row(
-        "app_access_restricted",
-        POSTS,
-        Means::Never,
-        "an administrator restricts the app",
-        POST,
-    ),
-    row(
-        "ekm_access_denied",
-        ALL,
-        Means::Never,
-        "an administrator has suspended posting",
-        POST,
-    ),
-    row(
-        "enterprise_is_restricted",
-        ALL,
-        Means::Never,
-        "an administrator restricts the app",
-        POST,
-    ),
-];
 
 /// A response of the Web API.
 #[derive(Deserialize)]
@@ -296,12 +15,24 @@ struct Body {
     /// The scope that is missing.
     #[serde(default)]
     needed: Option<String>,
+    /// What is wrong with the blocks.
+    #[serde(default)]
+    errors: Vec<String>,
+    #[serde(default)]
+    response_metadata: Metadata,
     #[serde(default)]
     channel: Option<serde_json::Value>,
     #[serde(default)]
     ts: Option<String>,
     #[serde(default)]
     message: Option<Message>,
+}
+
+/// What is wrong with the arguments.
+#[derive(Deserialize, Default)]
+struct Metadata {
+    #[serde(default)]
+    messages: Vec<String>,
 }
 
 /// A message in a response.
@@ -313,11 +44,16 @@ struct Message {
 
 /// What Slack's answer to this call means.
 pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
-    let body = serde_json::from_slice::<Body>(answer.body);
-    if let Some(reply) = answer.by_status(Whom::Bot) {
+    // Slack counts the calls of each method on its own, so an edit that is too much does not hold posts back.
+    let whom = if call.purpose.creates() {
+        Whom::Bot
+    } else {
+        Whom::Call
+    };
+    if let Some(reply) = answer.by_status(whom) {
         return reply;
     }
-    match body {
+    match serde_json::from_slice::<Body>(answer.body) {
         Ok(Body {
             ok: true,
             channel,
@@ -339,15 +75,17 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
         Ok(Body {
             error: Some(error),
             needed,
+            errors,
+            response_metadata,
             ..
         }) => {
-            let words = match needed {
-                Some(scope) => format!("{error} ({scope})"),
+            let details = errors.into_iter().chain(response_metadata.messages);
+            let words = match needed.or_else(|| details.into_iter().next()) {
+                Some(detail) => format!("{error} ({detail})"),
                 None => error.clone(),
             };
-            let row = TABLE
-                .iter()
-                .find(|row| row.error == error && row.calls.contains(&call.purpose));
+            let mut rows = TABLE.iter();
+            let row = rows.find(|row| row.error() == error && row.calls().contains(&call.purpose));
             match row {
                 Some(row) => row.reply(answer.retry_after(), None, &words),
                 None => Reply::Unlisted(words),
@@ -355,5 +93,74 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
         }
         Ok(_) => Reply::Unlisted("no reason given".into()),
         Err(_) => answer.not_the_platforms("Slack"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Purpose;
+    use serde_json::json;
+
+    fn read(purpose: Purpose, status: u16, body: impl ToString) -> Reply {
+        let body = body.to_string();
+        let answer = Answered::of(status, body.as_bytes());
+        super::read(&ApiCall::of(purpose), &answer)
+    }
+
+    #[test]
+    fn every_row_is_read_for_each_of_its_calls_and_for_no_other() {
+        for row in TABLE {
+            let body = json!({"ok": false, "error": row.error()});
+            for call in row.calls() {
+                let reply = read(*call, 200, &body);
+                assert!(row.fits(&reply), "{row:?} {call:?}: {reply:?}");
+            }
+        }
+        let note = json!({"ok": false, "error": "cant_update_message"});
+        assert!(matches!(read(Purpose::Note, 200, note), Reply::Unlisted(_)));
+    }
+
+    #[test]
+    fn a_rate_is_read_without_a_body_and_holds_back_the_calls_of_its_method() {
+        let whom = |purpose| {
+            let Reply::PutOff(put_off) = read(purpose, 429, "") else {
+                panic!("{purpose:?}");
+            };
+            assert!(!put_off.doubtful);
+            put_off.whom
+        };
+        assert_eq!(whom(Purpose::Card), Whom::Bot);
+        assert_eq!(whom(Purpose::Edit), Whom::Call);
+    }
+
+    #[test]
+    fn the_details_of_an_error_are_logged() {
+        let told = |body: serde_json::Value| {
+            let Reply::Refused(why) = read(Purpose::Card, 200, &body) else {
+                panic!("{body}");
+            };
+            why
+        };
+        let scope = json!({"ok": false, "error": "missing_scope", "needed": "chat:write"});
+        assert!(told(scope).starts_with("missing_scope (chat:write): "));
+        let blocks = json!({"ok": false, "error": "invalid_blocks", "errors": ["too many"]});
+        assert_eq!(told(blocks), "invalid_blocks (too many)");
+        let arguments = json!({"ok": false, "error": "invalid_arguments", "response_metadata": {"messages": ["too long"]}});
+        assert_eq!(told(arguments), "invalid_arguments (too long)");
+    }
+
+    #[test]
+    fn what_slack_did_not_write_is_read_by_its_status() {
+        let page = "<html></html>";
+        assert!(matches!(read(Purpose::Card, 200, page), Reply::Unknown(_)));
+        assert!(matches!(read(Purpose::Card, 403, page), Reply::Refused(_)));
+        for body in [page, r#"{"ok":false,"error":"channel_not_found"}"#] {
+            let reply = read(Purpose::Card, 503, body);
+            assert!(
+                matches!(&reply, Reply::PutOff(put_off) if put_off.doubtful),
+                "{reply:?}"
+            );
+        }
     }
 }

@@ -1,287 +1,11 @@
 //! What Telegram's answers mean. Telegram names an error by its status and a sentence, which its server writes
 //! (github.com/tdlib/telegram-bot-api), and says in `parameters` what to do (core.telegram.org/bots/api#responseparameters).
 
-use crate::chat::call::{Answered, ApiCall, Purpose, Reply, Whom, located};
-use crate::chat::error_table::{ALL, EDITS, Means, POSTS, Row};
+use super::errors::TABLE;
+use crate::chat::call::{Answered, ApiCall, Reply, Whom, located};
 use crate::question::CardAddress;
 use serde_json::Value;
 use std::time::Duration;
-
-const API: &str = "https://core.telegram.org/bots/api";
-const PARAMETERS: &str = "https://core.telegram.org/bots/api#responseparameters";
-const SERVER: &str =
-    "https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/Client.cpp";
-const FAQ: &str = "https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this";
-
-const fn row(
-    error: &'static str,
-    calls: &'static [Purpose],
-    means: Means,
-    advice: &'static str,
-    page: &'static str,
-) -> Row {
-    Row {
-        error,
-        calls,
-        means,
-        advice,
-        page,
-    }
-}
-
-/// Telegram's errors: what their sentences contain, in any case. The first that fits counts.
-pub(in crate::chat) const TABLE: &[Row] = &[
-    row(
-        "Too Many Requests",
-        ALL,
-        Means::Wait(Whom::Channel),
-        "",
-        FAQ,
-    ),
-    row(
-        "group chat was upgraded to a supergroup chat",
-        ALL,
-        Means::Moved,
-        "mint tokens with the chat's new number",
-        PARAMETERS,
-    ),
-    row(
-        "message thread not found",
-        POSTS,
-        Means::NoThread,
-        "",
-        "https://github.com/tdlib/telegram-bot-api/issues/798",
-    ),
-    row(
-        "TOPIC_CLOSED",
-        POSTS,
-        Means::NoThread,
-        "the topic is closed",
-        SERVER,
-    ),
-    row("TOPIC_DELETED", POSTS, Means::NoThread, "", SERVER),
-    row("TOPIC_ID_INVALID", POSTS, Means::NoThread, "", SERVER),
-    row(
-        "message to be replied not found",
-        POSTS,
-        Means::NoReference,
-        "",
-        SERVER,
-    ),
-    row(
-        "REPLY_MESSAGE_ID_INVALID",
-        POSTS,
-        Means::NoReference,
-        "",
-        SERVER,
-    ),
-    row(
-        "can't parse MessageEntity",
-        ALL,
-        Means::NoEntities,
-        "",
-        SERVER,
-    ),
-    row(
-        "entity beginning at UTF-16 offset",
-        ALL,
-        Means::NoEntities,
-        "",
-        SERVER,
-    ),
-    row("ENTITY_BOUNDS_INVALID", ALL, Means::NoEntities, "", SERVER),
-    row("message is not modified", EDITS, Means::Done, "", SERVER),
-    row("message to edit not found", EDITS, Means::Done, "", SERVER),
-    row("MESSAGE_ID_INVALID", EDITS, Means::Done, "", SERVER),
-    row(
-        "message can't be edited",
-        EDITS,
-        Means::Never,
-        "another bot posted the card",
-        SERVER,
-    ),
-    row(
-        "there is no text in the message to edit",
-        EDITS,
-        Means::Never,
-        "",
-        SERVER,
-    ),
-    row(
-        "message to delete not found",
-        &[Purpose::Delete],
-        Means::Done,
-        "",
-        SERVER,
-    ),
-    row(
-        "message can't be deleted",
-        &[Purpose::Delete],
-        Means::Never,
-        "the message is too old",
-        API,
-    ),
-    row(
-        "query is too old",
-        &[Purpose::Note],
-        Means::Done,
-        "",
-        SERVER,
-    ),
-    row("message text is empty", ALL, Means::Never, "", SERVER),
-    row("message is too long", ALL, Means::Never, "", SERVER),
-    row("MESSAGE_TOO_LONG", ALL, Means::Never, "", SERVER),
-    row("BUTTON_DATA_INVALID", ALL, Means::Never, "", SERVER),
-    row("reply markup is too long", ALL, Means::Never, "", SERVER),
-    row(
-        "bot was blocked by the user",
-        ALL,
-        Means::Never,
-        "the person must unblock the bot",
-        SERVER,
-    ),
-    row(
-        "bot can't initiate conversation with a user",
-        ALL,
-        Means::Never,
-        "the person must start the bot first",
-        SERVER,
-    ),
-    row(
-        "bot can't send messages to",
-        ALL,
-        Means::Never,
-        "the chat is that of a bot",
-        SERVER,
-    ),
-    row(
-        "user is deactivated",
-        ALL,
-        Means::Never,
-        "the person's account is gone",
-        SERVER,
-    ),
-    row(
-        "bot was kicked from",
-        ALL,
-        Means::Never,
-        "add the bot to the chat again",
-        SERVER,
-    ),
-    row(
-        "bot is not a member of",
-        ALL,
-        Means::Never,
-        "add the bot to the chat",
-        SERVER,
-    ),
-    row(
-        "the group chat was deleted",
-        ALL,
-        Means::Never,
-        "choose another chat",
-        SERVER,
-    ),
-    row(
-        "chat not found",
-        ALL,
-        Means::Never,
-        "the chat's number is wrong, or the bot was never added to it",
-        SERVER,
-    ),
-    row(
-        "have no write access to the chat",
-        ALL,
-        Means::Never,
-        "allow the bot to write",
-        SERVER,
-    ),
-    row(
-        "not enough rights to send",
-        ALL,
-        Means::Never,
-        "allow the bot to send text messages",
-        SERVER,
-    ),
-    row(
-        "need administrator rights in the channel chat",
-        ALL,
-        Means::Never,
-        "make the bot an administrator who may post",
-        SERVER,
-    ),
-    row(
-        "CHAT_WRITE_FORBIDDEN",
-        ALL,
-        Means::Never,
-        "allow the bot to write",
-        SERVER,
-    ),
-    row(
-        "CHAT_RESTRICTED",
-        ALL,
-        Means::Never,
-        "the chat is restricted",
-        SERVER,
-    ),
-    row(
-        "CHAT_ADMIN_REQUIRED",
-        ALL,
-        Means::Never,
-        "make the bot an administrator",
-        SERVER,
-    ),
-    row(
-        "CHANNEL_PRIVATE",
-        ALL,
-        Means::Never,
-        "add the bot to the channel",
-        SERVER,
-    ),
-    row(
-        "PEER_ID_INVALID",
-        ALL,
-        Means::Never,
-        "the chat's number is wrong",
-        SERVER,
-    ),
-    row(
-        "ALLOW_PAYMENT_REQUIRED",
-        ALL,
-        Means::Never,
-        "the person charges for messages",
-        SERVER,
-    ),
-    row(
-        "FROZEN_METHOD_INVALID",
-        ALL,
-        Means::Never,
-        "Telegram has frozen the bot",
-        SERVER,
-    ),
-    row(
-        "Logged out",
-        ALL,
-        Means::Never,
-        "the bot was moved to another server",
-        SERVER,
-    ),
-    row(
-        "Unauthorized",
-        ALL,
-        Means::Never,
-        "the bot token is wrong or was revoked",
-        API,
-    ),
-    row(
-        "Not Found",
-        ALL,
-        Means::Never,
-        "the bot token is wrong, or `api_base_url` is",
-        API,
-    ),
-    row("Forbidden", ALL, Means::Never, "", API),
-];
 
 /// What Telegram's answer to this call means.
 pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
@@ -290,11 +14,6 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
     let parameters = &body["parameters"];
     let after = parameters["retry_after"].as_u64().map(Duration::from_secs);
     let after = after.or_else(|| answer.retry_after());
-    if answer.status.as_u16() != 429
-        && let Some(reply) = answer.by_status(Whom::Channel)
-    {
-        return reply;
-    }
     let id = |value: &Value| value.as_i64().map(|id| id.to_string());
     match (body["ok"].as_bool(), body["description"].as_str()) {
         (Some(true), _) => {
@@ -308,20 +27,33 @@ pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
             }
         }
         (Some(false), Some(words)) => {
-            let said = words.to_ascii_lowercase();
-            let row = TABLE.iter().find(|row| {
-                row.calls.contains(&call.purpose) && said.contains(&row.error.to_ascii_lowercase())
-            });
-            match row {
-                Some(row) => row.reply(after, id(&parameters["migrate_to_chat_id"]), words),
-                None => Reply::Unlisted(words.to_owned()),
+            let mut rows = TABLE.iter();
+            let row =
+                rows.find(|row| row.calls().contains(&call.purpose) && says(words, row.error()));
+            match (row, answer.by_status_after(Whom::Channel, after)) {
+                (Some(row), _) => row.reply(after, id(&parameters["migrate_to_chat_id"]), words),
+                (None, Some(reply)) => reply,
+                (None, None) => Reply::Unlisted(words.to_owned()),
             }
         }
-        (Some(false), None) => Reply::Unlisted("no reason given".into()),
-        (None, _) => match answer.by_status(Whom::Channel) {
-            Some(reply) => reply,
-            None => answer.not_the_platforms("Telegram"),
+        (ok, _) => match (answer.by_status_after(Whom::Channel, after), ok) {
+            (Some(reply), _) => reply,
+            (None, Some(_)) => Reply::Unlisted("no reason given".into()),
+            (None, None) => answer.not_the_platforms("Telegram"),
         },
+    }
+}
+
+/// Whether the sentence is this error of the table. Telegram writes the first letter of an error small behind
+/// `Bad Request: ` or `Forbidden: `, so case does not count.
+fn says(sentence: &str, error: &str) -> bool {
+    let begins = error.starts_with(|first: char| first.is_ascii_uppercase())
+        && error[1..].starts_with(|second: char| second.is_ascii_lowercase());
+    let (sentence, error) = (sentence.to_ascii_lowercase(), error.to_ascii_lowercase());
+    if begins {
+        sentence.starts_with(&error)
+    } else {
+        sentence.contains(&error)
     }
 }
 
@@ -331,4 +63,75 @@ pub(super) fn topic(message: &Value) -> Option<String> {
     let in_topic = message["is_topic_message"].as_bool() == Some(true);
     let id = message["message_thread_id"].as_i64();
     id.filter(|_| in_topic).map(|id| id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Purpose;
+    use crate::chat::call::Instead;
+    use serde_json::json;
+
+    fn read(purpose: Purpose, status: u16, body: impl ToString) -> Reply {
+        let body = body.to_string();
+        let answer = Answered::of(status, body.as_bytes());
+        super::read(&ApiCall::of(purpose), &answer)
+    }
+
+    fn said(purpose: Purpose, sentence: &str) -> Reply {
+        let body = json!({"ok": false, "error_code": 400, "description": sentence,
+            "parameters": {"migrate_to_chat_id": -1001}});
+        read(purpose, 400, body)
+    }
+
+    #[test]
+    fn every_row_is_read_for_each_of_its_calls() {
+        for row in TABLE {
+            for call in row.calls() {
+                let inside = format!("Bad Request: {}", row.error());
+                let is_beginning = says(row.error(), row.error()) && !says(&inside, row.error());
+                let sentence = if is_beginning { row.error() } else { &inside };
+                let reply = said(*call, &format!("{sentence} and more"));
+                assert!(row.fits(&reply), "{row:?} {call:?}: {reply:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_a_beginning_is_found_nowhere_else() {
+        let unlisted = said(Purpose::Card, "Bad Request: sticker set not found");
+        assert!(matches!(unlisted, Reply::Unlisted(_)), "{unlisted:?}");
+        let lower = said(Purpose::Card, "Bad Request: can't parse messageentity");
+        assert!(matches!(lower, Reply::Instead(Instead::NoEntities, _)));
+    }
+
+    #[test]
+    fn the_parameters_say_how_long_to_wait_and_which_chat_it_is_now() {
+        let body = json!({"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 7",
+            "parameters": {"retry_after": 7}});
+        let Reply::PutOff(put_off) = read(Purpose::Card, 429, &body) else {
+            panic!("{body}");
+        };
+        assert_eq!(put_off.after, Some(Duration::from_secs(7)));
+        let moved = "Bad Request: group chat was upgraded to a supergroup chat";
+        let reply = said(Purpose::Receipt, moved);
+        assert!(matches!(&reply, Reply::Instead(Instead::Chat(id), _) if id == "-1001"));
+        let nowhere = json!({"ok": false, "error_code": 400, "description": moved});
+        let reply = read(Purpose::Card, 400, nowhere);
+        assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
+    }
+
+    #[test]
+    fn what_telegram_did_not_write_is_read_by_its_status() {
+        let page = "<html></html>";
+        assert!(matches!(read(Purpose::Card, 200, page), Reply::Unknown(_)));
+        assert!(matches!(read(Purpose::Card, 404, page), Reply::Refused(_)));
+        for (status, doubtful) in [(429, false), (502, true)] {
+            let reply = read(Purpose::Card, status, page);
+            assert!(
+                matches!(&reply, Reply::PutOff(put_off) if put_off.doubtful == doubtful),
+                "{reply:?}"
+            );
+        }
+    }
 }

@@ -113,7 +113,7 @@ pub fn check(schedule: &Schedule, played: &Played, tally: &mut Tally) -> Result<
     } else if unknown {
         tally.unknown += 1;
     } else {
-        let stands = cards.get(row.revision.as_str()).is_some();
+        let stands = cards.contains_key(row.revision.as_str());
         let what = if stands {
             "its card cannot be answered"
         } else {

@@ -1,0 +1,66 @@
+//! Many questions at once to one channel, whose platform keeps its rates.
+
+use crate::questions::platforms::{EVERYWHERE, On};
+use crate::world::{World, question};
+use futures_util::future::join_all;
+use postern_stack::{Failure, Kind};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_burst_to_one_channel_becomes_cards_and_no_plain_text() {
+    let world = World::with_env(&[("AWS_LAMBDA_MAX_CONCURRENCY", "16")]).await;
+    world.tenants().await;
+    world.slack.keep_rates();
+    world.telegram.keep_rates();
+    world.discord.keep_rates();
+    let bursts = EVERYWHERE.map(async |on| {
+        let token = on.token(&world).await;
+        let asked = (0..7).map(async |number| {
+            let asked = question(&format!("{}-{number}", on.name()));
+            world.ask(&token, &asked).await.status
+        });
+        assert_eq!(join_all(asked).await, [201; 7], "{on:?}");
+        let calls = on.calls(&world);
+        assert!(calls.iter().all(|call| call.kind == Kind::Card), "{on:?}");
+        assert_eq!(on.posted(&world).len(), 7, "{on:?}");
+    });
+    join_all(bursts).await;
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_found_each_time() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.telegram.upgrade(-5, -1_000_000_000_005);
+    let token = world.talking("telegram", "111", "-5").await;
+    for id in ["q-1", "q-2"] {
+        assert_eq!(world.ask(&token, &question(id)).await.status, 201);
+        let card = world.telegram.cards().pop().unwrap();
+        assert!(card.shows(id) && card.channel == "-1000000000005");
+    }
+    assert_eq!(world.telegram.calls().len(), 4);
+}
+
+#[tokio::test]
+async fn a_rate_without_a_body_or_of_the_whole_bot_is_waited_for() {
+    let world = World::new().await;
+    world.tenants().await;
+    world.slack.fail(Failure {
+        empty: true,
+        ..Failure::of("ratelimited", "C1", Kind::Card).after(1.0)
+    });
+    world.discord.fail(Failure {
+        global: true,
+        ..Failure::of("429", "333", Kind::Card).after(0.3)
+    });
+    for on in [On::Slack, On::Discord] {
+        let token = on.token(&world).await;
+        let asked = world.ask(&token, &question(on.name())).await;
+        assert_eq!(asked.status, 201, "{on:?}");
+        let calls = on.calls(&world);
+        assert_eq!(calls.len(), 2, "{on:?}");
+        let waited = calls[1].at - calls[0].at;
+        let asked_for = Duration::from_millis(if on == On::Slack { 1000 } else { 300 });
+        assert!(waited >= asked_for, "{on:?}: {waited:?}");
+    }
+}
