@@ -4,6 +4,8 @@
 
 mod call;
 mod card;
+mod check;
+mod checking;
 mod connected;
 mod discord;
 mod error_table;
@@ -14,6 +16,7 @@ mod turns;
 
 pub use call::{ApiCall, Later, Posted};
 pub use card::{Card, Ending};
+pub use check::{Check, Found, Problem, Step};
 pub use connected::{Chat, Connected, Earlier};
 pub use hosts::ApiHosts;
 pub use turns::{Paused, Rate, Rates, Turns};
@@ -24,10 +27,11 @@ use crate::id::{ConnectionId, InteractionId, Revision, UserId};
 use crate::question::{CardAddress, Choice, ClickKey, Place};
 use crate::wire::event::Incoming;
 use call::{Answered, Instead, Reply};
+use check::Checkable;
 use serde_json::Value;
 
 /// The operations of a platform. None of them touches the network.
-pub(crate) trait ChatPlatform: Send + Sync {
+pub(crate) trait ChatPlatform: Checkable + Send + Sync {
     /// Verifies that the platform made this webhook call. Nothing in the body has been parsed before. `now` is in
     /// Unix seconds.
     ///

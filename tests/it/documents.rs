@@ -1,6 +1,7 @@
 //! What the documents say holds: of the sources, of the template and of each other. Every `*.md` file of the
 //! repository is read, so a new document is covered as soon as it exists.
 
+mod chat;
 mod clients;
 mod control;
 mod environment;

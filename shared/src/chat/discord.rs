@@ -2,6 +2,7 @@
 
 mod answer;
 mod card;
+mod check;
 mod click;
 
 use super::call::{Answered, ApiCall, Instead, Purpose, Reply};

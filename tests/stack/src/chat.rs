@@ -1,5 +1,6 @@
 //! What the sample chats share: their behaviour, and the calls that they received.
 
+use crate::known::{Known, Standing};
 use crate::server::{Body, LOOPBACK, Server, whole};
 use crate::{Result, lock};
 use http::{Request, Response};
@@ -75,6 +76,10 @@ pub(crate) struct State {
     pub mode: ChatMode,
     /// The created messages.
     pub messages: Vec<Value>,
+    /// What it knows of its bots and channels.
+    pub known: Known,
+    /// The messages that were posted and not deleted.
+    pub standing: Vec<Standing>,
 }
 
 /// A platform's API: how it reads a request, and what it answers when it is up.
@@ -87,6 +92,10 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// The channel and the message that this call, the last one, creates.
     fn address(call: &ChatCall, state: &State) -> Option<(String, String)>;
     fn answer(call: &ChatCall, state: &mut State) -> (u16, Value);
+    /// A header of every answer.
+    fn header(_: &State) -> Option<(&'static str, String)> {
+        None
+    }
 }
 
 /// A running sample.
@@ -102,6 +111,8 @@ impl Sample {
             calls: Vec::new(),
             mode: ChatMode::Up,
             messages: Vec::new(),
+            known: Known::default(),
+            standing: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         let serve = move |request| serve::<A>(Arc::clone(&shared), request);
@@ -128,6 +139,14 @@ impl Sample {
     pub fn set_mode(&self, mode: ChatMode) {
         lock(&self.state).mode = mode;
     }
+
+    pub fn set_known(&self, known: Known) {
+        lock(&self.state).known = known;
+    }
+
+    pub fn standing(&self) -> Vec<Standing> {
+        lock(&self.state).standing.clone()
+    }
 }
 
 async fn serve<A: Api>(
@@ -135,18 +154,23 @@ async fn serve<A: Api>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
     let (method, token) = A::name(&request);
-    let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    let body = request.into_body().collect().await?.to_bytes();
+    let body: Value = match &body[..] {
+        b"" => Value::Null,
+        body => serde_json::from_slice(body)?,
+    };
     let call = ChatCall {
         method,
         token,
         body,
     };
-    let (mode, (status, answer)) = {
+    let (mode, header, (status, answer)) = {
         let mut state = lock(&state);
         state.calls.push(call.clone());
         let mode = state.mode;
         let buttons = A::buttons(&call.body);
-        if let (Some((channel, message)), false) = (A::address(&call, &state), buttons.is_empty()) {
+        let at = A::address(&call, &state);
+        if let (Some((channel, message)), false) = (at.clone(), buttons.is_empty()) {
             state.cards.push(PostedCard {
                 token: call.token.clone(),
                 channel,
@@ -165,12 +189,13 @@ async fn serve<A: Api>(
             ChatMode::Garbage => (200, Value::Null),
             ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
         };
+        state.stands(at, answer.0, &answer.1);
         state.mode = match mode {
             ChatMode::ResetOnce => ChatMode::Up,
             ChatMode::ResetThenRefuse => ChatMode::Refuse,
             mode => mode,
         };
-        (mode, answer)
+        (mode, A::header(&state), answer)
     };
     match mode {
         ChatMode::Hang => std::future::pending().await,
@@ -181,11 +206,15 @@ async fn serve<A: Api>(
     }
     let answer = match mode {
         ChatMode::Garbage => GARBAGE.to_owned(),
+        _ if status == 204 => String::new(),
         _ => answer.to_string(),
     };
-    Ok(Response::builder()
+    let mut response = Response::builder()
         .status(status)
         .header("content-type", "application/json")
-        .header("retry-after", "1")
-        .body(whole(answer))?)
+        .header("retry-after", "1");
+    if let Some((name, value)) = header {
+        response = response.header(name, value);
+    }
+    Ok(response.body(whole(answer))?)
 }

@@ -1,7 +1,10 @@
 //! A sample Discord: the HTTP API's messages with their limits, and signed interactions.
 
+mod check;
+
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::known::{Known, Standing};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use http::Request;
 use hyper::body::Incoming;
@@ -37,6 +40,15 @@ impl Discord {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
     }
 }
 
@@ -87,6 +99,9 @@ impl Api for HttpApi {
         if call.token.is_empty() {
             return (401, json!({"message": "401: Unauthorized", "code": 0}));
         }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
+        }
         if !within_bounds(&call.body) {
             return (400, json!({"message": "Invalid Form Body", "code": 50035}));
         }
@@ -104,8 +119,12 @@ impl Api for HttpApi {
         }
         let id = message_id(state.messages.len());
         let said = |name: &str| call.body[name].clone();
+        let embeds = match &call.body["embeds"] {
+            Value::Array(embeds) if state.known.embeds => embeds.clone(),
+            _ => Vec::new(),
+        };
         let message = json!({"id": id, "channel_id": channel, "content": said("content"), "nonce": said("nonce"),
-            "components": said("components")});
+            "components": said("components"), "embeds": embeds});
         state.messages.push(message.clone());
         (200, message)
     }

@@ -1,7 +1,10 @@
 //! A sample Slack: the Web API methods that Postern uses, and properly signed clicks.
 
+mod check;
+
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::known::{Known, Standing};
 use aws_lc_rs::hmac;
 use http::Request;
 use hyper::body::Incoming;
@@ -30,6 +33,15 @@ impl Slack {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
     }
 }
 
@@ -69,6 +81,9 @@ impl Api for WebApi {
         if !call.token.starts_with("xoxb-") {
             return refuse("not_authed");
         }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
+        }
         match call.method.as_str() {
             "chat.postMessage" | "chat.update" | "chat.postEphemeral" => {
                 let count = state.calls.len();
@@ -79,6 +94,10 @@ impl Api for WebApi {
             }
             _ => refuse("unknown_method"),
         }
+    }
+
+    fn header(state: &State) -> Option<(&'static str, String)> {
+        Some(("x-oauth-scopes", state.known.scopes.clone()))
     }
 }
 

@@ -1,7 +1,10 @@
 //! A sample Telegram: the Bot API methods that Postern uses, and updates as Telegram sends them.
 
+mod check;
+
 use crate::Result;
 use crate::chat::{Api, ChatCall, ChatMode, PostedCard, Sample, State};
+use crate::known::{Known, Standing};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -30,6 +33,15 @@ impl Telegram {
 
     pub fn set_mode(&self, mode: ChatMode) {
         self.0.set_mode(mode);
+    }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
     }
 }
 
@@ -71,6 +83,9 @@ impl Api for BotApi {
                 401,
                 json!({"ok": false, "error_code": 401, "description": "Unauthorized"}),
             );
+        }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
         }
         match call.method.as_str() {
             "answerCallbackQuery" => (200, json!({"ok": true, "result": true})),

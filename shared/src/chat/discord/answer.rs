@@ -4,6 +4,7 @@
 use crate::chat::call::{Answered, ApiCall, Purpose, Reply, Whom, located};
 use crate::chat::error_table::{ALL, EDITS, Means, POSTS, Row};
 use crate::question::CardAddress;
+use http::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -253,6 +254,10 @@ pub(in crate::chat) const TABLE: &[Row] = &[
 
 /// What Discord's answer to this call means.
 pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
+    // A deletion is answered 204, without a body.
+    if call.purpose == Purpose::Delete && answer.status == StatusCode::NO_CONTENT {
+        return Reply::Done(None);
+    }
     let body: Option<Value> = serde_json::from_slice(answer.body).ok();
     let Some(body) = body else {
         // Without JSON it is Discord's network that refuses, and then all that the bot sends.
