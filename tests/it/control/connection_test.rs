@@ -547,6 +547,71 @@ async fn a_platform_that_is_down_hangs_or_asks_to_wait_is_said_in_time() {
 }
 
 #[tokio::test]
+async fn a_platform_that_fails_in_the_middle_is_said_in_time() {
+    let world = good().await;
+    for on in EVERYWHERE {
+        let (post, delete) = match on {
+            On::Slack => ("chat.postMessage", "chat.delete"),
+            On::Telegram => ("sendMessage", "deleteMessage"),
+            On::Discord => ("POST ", "DELETE "),
+        };
+        let (unavailable, gone) = ("platform_unavailable", "delete it by hand");
+        for (at, step, problem, words) in [
+            ((post, ChatMode::Hang), "post", unavailable, gone),
+            ((post, ChatMode::Status(500)), "post", unavailable, gone),
+            (
+                (post, ChatMode::Status(429)),
+                "post",
+                "rate_limited",
+                "asks to wait 1 s; test again then",
+            ),
+            (
+                (delete, ChatMode::Hang),
+                "take_back",
+                "not_taken_back",
+                gone,
+            ),
+            (
+                (delete, ChatMode::Status(429)),
+                "take_back",
+                "not_taken_back",
+                gone,
+            ),
+        ] {
+            on.knows(
+                &world,
+                Known {
+                    at: Some(at),
+                    ..on.good()
+                },
+            );
+            wrong(&on.test(&world).await, step, problem, words);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_outside_of_its_thread_is_a_hint() {
+    let world = good().await;
+    for (on, thread) in [(On::Slack, "1700000000.000100"), (On::Telegram, "7")] {
+        let place = json!({"conversation_id": thread});
+        assert_eq!(told(&on.test_in(&world, place.clone()).await, "post"), "");
+        on.knows(
+            &world,
+            Known {
+                threads: false,
+                ..on.good()
+            },
+        );
+        let answer = on.test_in(&world, place).await;
+        assert_eq!(answer["ok"], true, "{answer}");
+        let told = told(&answer, "post");
+        assert!(told.starts_with("it was posted in another way"), "{told}");
+        assert!(on.standing(&world).is_empty());
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_may_not_be_called_is_not_called() {
     let (world, on) = (good().await, On::Slack);
     for (address, step, problem, words) in [

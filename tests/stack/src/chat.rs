@@ -167,7 +167,7 @@ async fn serve<A: Api>(
     let (mode, header, (status, answer)) = {
         let mut state = lock(&state);
         state.calls.push(call.clone());
-        let mode = state.mode;
+        let mode = state.known.mode(&call.method).unwrap_or(state.mode);
         let buttons = A::buttons(&call.body);
         let at = A::address(&call, &state);
         if let (Some((channel, message)), false) = (at.clone(), buttons.is_empty()) {
@@ -190,7 +190,7 @@ async fn serve<A: Api>(
             ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
         };
         state.stands(at, answer.0, &answer.1);
-        state.mode = match mode {
+        state.mode = match state.mode {
             ChatMode::ResetOnce => ChatMode::Up,
             ChatMode::ResetThenRefuse => ChatMode::Refuse,
             mode => mode,

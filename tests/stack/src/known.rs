@@ -1,6 +1,6 @@
 //! What a sample chat knows of its bots and channels, and which messages stand in it.
 
-use crate::chat::State;
+use crate::chat::{ChatMode, State};
 use serde_json::{Value, json};
 
 /// What a sample chat knows. By default it takes any bot and any channel, and refuses nothing.
@@ -20,6 +20,10 @@ pub struct Known {
     pub embeds: bool,
     /// Whether a bot may delete its messages.
     pub deletes: bool,
+    /// Whether there is any thread or topic.
+    pub threads: bool,
+    /// A part of a method's name, and how the sample behaves for that method alone.
+    pub at: Option<(&'static str, ChatMode)>,
 }
 
 impl Default for Known {
@@ -32,6 +36,8 @@ impl Default for Known {
             about: json!({}),
             embeds: true,
             deletes: true,
+            threads: true,
+            at: None,
         }
     }
 }
@@ -62,6 +68,12 @@ impl Known {
             return Some(Refusal::NotInChannel);
         }
         (!holds(&self.channels, channel)).then_some(Refusal::UnknownChannel)
+    }
+
+    /// How the sample behaves for this method, if in a way of its own.
+    pub(crate) fn mode(&self, method: &str) -> Option<ChatMode> {
+        let own = self.at.filter(|(part, _)| method.contains(part));
+        own.map(|(_, mode)| mode)
     }
 
     /// An object with what is told of a bot.

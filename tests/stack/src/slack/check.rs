@@ -24,6 +24,9 @@ pub(super) fn answer(call: &ChatCall, state: &mut State) -> Option<(u16, Value)>
         let refusal = json!({"ok": false, "error": "missing_scope", "needed": "chat:write", "provided": scopes});
         return Some((200, refusal));
     }
+    if !state.known.threads && !body["thread_ts"].is_null() {
+        return refuse("thread_not_found");
+    }
     if call.method != "chat.delete" {
         return None;
     }

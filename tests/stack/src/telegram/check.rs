@@ -22,6 +22,9 @@ pub(super) fn answer(call: &ChatCall, state: &mut State) -> Option<(u16, Value)>
         }
         None => {}
     }
+    if !state.known.threads && !call.body["message_thread_id"].is_null() {
+        return Some(bad("message thread not found"));
+    }
     match call.method.as_str() {
         "getMe" => {
             done(json!({"id": 1, "is_bot": true, "first_name": "Sample", "username": "sample_bot"}))
