@@ -154,9 +154,11 @@ async fn serve<A: Api>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
     let (method, token) = A::name(&request);
+    let takes_none = matches!(request.method().as_str(), "GET" | "DELETE");
     let body = request.into_body().collect().await?.to_bytes();
     let body: Value = match &body[..] {
         b"" => Value::Null,
+        _ if takes_none => return Err("a body where none belongs".into()),
         body => serde_json::from_slice(body)?,
     };
     let call = ChatCall {
