@@ -4,6 +4,8 @@
 
 mod call;
 mod card;
+mod check;
+mod checking;
 mod connected;
 mod cut;
 mod differs;
@@ -19,6 +21,7 @@ mod turns;
 
 pub use call::{ApiCall, Later, Posted, Purpose, Whom};
 pub use card::{Card, Ending};
+pub use check::{Check, Found, Problem, Step};
 pub use connected::{Chat, Connected, Earlier};
 pub use error_table::{Means, Row};
 pub use hosts::ApiHosts;
@@ -34,6 +37,7 @@ use crate::question::{CardAddress, Choice, ClickKey, Place};
 use crate::rate::Rates;
 use crate::wire::event::Incoming;
 use call::{Answered, Instead, Reply};
+use check::Checkable;
 use serde_json::Value;
 
 /// What this platform's errors mean. For an error and a call, the first row counts.
@@ -46,7 +50,7 @@ pub fn errors(platform: Platform) -> &'static [Row] {
 }
 
 /// The operations of a platform. None of them touches the network.
-pub(crate) trait ChatPlatform: Send + Sync {
+pub(crate) trait ChatPlatform: Checkable + Send + Sync {
     /// Verifies that the platform made this webhook call. Nothing in the body has been parsed before. `now` is in
     /// Unix seconds.
     ///

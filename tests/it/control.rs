@@ -1,5 +1,6 @@
 //! Control's commands. Where repeating one must change nothing, it is sent twice.
 
+mod connection_test;
 mod records;
 
 use crate::world::{World, merged};

@@ -6,6 +6,7 @@ mod records;
 pub(crate) use fields::{
     Explain, MintPlaceholder, MintWorkerToken, PutAgent, PutConnection, PutOrganization, PutPolicy,
     PutProfile, PutProvider, PutSecret, Reseal, RevokeDeployment, RevokeWorkerToken,
+    TestConnection,
 };
 pub(crate) use records::List;
 
@@ -39,6 +40,8 @@ pub enum Command {
     PutAgent(PutAgent),
     /// Creates or replaces a connection to a chat platform.
     PutConnection(PutConnection),
+    /// Posts a message on a connection and deletes it, and says what is wrong.
+    TestConnection(TestConnection),
     /// Creates or replaces a credential profile, which says what secret is used for a provider.
     PutProfile(PutProfile),
     /// Creates or replaces a sealed secret.
@@ -111,6 +114,7 @@ impl Command {
             | Self::PutOrganization(_)
             | Self::PutAgent(_)
             | Self::PutConnection(_)
+            | Self::TestConnection(_)
             | Self::PutProfile(_)
             | Self::PutSecret(_)
             | Self::PutProvider(_)

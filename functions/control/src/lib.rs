@@ -1,6 +1,7 @@
 //! The control function: the operator's commands. It has no public address; IAM decides who may invoke it.
 
 mod command;
+mod connection_test;
 mod explain;
 mod sealing;
 
@@ -8,9 +9,10 @@ pub use command::Command;
 use command::{
     Explain, List, MintPlaceholder, MintWorkerToken, PutConnection, PutProfile, PutProvider,
 };
+use connection_test::ConnectionTest;
 use postern::authority::token::{self, NewToken};
 use postern::base::Base;
-use postern::chat::{ApiHosts, check_config};
+use postern::chat::{ApiHosts, Chat, check_config};
 use postern::config::Env;
 use postern::id::TokenId;
 use postern::provider::{NewProvider, Providers};
@@ -19,6 +21,7 @@ use postern::secret::{Freshness, OperatorSecret, SecretNames};
 use postern::store::{DatabaseConfig, NewPlaceholder, NewProfile, Record, Schema, Written};
 use postern::wire::AllowedPrivate;
 use postern::wire::answer::{error_body, log_error, rfc3339};
+use postern::wire::client::GuardedClient;
 use postern::{Code, Error, Placeholder, Secrets, Store};
 use sealing::Sealing;
 use secrecy::ExposeSecret;
@@ -42,6 +45,7 @@ pub struct App {
     /// The private hosts that tenants' providers may use.
     allowed_private: AllowedPrivate,
     chat_hosts: ApiHosts,
+    chat: Chat,
 }
 
 impl App {
@@ -53,11 +57,15 @@ impl App {
         let base = Base::from_env(env, Schema::Control).await?;
         let owner = DatabaseConfig::of_migrations(env)?;
         let owned = Store::new(owner, Arc::clone(&base.secrets), Schema::Control)?;
+        let allowed_private = AllowedPrivate::from_env(env)?;
+        let chat_hosts = ApiHosts::from_env(env)?;
+        let client = Arc::new(GuardedClient::for_chat(allowed_private.clone())?);
         Ok(Self {
+            chat: Chat::new(client, chat_hosts.clone()),
             signing_key: OperatorSecret::from_env(env, "WORKER_TOKEN_SIGNING_SECRET_ID")?,
             providers: Providers::from_env(env)?,
-            allowed_private: AllowedPrivate::from_env(env)?,
-            chat_hosts: ApiHosts::from_env(env)?,
+            allowed_private,
+            chat_hosts,
             owned,
             store: base.store,
             secrets: base.secrets,
@@ -96,6 +104,15 @@ impl App {
                 written(put.await?)?;
             }
             Command::PutConnection(put) => self.put_connection(put).await?,
+            Command::TestConnection(test) => {
+                let chat = ConnectionTest {
+                    store,
+                    secrets: &self.secrets,
+                    names: &self.names,
+                    chat: &self.chat,
+                };
+                return chat.run(test).await;
+            }
             Command::PutProfile(put) => self.put_profile(put).await?,
             Command::PutSecret(put) => written(sealing.put(put).await?)?,
             Command::Reseal(reseal) => return sealing.reseal(&reseal).await,

@@ -1,6 +1,7 @@
 //! A connection's platform together with a client: makes the API calls.
 
 use super::call::{Answered, ApiCall, Instead, Later, Posted, PutOff, Reply, Whom};
+use super::check::Heard;
 use super::cut::cut;
 use super::turns::{Paused, Turns};
 use super::{
@@ -9,13 +10,13 @@ use super::{
 };
 use crate::authority::signature::Verified;
 use crate::authority::{Connection, Platform};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::id::Revision;
 use crate::question::{CardAddress, Place};
 use crate::wire::client::{GuardedClient, SendError};
 use crate::wire::event::Incoming;
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -295,16 +296,18 @@ impl Connected<'_> {
     }
 
     async fn exchange(&self, call: &ApiCall) -> Reply {
-        let request = match request(call) {
-            Ok(request) => request,
-            Err(why) => return Reply::Refused(why.to_owned()),
-        };
-        let response = match self.egress.send(request).await {
-            Ok(response) => response,
-            Err(SendError::Refused(error)) => return Reply::Refused(why(&error)),
-            Err(SendError::Broken(error)) => return Reply::Unknown(why(&error)),
-        };
-        let (head, body) = response.into_parts();
+        match self.fetch(call).await {
+            Ok((_, reply)) => reply,
+            Err(SendError::Refused(error)) => Reply::Refused(why(&error)),
+            Err(SendError::Broken(error)) => Reply::Unknown(why(&error)),
+        }
+    }
+
+    /// Makes the call, and reads the answer.
+    async fn fetch(&self, call: &ApiCall) -> Result<(Response<Bytes>, Reply), SendError> {
+        let request = request(call)
+            .map_err(|why| SendError::Refused(Code::UpstreamForbidden.because(why)))?;
+        let (head, body) = self.egress.send(request).await?.into_parts();
         let body = Limited::new(body, ANSWER_LIMIT).collect().await;
         let bytes = match &body {
             Ok(_) => None,
@@ -316,12 +319,54 @@ impl Connected<'_> {
             headers: &head.headers,
             body: &body,
         };
-        match (self.platform.reply(call, &answer), bytes) {
+        let reply = match (self.platform.reply(call, &answer), bytes) {
             // The status came, and says that the call took effect or may have.
             (Reply::Done(_) | Reply::Unknown(_), Some(broken)) => Reply::Unknown(broken),
             (reply, _) => reply,
+        };
+        Ok((Response::from_parts(head, body), reply))
+    }
+
+    /// The platform.
+    pub(super) fn platform(&self) -> &dyn ChatPlatform {
+        self.platform.as_ref()
+    }
+
+    /// The rule that the connection's API address breaks, if it breaks one.
+    pub(super) fn forbidden(&self) -> Option<&'static str> {
+        self.forbidden
+    }
+
+    /// Makes the call once, without a turn, and gives the platform's whole answer.
+    pub(super) async fn ask(&self, call: &ApiCall, until: Instant) -> Asked {
+        if Instant::now() + MIN_CALL > until {
+            return Asked::Lost("not begun, there was no time left".into());
+        }
+        match tokio::time::timeout_at(until, self.fetch(call)).await {
+            Ok(Ok((answer, reply))) => {
+                let (head, body) = answer.into_parts();
+                let heard = Heard {
+                    status: head.status,
+                    headers: head.headers,
+                    body: serde_json::from_slice(&body).unwrap_or_default(),
+                };
+                Asked::Heard(heard, reply)
+            }
+            Ok(Err(SendError::Refused(error))) => Asked::Unsent(error),
+            Ok(Err(SendError::Broken(error))) => Asked::Lost(why(&error)),
+            Err(_) => Asked::Lost("no answer in time".into()),
         }
     }
+}
+
+/// What became of a call that was made once.
+pub(super) enum Asked {
+    /// The platform, or something in its place, has answered; and what that means.
+    Heard(Heard, Reply),
+    /// It was not sent.
+    Unsent(Error),
+    /// It may have arrived, and no answer came. The reason.
+    Lost(String),
 }
 
 /// What one call has met so far.
@@ -416,8 +461,14 @@ fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {
         token.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, token);
     }
+    // What takes no body at all is sent none.
+    let body = if call.body.is_null() {
+        Full::default()
+    } else {
+        Full::from(call.body.to_string())
+    };
     request
-        .body(Full::from(call.body.to_string()))
+        .body(body)
         .map_err(|_| "the API's address is not valid")
 }
 

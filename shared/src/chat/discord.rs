@@ -2,6 +2,7 @@
 
 mod answer;
 mod card;
+mod check;
 mod click;
 pub(super) mod errors;
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod card;
+mod check;
 mod click;
 pub(super) mod config;
 pub(super) mod errors;
@@ -121,10 +122,8 @@ impl ChatPlatform for Slack {
             "unfurl_links": false,
             "unfurl_media": false,
         });
-        // A Slack thread is named by the timestamp of its first message.
-        let conversation = place.conversation.as_str();
-        if is_timestamp(conversation) {
-            message["thread_ts"] = conversation.into();
+        if let Some(thread) = thread(place) {
+            message["thread_ts"] = thread.into();
         }
         if form == Form::Buttons {
             message["blocks"] = blocks(card, revision);
@@ -199,6 +198,12 @@ impl ChatPlatform for Slack {
             bot: Rate::burst(50, Duration::from_millis(250)),
         }
     }
+}
+
+/// The thread of a place. Slack names it by the timestamp of its first message.
+fn thread(place: &Place) -> Option<&str> {
+    let conversation = place.conversation.as_str();
+    is_timestamp(conversation).then_some(conversation)
 }
 
 /// Whether the text has the form of a message's timestamp, such as `1700000000.000100`.

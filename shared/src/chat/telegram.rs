@@ -2,6 +2,7 @@
 
 mod answer;
 mod card;
+mod check;
 mod click;
 pub(super) mod errors;
 
@@ -103,13 +104,7 @@ impl ChatPlatform for Telegram {
             }
             Form::Text => write_card(&mut message, card, Last::Options),
         }
-        // A topic of a forum or of a private chat is a positive number. Any other conversation is a name that the platform engineer chose and that
-        // Telegram does not know. The general topic is the number 1, and cannot be posted to by it.
-        let channel = place.channel.as_str();
-        if place.is_narrower_than_the_channel()
-            && (!channel.starts_with('-') || channel.starts_with("-100"))
-            && let Ok(topic @ 2..) = place.conversation.as_str().parse::<i64>()
-        {
+        if let Some(topic) = topic(place) {
             message["message_thread_id"] = topic.into();
         }
         let purpose = match form {
@@ -198,6 +193,19 @@ impl ChatPlatform for Telegram {
             bot: Rate::burst(5, Duration::from_millis(40)),
         }
     }
+}
+
+/// The topic of a place. A topic of a forum or of a private chat is a positive number. Any other conversation is a
+/// name that the platform engineer chose and that Telegram does not know. The general topic is the number 1, and cannot
+/// be posted to by it.
+fn topic(place: &Place) -> Option<i64> {
+    let channel = place.channel.as_str();
+    let has_topics = !channel.starts_with('-') || channel.starts_with("-100");
+    if !has_topics || !place.is_narrower_than_the_channel() {
+        return None;
+    }
+    let topic = place.conversation.as_str().parse::<i64>();
+    topic.ok().filter(|topic| *topic > 1)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! docs/chat.md and the tables of the platforms' errors, shared/src/chat/*/errors.rs.
+//! docs/chat.md: the test of a connection, and the tables of the platforms' errors, shared/src/chat/*/errors.rs.
 
-use super::markdown::Document;
+use super::markdown::{Document, code};
+use super::same;
 use postern::authority::Platform;
-use postern::chat::{Means, Purpose, Row, Whom, errors};
+use postern::chat::{Check, Means, Problem, Purpose, Row, Whom, errors};
 
 /// The headings of the tables, and every call of their platforms.
 const TABLES: [(&str, Platform); 3] = [
@@ -109,4 +110,25 @@ fn every_row_names_a_page_of_the_platform_or_a_report() {
             assert!(known, "{platform:?}: {row:?}");
         }
     }
+}
+
+/// The code in the first cells of the rows in which each is one of these.
+fn listed(known: impl Fn(&str) -> bool) -> Vec<String> {
+    let rows = Document::read("docs/chat.md").rows("Testing");
+    let first = rows.iter().flat_map(|row| code(&row[0]));
+    let kept = first.filter(|name| known(name) && !["check", "problem"].contains(name));
+    kept.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_step_and_every_problem_of_a_test_is_documented() {
+    let is_check = |name: &str| name.parse::<Check>().is_ok();
+    let checks = Check::ALL.map(Check::as_str);
+    assert_eq!(
+        listed(is_check),
+        checks,
+        "in the order in which they are made"
+    );
+    let problems = Problem::ALL.map(Problem::as_str);
+    same(listed(|name| !is_check(name)), problems, "problems");
 }

@@ -111,6 +111,11 @@ impl<'a> Life<'a> {
                 "config": {"api_base_url": world.slack.api_base_url()}}),
         )
         .await;
+        self.command(
+            "test_connection",
+            json!({"connection_id": format!("slack-{org}"), "channel_id": "C1"}),
+        )
+        .await;
         for (name, value) in [("keys/x", format!("of {org}")), ("keys/y", "spare".into())] {
             self.command("put_secret", json!({"name": name, "value": value}))
                 .await;
@@ -325,6 +330,11 @@ async fn an_organization_reaches_nothing_of_another_over_any_route_or_command() 
             json!({"command": "put_connection", "organization_id": "a", "id": "slack-b", "platform": "slack",
             "secret_ref": "postern/org/a/chat/slack"}),
             "scope_conflict",
+        ),
+        (
+            json!({"command": "test_connection", "organization_id": "a", "connection_id": "slack-b",
+            "channel_id": "C1"}),
+            "unknown_connection",
         ),
         (
             json!({"command": "put_profile", "organization_id": "a", "id": "p2", "provider_id": "openai",

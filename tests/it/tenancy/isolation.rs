@@ -108,6 +108,7 @@ const UNSCOPED: [(&str, &[&str]); 5] = [
             "organization_put",
             "agent_put",
             "connection_put",
+            "connection_get",
             "profile_put",
             "provider_put",
             "placeholder_mint",

@@ -5,8 +5,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::{Router, extract::Query, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use postern_stack::{
-    Discord, Front, Function, Invocation, Postgres, Receiver, Result, SampleJudge, SecretsManager,
-    Slack, Telegram, Upstream, binaries, discord, login_of,
+    Discord, Front, Function, Invocation, Known, Postgres, Receiver, Result, SampleJudge,
+    SecretsManager, Slack, Telegram, Upstream, binaries, discord, login_of,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,6 +64,10 @@ impl Bundle {
         let telegram = Arc::new(Telegram::start().await?);
         println!("  sample Telegram  {}", telegram.api_base_url());
         let discord = Arc::new(Discord::start().await?);
+        discord.set_known(Known {
+            about: json!({"verify_key": discord::public_key(&DISCORD_SEED)?}),
+            ..Known::default()
+        });
         println!("  sample Discord   {}", discord.api_base_url());
         let receiver = Receiver::start_on([127, 0, 0, 1]).await?;
         println!("  agent's callback {}", receiver.url());

@@ -7,6 +7,7 @@ pub(crate) use failure::Wire;
 pub use failure::{Failure, Kind};
 pub(crate) use rates::Window;
 
+use crate::known::{Known, Standing};
 use crate::server::{Body, LOOPBACK, Server, whole};
 use crate::{Result, lock};
 use bytes::Bytes;
@@ -98,6 +99,10 @@ pub(crate) struct State {
     pub messages: Vec<Value>,
     /// The messages that were deleted and the threads that were archived, by their ids.
     pub away: BTreeSet<String>,
+    /// What it knows of its bots and channels.
+    pub known: Known,
+    /// The messages that were posted and not deleted.
+    pub standing: Vec<Standing>,
     failures: Vec<Failure>,
     /// What was accepted since the rates are kept; `None` if they are not.
     accepted: Option<Accepted>,
@@ -135,6 +140,10 @@ pub(crate) trait Api: Send + Sync + 'static {
     }
     /// The answer to a message that is too much.
     fn too_many(after: Duration) -> Wire;
+    /// A header of every answer.
+    fn header(_: &State) -> Option<(&'static str, String)> {
+        None
+    }
 }
 
 /// A running sample.
@@ -153,6 +162,8 @@ impl Sample {
             away: BTreeSet::new(),
             failures: Vec::new(),
             accepted: None,
+            known: Known::default(),
+            standing: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         let serve = move |request| serve::<A>(Arc::clone(&shared), request);
@@ -193,6 +204,14 @@ impl Sample {
     pub fn keep_rates(&self) {
         lock(&self.state).accepted = Some(Accepted::default());
     }
+
+    pub fn set_known(&self, known: Known) {
+        lock(&self.state).known = known;
+    }
+
+    pub fn standing(&self) -> Vec<Standing> {
+        lock(&self.state).standing.clone()
+    }
 }
 
 async fn serve<A: Api>(
@@ -200,10 +219,12 @@ async fn serve<A: Api>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>> {
     let (method, token) = A::name(&request);
+    let takes_none = matches!(request.method().as_str(), "GET" | "DELETE");
     let bytes = request.into_body().collect().await?.to_bytes();
-    let body: Value = match bytes.is_empty() {
-        true => Value::Null,
-        false => serde_json::from_slice(&bytes)?,
+    let body: Value = match &bytes[..] {
+        b"" => Value::Null,
+        _ if takes_none => return Err("a body where none belongs".into()),
+        body => serde_json::from_slice(body)?,
     };
     let (kind, channel) = A::kind(&method, &body);
     let call = ChatCall {
@@ -247,7 +268,9 @@ fn answered<A: Api>(call: &ChatCall, state: &mut State) -> (ChatMode, Wire) {
     state.calls.push(call.clone());
     let failure = state.failure(call);
     let mode = failure.as_ref().and_then(|failure| failure.mode);
-    let mode = mode.unwrap_or(state.mode);
+    let mode = mode
+        .or_else(|| state.known.mode(&call.method))
+        .unwrap_or(state.mode);
     let hangs = mode == ChatMode::Hang && failure.is_some();
     let error = failure
         .filter(|failure| failure.mode.is_none())
@@ -261,7 +284,8 @@ fn answered<A: Api>(call: &ChatCall, state: &mut State) -> (ChatMode, Wire) {
         return (ChatMode::Up, A::too_many(after));
     }
     let buttons = A::buttons(&call.body);
-    if let (Some((channel, message)), false) = (A::address(call, state), buttons.is_empty()) {
+    let at = A::address(call, state);
+    if let (Some((channel, message)), false) = (at.clone(), buttons.is_empty()) {
         state.cards.push(PostedCard {
             token: call.token.clone(),
             channel,
@@ -289,6 +313,7 @@ fn answered<A: Api>(call: &ChatCall, state: &mut State) -> (ChatMode, Wire) {
         ChatMode::Hang if hangs => A::answer(call, state),
         ChatMode::Hang | ChatMode::Reset => (500, Value::Null),
     };
+    state.stands(at, status, &answer);
     state.mode = match state.mode {
         ChatMode::ResetOnce => ChatMode::Up,
         ChatMode::ResetThenRefuse => ChatMode::Refuse,
@@ -298,7 +323,12 @@ fn answered<A: Api>(call: &ChatCall, state: &mut State) -> (ChatMode, Wire) {
         ChatMode::Garbage => Wire::html(200, PAGE),
         ChatMode::Html(status) => Wire::html(status, PAGE),
         ChatMode::Big(bytes) => Wire::json(status, &padded(answer, bytes)),
+        _ if status == 204 => Wire::html(status, ""),
         _ => Wire::json(status, &answer),
+    };
+    let wire = match A::header(state) {
+        Some((name, value)) => wire.with(name, value),
+        None => wire,
     };
     (mode, wire.with("retry-after", 1))
 }

@@ -1,5 +1,6 @@
 //! A sample Discord: the HTTP API's messages with their limits, and signed interactions.
 
+mod check;
 mod errors;
 
 pub use errors::ERRORS;
@@ -8,6 +9,7 @@ use crate::Result;
 use crate::chat::{
     Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
 };
+use crate::known::{Known, Standing};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use http::Request;
 use hyper::body::Incoming;
@@ -59,6 +61,15 @@ impl Discord {
     /// From now on the sample keeps the platform's documented rates.
     pub fn keep_rates(&self) {
         self.0.keep_rates();
+    }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
     }
 }
 
@@ -117,6 +128,9 @@ impl Api for HttpApi {
                 json!({"id": call.channel, "type": 11, "thread_metadata": thread}),
             );
         }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
+        }
         if !within_bounds(&call.body) {
             return (400, json!({"message": "Invalid Form Body", "code": 50035}));
         }
@@ -139,9 +153,12 @@ impl Api for HttpApi {
         }
         let id = message_id(state.messages.len());
         let said = |name: &str| call.body[name].clone();
-        let body_list = |name: &str| call.body[name].as_array().cloned().unwrap_or_default();
+        let embeds = match &call.body["embeds"] {
+            Value::Array(embeds) if state.known.embeds => embeds.clone(),
+            _ => Vec::new(),
+        };
         let message = json!({"id": id, "channel_id": channel, "content": said("content"), "nonce": said("nonce"),
-            "embeds": body_list("embeds"), "components": said("components")});
+            "components": said("components"), "embeds": embeds});
         state.messages.push(message.clone());
         (200, message)
     }

@@ -26,6 +26,7 @@ pub mod telegram;
 pub mod upstream;
 
 mod chat;
+mod known;
 mod server;
 
 pub use chat::{ChatCall, ChatMode, Failure, Kind, PostedCard};
@@ -34,6 +35,7 @@ pub use event::HttpRequest;
 pub use front::Front;
 pub use guard::Guard;
 pub use judge::{JudgeMode, SampleJudge};
+pub use known::{Known, Standing};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{FUNCTIONS, Postgres, login_of};
 pub use receiver::{Receiver, ReceiverMode};

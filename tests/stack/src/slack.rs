@@ -1,5 +1,6 @@
 //! A sample Slack: the Web API methods that Postern uses, and properly signed clicks.
 
+mod check;
 mod errors;
 
 pub use errors::ERRORS;
@@ -8,6 +9,7 @@ use crate::Result;
 use crate::chat::{
     Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
 };
+use crate::known::{Known, Standing};
 use aws_lc_rs::hmac;
 use http::Request;
 use hyper::body::Incoming;
@@ -53,6 +55,15 @@ impl Slack {
     pub fn keep_rates(&self) {
         self.0.keep_rates();
     }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
+    }
 }
 
 struct WebApi;
@@ -90,6 +101,9 @@ impl Api for WebApi {
         let refuse = |error: &str| (200, json!({"ok": false, "error": error}));
         if !call.token.starts_with("xoxb-") {
             return refuse("not_authed");
+        }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
         }
         match call.method.as_str() {
             "chat.update" | "chat.postEphemeral" => {
@@ -147,6 +161,10 @@ impl Api for WebApi {
 
     fn too_many(after: Duration) -> Wire {
         errors::too_many(after.as_secs_f64())
+    }
+
+    fn header(state: &State) -> Option<(&'static str, String)> {
+        Some(("x-oauth-scopes", state.known.scopes.clone()))
     }
 }
 

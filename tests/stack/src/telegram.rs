@@ -1,5 +1,6 @@
 //! A sample Telegram: the Bot API methods that Postern uses, and updates as Telegram sends them.
 
+mod check;
 mod errors;
 
 pub use errors::ERRORS;
@@ -8,6 +9,7 @@ use crate::Result;
 use crate::chat::{
     Api, ChatCall, ChatMode, Failure, Kind, PostedCard, Sample, State, Window, Wire,
 };
+use crate::known::{Known, Standing};
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -68,6 +70,15 @@ impl Telegram {
     pub fn keep_rates(&self) {
         self.0.keep_rates();
     }
+
+    pub fn set_known(&self, known: Known) {
+        self.0.set_known(known);
+    }
+
+    /// The messages that were posted and not deleted.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.0.standing()
+    }
 }
 
 struct BotApi;
@@ -105,6 +116,9 @@ impl Api for BotApi {
                 401,
                 json!({"ok": false, "error_code": 401, "description": "Unauthorized"}),
             );
+        }
+        if let Some(answer) = check::answer(call, state) {
+            return answer;
         }
         match call.method.as_str() {
             "answerCallbackQuery" => (200, json!({"ok": true, "result": true})),

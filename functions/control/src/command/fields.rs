@@ -103,6 +103,21 @@ pub struct PutConnection {
     pub config: Map<String, Value>,
 }
 
+/// `test_connection`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestConnection {
+    /// The organization that owns the connection.
+    pub organization_id: OrganizationId,
+    /// The connection to test.
+    pub connection_id: ConnectionId,
+    /// The channel to post in.
+    pub channel_id: ChannelId,
+    /// The conversation in that channel, such as a thread; without one it is the channel itself.
+    #[serde(default)]
+    pub conversation_id: Option<ConversationId>,
+}
+
 /// `put_profile`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

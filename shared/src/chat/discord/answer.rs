@@ -5,6 +5,7 @@ use super::errors::{BLOCKED, REFERENCE, TABLE};
 use crate::chat::call::{Answered, ApiCall, Purpose, Reply, Whom, located};
 use crate::chat::error_table::Row;
 use crate::question::CardAddress;
+use http::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ const BLOCK: Duration = Duration::from_secs(10 * 60);
 
 /// What Discord's answer to this call means.
 pub(super) fn read(call: &ApiCall, answer: &Answered<'_>) -> Reply {
+    // A deletion is answered 204, without a body.
+    if call.purpose == Purpose::Delete && answer.status == StatusCode::NO_CONTENT {
+        return Reply::Done(None);
+    }
     let body: Option<Value> = serde_json::from_slice(answer.body).ok();
     let Some(body) = body else {
         // Without JSON it is Discord's network that refuses, and then all that the bot sends.
