@@ -7,9 +7,23 @@ pub(super) fn tenants() -> impl Iterator<Item = &'static (&'static str, &'static
     TENANTS.iter().chain(&records::RECORDS)
 }
 
+/// Calls that take a turn to send a message.
+const TURNS: &[&str] = &[
+    "@, 'c-a', 'C1', 1000, '{1000,0}', '{4000,250}', '{5,50}'",
+    "@, 'c-a', 'C2', 1000, '{1000,0}', '{1000,250}', '{1,50}'",
+    "@, 'c-b', 'C1', 1000, '{1000,0}', '{1000,250}', '{1,50}'",
+];
+
+/// Calls that give no turn for some time.
+const PAUSES: &[&str] = &[
+    "@, 'c-a', 'C1', 3600000",
+    "@, 'c-a', '', 3600000",
+    "@, 'c-b', 'C1', 3600000",
+];
+
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
 /// has.
-const TENANTS: [(&str, &[&str]); 46] = [
+const TENANTS: [(&str, &[&str]); 57] = [
     (
         "postern_proxy.access_facts_1",
         &[
@@ -58,6 +72,16 @@ const TENANTS: [(&str, &[&str]); 46] = [
             r#"@, 'egress.only', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
         ],
     ),
+    (
+        "postern_proxy.interaction_put_off_1",
+        &[
+            "@, 'egress.x', 'c-a', 'U1', 'rev', 1000, true, true",
+            "@, 'egress.x', 'c-b', 'U1', 'rev', 1000, true, true",
+            "@, 'egress.only', 'c-b', 'U1', 'rev', 1000, true, true",
+        ],
+    ),
+    ("postern_proxy.chat_turn_1", TURNS),
+    ("postern_proxy.chat_pause_1", PAUSES),
     (
         "postern_proxy.interaction_delete_1",
         &[
@@ -134,6 +158,16 @@ const TENANTS: [(&str, &[&str]); 46] = [
         ],
     ),
     (
+        "postern_webhooks.interaction_put_off_1",
+        &[
+            "@, 'q', 'c-a', 'U1', 'rev', 1000, true, true",
+            "@, 'q', 'c-b', 'U1', 'rev', 1000, true, true",
+            "@, 'q-only', 'c-b', 'U1', 'rev', 1000, true, true",
+        ],
+    ),
+    ("postern_webhooks.chat_turn_1", TURNS),
+    ("postern_webhooks.chat_pause_1", PAUSES),
+    (
         "postern_webhooks.interaction_delete_1",
         &[
             "@, 'q', 'c-a', 'U1', null",
@@ -170,20 +204,24 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_webhooks.interaction_missed_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', 'click', 'rev', 86400000",
-            "@, 'q-only-answered', 'c-b', 'U1', 'click', 'rev', 86400000",
-            "@, 'e', 'c-b', 'U1', 'click', 'rev', 86400000",
-            "@, 'e-only', 'c-b', 'U1', 'click', 'rev', 86400000",
+            "@, 'q-answered', 'c-a', 'U1', 'click', 'rev', null, 86400000",
+            "@, 'q-only-answered', 'c-b', 'U1', 'click', 'rev', null, 86400000",
+            // Another card of the same content.
+            r#"@, 'q-answered', 'c-a', 'U1', 'other', 'rev', '{"channel": "C"}', 86400000"#,
+            r#"@, 'q-answered', 'c-b', 'U1', 'other', 'rev', '{"channel": "C"}', 86400000"#,
+            "@, 'e', 'c-b', 'U1', 'click', 'rev', null, 86400000",
+            "@, 'e-only', 'c-b', 'U1', 'click', 'rev', null, 86400000",
             // It ended in `a`, and stands in `b`.
-            "@, 'e', 'c-a', 'U1', 'click', 'rev', 86400000",
+            "@, 'e', 'c-a', 'U1', 'click', 'rev', null, 86400000",
         ],
     ),
     (
         "postern_webhooks.interaction_settled_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', '{card}'",
-            "@, 'q-answered', 'c-b', 'U1', '{card}'",
-            "@, 'q-only-answered', 'c-b', 'U1', '{card}'",
+            "@, 'q-answered', 'c-a', 'U1', '{card}', 0",
+            "@, 'q-answered', 'c-a', 'U1', '{receipt}', 3600000",
+            "@, 'q-answered', 'c-b', 'U1', '{card}', 0",
+            "@, 'q-only-answered', 'c-b', 'U1', '{card}', 0",
         ],
     ),
     (
@@ -209,11 +247,42 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_sweep.interaction_settled_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', '{card}'",
-            "@, 'q-answered', 'c-b', 'U1', '{card}'",
-            "@, 'q-only-answered', 'c-b', 'U1', '{card}'",
+            "@, 'q-answered', 'c-a', 'U1', '{card}', 0",
+            "@, 'q-answered', 'c-a', 'U1', '{receipt}', 3600000",
+            "@, 'q-answered', 'c-b', 'U1', '{card}', 0",
+            "@, 'q-only-answered', 'c-b', 'U1', '{card}', 0",
         ],
     ),
+    (
+        "postern_sweep.interaction_posted_1",
+        &[
+            r#"@, 'q-unposted', 'c-a', 'U1', 'rev', '{"channel": "C"}'"#,
+            r#"@, 'q-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
+            r#"@, 'q-only-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
+        ],
+    ),
+    (
+        "postern_sweep.interaction_put_off_1",
+        &[
+            "@, 'q-unposted', 'c-a', 'U1', 'rev', 1000, true, true",
+            "@, 'q-unposted', 'c-b', 'U1', 'rev', 1000, true, true",
+            "@, 'q-only-unposted', 'c-b', 'U1', 'rev', 1000, true, true",
+        ],
+    ),
+    (
+        "postern_sweep.interaction_delete_1",
+        &[
+            "@, 'q-unposted', 'c-a', 'U1', 'rev'",
+            "@, 'q-unposted', 'c-b', 'U1', 'rev'",
+            "@, 'q-only-unposted', 'c-b', 'U1', 'rev'",
+            "@, 'egress.x', 'c-a', 'U1', 'rev'",
+            // Its card was posted, or it is answered.
+            "@, 'q', 'c-a', 'U1', 'rev'",
+            "@, 'q-answered', 'c-a', 'U1', 'rev'",
+        ],
+    ),
+    ("postern_sweep.chat_turn_1", TURNS),
+    ("postern_sweep.chat_pause_1", PAUSES),
     ("postern_sweep.delivery_done_1", &["@, 'd'", "@, 'd-only'"]),
     (
         "postern_sweep.delivery_failed_1",
@@ -323,7 +392,7 @@ const TENANTS: [(&str, &[&str]); 46] = [
 ];
 
 /// Calls whose answer depends on all organizations, and what they return of `a` and `b`.
-pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
+pub(super) const ACROSS: [(&str, &str, &[&str]); 26] = [
     (
         "postern_control.connection_put_1",
         "'a', 'c-b', 'discord', 'ref', '{}'",
@@ -396,6 +465,7 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
         &["(0,[])"],
     ),
     ("postern_sweep.delete_egress_verdicts_1", "10", &["(0,[])"]),
+    ("postern_sweep.delete_chat_turns_1", "10", &["(0,[])"]),
     ("postern_sweep.oldest_age_1", "", &["0"]),
     // One of each organization; those that a busy one has are left alone.
     (
@@ -424,6 +494,21 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
         "10, 10, '{a}'",
         &[
             r#"(c-b,b,slack,mark-b,{},q-answered,U1,shared,"{""kind"": ""question"", ""options"": [""mark-b""]}","{""value"": ""mark-b""}","{""channel"": ""mark-b""}",{card})"#,
+        ],
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
+        "10, 10, '{}', 86400000, 1000",
+        &[
+            r#"(c-a,a,slack,mark-a,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-a""], ""callback_url"": ""https://mark-a""}",rev,"2030-01-02 00+00",0,f,f)"#,
+            r#"(c-b,b,slack,mark-b,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-b""], ""callback_url"": ""https://mark-b""}",rev,"2030-01-02 00+00",0,f,f)"#,
+        ],
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
+        "10, 10, '{b}', 86400000, 1000",
+        &[
+            r#"(c-a,a,slack,mark-a,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-a""], ""callback_url"": ""https://mark-a""}",rev,"2030-01-02 00+00",0,f,f)"#,
         ],
     ),
 ];
