@@ -103,6 +103,12 @@ create policy tenant_reads on postern.pending_interactions for select to postern
 create policy tenant_approvals on postern.pending_interactions to postern_proxy_owner
     using (organization_id = current_setting('postern.organization', true) and id like 'egress.%')
     with check (organization_id = current_setting('postern.organization', true) and id like 'egress.%');
+-- The sweep deletes only an unanswered question whose card it could not post, or a policy's approval whose card has no
+-- buttons, and adds only the outcome of that. These restrict the policies above.
+create policy unposted on postern.pending_interactions as restrictive for delete to postern_sweep_owner
+    using (claimed_at is null and (post_at is not null or id like 'egress.%'));
+create policy expired on postern.deliveries as restrictive for insert to postern_sweep_owner
+    with check (payload ->> 'type' = 'interaction.expired');
 -- A row from before organizations were recorded is seen only if the proxy has declared the empty organization.
 create policy legacy on postern.placeholders for select to postern_proxy_owner
     using (organization_id is null and current_setting('postern.organization', true) = '');
@@ -163,8 +169,8 @@ grant select (organization_id, id, connection_id, expected_user_id, agent_id, re
     update (entry_payload, digest, revision, created_at, stored_at, posted_at, card, claimed_at, answer,
         claimed_click, unsettled, settle_at, post_at, post_attempts, post_unlisted, post_begun, post_doubtful),
     delete on postern.pending_interactions to postern_proxy_owner;
-grant select, insert, update on postern.chat_turns to postern_proxy_owner, postern_webhooks_owner,
-    postern_sweep_owner;
+grant select, insert (organization_id, connection_id, channel, next_at), update (next_at, full_at)
+    on postern.chat_turns to postern_proxy_owner, postern_webhooks_owner, postern_sweep_owner;
 
 grant select on postern.agents, postern.revoked_tokens, postern.deployment_revocations, postern.egress_policies,
     postern.connections to postern_webhooks_owner;
@@ -174,8 +180,9 @@ grant select (organization_id, id, url, payload, delivered_at), insert,
     update (next_attempt_at, delivered_at, given_up_at) on postern.deliveries to postern_webhooks_owner;
 
 grant select on postern.egress_policies to postern_sweep_owner;
-grant select (organization_id, id, delivered_at), insert, update (next_attempt_at, delivered_at, given_up_at)
-    on postern.deliveries to postern_sweep_owner;
+grant select (organization_id, id, delivered_at),
+    insert (organization_id, id, agent_id, interaction_id, url, payload),
+    update (next_attempt_at, delivered_at, given_up_at) on postern.deliveries to postern_sweep_owner;
 -- It never reads a question or an answer: the courier hands it those that it posts and settles.
 grant select (organization_id, id, connection_id, expected_user_id, agent_id, callback_url, revision, posted_at, card,
         claimed_at, unsettled, settle_at, post_attempts),

@@ -9,6 +9,7 @@ mod migrations;
 mod plans;
 mod round_trips;
 mod server_faults;
+mod turns;
 
 use crate::world::{Answer, World, press, question, through};
 use postern_stack::{HttpRequest, Postgres};

@@ -1,6 +1,8 @@
 //! Faults of the network, which a relay plays between the functions and Postgres. Whatever happens, the answer comes
 //! in time, nothing is half done, and the next request is served by the same environment.
 
+mod posts;
+
 use super::{proxied, unavailable};
 use crate::world::{ANYWHERE, Answer, World, merged, press, question};
 use postern_stack::{Fault, Receiver, Relay, Then};
@@ -39,6 +41,7 @@ const NEIGHBOUR: &str = "select jsonb_agg(r order by r)::text from (
     union all select to_jsonb(t) from deliveries t where organization_id = 'b'
     union all select to_jsonb(t) from grants t where organization_id = 'b'
     union all select to_jsonb(t) from placeholders t where organization_id = 'b'
+    union all select to_jsonb(t) from chat_turns t where organization_id = 'b'
     union all select to_jsonb(t) from agents t where organization_id = 'b') t";
 
 /// Two tenants, in a world whose functions reach the database through the relay.

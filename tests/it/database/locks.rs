@@ -2,7 +2,9 @@
 
 use super::{WAITING, column};
 use crate::world::{World, press, question, until};
+use postern::store::Schema;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -86,4 +88,64 @@ async fn a_migration_that_takes_too_long_is_given_up_on_the_server_too() {
     assert_eq!(world.value(&left).await, "0");
     holder.batch_execute("rollback").await.unwrap();
     store.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn sweeps_that_run_at_once_take_each_card_once_and_leave_out_what_is_held() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let world = World::new().await;
+    world.tenants().await;
+    world
+        .sql(
+            "insert into pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id,
+                 entry_payload, revision, post_at)
+             select o, 'q-' || n, 'slack-' || o, 'U1', 'shared',
+                 '{\"id\": \"q\", \"kind\": \"question\", \"question\": \"?\", \"options\": [\"Yes\"]}', 'abcdef',
+                 now() - n * interval '1 second'
+             from unnest(array['a', 'b']) o, generate_series(1, 30) n",
+        )
+        .await;
+    // Somebody clicks on a card of which nothing was noted.
+    let clicking = world.client().await;
+    clicking
+        .batch_execute("begin; update pending_interactions set claimed_at = now() where id = 'q-7'")
+        .await
+        .unwrap();
+    let sweeps = [
+        world.store(Schema::Sweep).await,
+        world.store(Schema::Sweep).await,
+    ];
+    let taking = (0..8).map(async |n: usize| {
+        let mut taken = Vec::new();
+        loop {
+            let some = sweeps[n % 2].interactions_unposted(3, 2, &[], 24 * HOUR, HOUR);
+            let some = some.await.unwrap();
+            if some.is_empty() {
+                return taken;
+            }
+            assert!(some.len() <= 3 && taken.len() < 60, "{some:?}");
+            let key =
+                |one: &postern::store::Unposted| (one.scope.organization().clone(), one.id.clone());
+            taken.extend(some.iter().map(key));
+        }
+    });
+    let taken = futures_util::future::join_all(taking).await.concat();
+    let different: BTreeSet<_> = taken
+        .iter()
+        .map(|(organization, id)| (organization.as_str(), id.as_str()))
+        .collect();
+    assert_eq!(different.len(), taken.len(), "{taken:?}");
+    assert!(!different.iter().any(|(_, id)| *id == "q-7"));
+    assert_eq!(taken.len(), 58);
+    clicking.batch_execute("commit").await.unwrap();
+    let rest = sweeps[0].interactions_unposted(3, 2, &[], 24 * HOUR, HOUR);
+    assert!(rest.await.unwrap().is_empty(), "it was answered meanwhile");
+    // Leases that ended.
+    world
+        .sql("update pending_interactions set post_at = now() where id = 'q-8'")
+        .await;
+    let again = sweeps[1].interactions_unposted(3, 2, &[], 24 * HOUR, HOUR);
+    let again = again.await.unwrap();
+    assert_eq!(again.len(), 2);
+    assert!(again.iter().all(|one| one.attempts.doubtful));
 }

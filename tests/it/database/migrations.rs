@@ -173,7 +173,7 @@ async fn two_owners_that_are_no_superusers_migrate_at_once_and_each_serves_every
         seen.sort();
         assert_eq!(
             seen.join(" "),
-            "agents connections organizations pending_interactions placeholders"
+            "agents chat_turns connections organizations pending_interactions placeholders"
         );
         // It keeps no role that sees more.
         let kept =

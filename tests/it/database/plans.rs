@@ -26,7 +26,7 @@ const EXPLAIN: &str = "load 'auto_explain';
     set auto_explain.log_level = notice;";
 
 /// The only tables that may be read from end to end, and by which function.
-const WHOLE: [(&str, &str, &str); 3] = [
+const WHOLE: [(&str, &str, &str); 4] = [
     (
         "postern_sweep.deliveries_due_1",
         "organizations",
@@ -34,6 +34,11 @@ const WHOLE: [(&str, &str, &str); 3] = [
     ),
     (
         "postern_sweep.interactions_unsettled_1",
+        "organizations",
+        "the same",
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
         "organizations",
         "the same",
     ),
@@ -50,9 +55,10 @@ const MOST_ROWS: f64 = 1000.0;
 
 /// What requests and clicks wait for. Postgres may plan them at each call, or once for all calls of a session;
 /// its choice comes after five calls.
-const HOT: [&str; 5] = [
+const HOT: [&str; 6] = [
     "postern_proxy.access_facts_1",
     "postern_proxy.policy_facts_1",
+    "postern_webhooks.chat_turn_1",
     "postern_webhooks.interaction_claim_1",
     "postern_webhooks.interaction_store_1",
     "postern_webhooks.policy_facts_1",

@@ -196,13 +196,14 @@ async fn a_sealed_secret_comes_with_the_one_round_trip_of_its_request() {
 }
 
 #[tokio::test]
-async fn a_click_finds_its_connection_claims_and_settles_with_one_round_trip_each() {
+async fn a_click_finds_its_connection_claims_takes_a_turn_and_settles_with_one_round_trip_each() {
     let (world, relay) = behind_a_relay().await;
     let token = world.conversing("a", "U1").await;
     let turns = turns_of_a_click(&world, &relay, &token).await;
     let expected = [
         "connection_claimed_1",
         "interaction_claim_1",
+        "chat_turn_1",
         "interaction_settled_1",
     ];
     assert_eq!(calls(&turns), expected);
@@ -246,6 +247,7 @@ async fn a_click_on_a_connection_whose_secret_is_sealed_reads_its_row_once() {
             "connection_claimed_1",
             "sealed_secret_1",
             "interaction_claim_1",
+            "chat_turn_1",
             "interaction_settled_1",
         ]
     );

@@ -79,7 +79,8 @@ pub(super) async fn leaks(client: &Client, concerned: impl Fn(&str) -> bool) -> 
                 "{function}({arguments}) answers {answer:?}, not {expected:?}"
             ));
         }
-        let leases = function.contains("due") || function.contains("unsettled");
+        let leases = ["due", "unsettled", "unposted"];
+        let leases = leases.iter().any(|what| function.contains(what));
         if !theirs.is_empty() && theirs != theirs_before && !leases {
             leaks.push(format!("{function}({arguments}) changes rows of b"));
         }

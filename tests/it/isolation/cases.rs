@@ -1,10 +1,11 @@
 //! The calls that the matrix makes: at least one of each SQL function.
 
+mod posts;
 mod records;
 
 /// All calls for the organization `a`, which `@` stands for.
 pub(super) fn tenants() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
-    TENANTS.iter().chain(&records::RECORDS)
+    TENANTS.iter().chain(&posts::POSTS).chain(&records::RECORDS)
 }
 
 /// Calls for the organization `a`, which `@` stands for. They name what both organizations have, and what only `b`
@@ -170,20 +171,24 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_webhooks.interaction_missed_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', 'click', 'rev', 86400000",
-            "@, 'q-only-answered', 'c-b', 'U1', 'click', 'rev', 86400000",
-            "@, 'e', 'c-b', 'U1', 'click', 'rev', 86400000",
-            "@, 'e-only', 'c-b', 'U1', 'click', 'rev', 86400000",
+            "@, 'q-answered', 'c-a', 'U1', 'click', 'rev', null, 86400000",
+            "@, 'q-only-answered', 'c-b', 'U1', 'click', 'rev', null, 86400000",
+            // Another card of the same content.
+            r#"@, 'q-answered', 'c-a', 'U1', 'other', 'rev', '{"channel": "C"}', 86400000"#,
+            r#"@, 'q-answered', 'c-b', 'U1', 'other', 'rev', '{"channel": "C"}', 86400000"#,
+            "@, 'e', 'c-b', 'U1', 'click', 'rev', null, 86400000",
+            "@, 'e-only', 'c-b', 'U1', 'click', 'rev', null, 86400000",
             // It ended in `a`, and stands in `b`.
-            "@, 'e', 'c-a', 'U1', 'click', 'rev', 86400000",
+            "@, 'e', 'c-a', 'U1', 'click', 'rev', null, 86400000",
         ],
     ),
     (
         "postern_webhooks.interaction_settled_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', '{card}'",
-            "@, 'q-answered', 'c-b', 'U1', '{card}'",
-            "@, 'q-only-answered', 'c-b', 'U1', '{card}'",
+            "@, 'q-answered', 'c-a', 'U1', '{card}', 0",
+            "@, 'q-answered', 'c-a', 'U1', '{receipt}', 3600000",
+            "@, 'q-answered', 'c-b', 'U1', '{card}', 0",
+            "@, 'q-only-answered', 'c-b', 'U1', '{card}', 0",
         ],
     ),
     (
@@ -209,9 +214,10 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_sweep.interaction_settled_1",
         &[
-            "@, 'q-answered', 'c-a', 'U1', '{card}'",
-            "@, 'q-answered', 'c-b', 'U1', '{card}'",
-            "@, 'q-only-answered', 'c-b', 'U1', '{card}'",
+            "@, 'q-answered', 'c-a', 'U1', '{card}', 0",
+            "@, 'q-answered', 'c-a', 'U1', '{receipt}', 3600000",
+            "@, 'q-answered', 'c-b', 'U1', '{card}', 0",
+            "@, 'q-only-answered', 'c-b', 'U1', '{card}', 0",
         ],
     ),
     ("postern_sweep.delivery_done_1", &["@, 'd'", "@, 'd-only'"]),
@@ -323,7 +329,7 @@ const TENANTS: [(&str, &[&str]); 46] = [
 ];
 
 /// Calls whose answer depends on all organizations, and what they return of `a` and `b`.
-pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
+pub(super) const ACROSS: [(&str, &str, &[&str]); 26] = [
     (
         "postern_control.connection_put_1",
         "'a', 'c-b', 'discord', 'ref', '{}'",
@@ -396,6 +402,7 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
         &["(0,[])"],
     ),
     ("postern_sweep.delete_egress_verdicts_1", "10", &["(0,[])"]),
+    ("postern_sweep.delete_chat_turns_1", "10", &["(0,[])"]),
     ("postern_sweep.oldest_age_1", "", &["0"]),
     // One of each organization; those that a busy one has are left alone.
     (
@@ -424,6 +431,21 @@ pub(super) const ACROSS: [(&str, &str, &[&str]); 23] = [
         "10, 10, '{a}'",
         &[
             r#"(c-b,b,slack,mark-b,{},q-answered,U1,shared,"{""kind"": ""question"", ""options"": [""mark-b""]}","{""value"": ""mark-b""}","{""channel"": ""mark-b""}",{card})"#,
+        ],
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
+        "10, 10, '{}', 86400000, 1000",
+        &[
+            r#"(c-a,a,slack,mark-a,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-a""], ""callback_url"": ""https://mark-a""}",rev,"2030-01-02 00+00",0,f,f)"#,
+            r#"(c-b,b,slack,mark-b,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-b""], ""callback_url"": ""https://mark-b""}",rev,"2030-01-02 00+00",0,f,f)"#,
+        ],
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
+        "10, 10, '{b}', 86400000, 1000",
+        &[
+            r#"(c-a,a,slack,mark-a,{},q-unposted,U1,shared,"{""kind"": ""question"", ""options"": [""mark-a""], ""callback_url"": ""https://mark-a""}",rev,"2030-01-02 00+00",0,f,f)"#,
         ],
     ),
 ];

@@ -83,7 +83,7 @@ where p.pronamespace::regnamespace::text = any ('{{{schemas}}}') and p.pronamesp
     and p.proowner::regrole::text <> case
         when p.pronamespace = 'postern_finder'::regnamespace then 'postern_finder'
         when p.proname in ('connection_claimed_1', 'organization_list_1', 'sealed_secrets_stale_1') then 'postern_finder'
-        when p.proname in ('deliveries_due_1', 'interactions_unsettled_1') then 'postern_courier'
+        when p.proname in ('deliveries_due_1', 'interactions_unsettled_1', 'interactions_unposted_1') then 'postern_courier'
         when p.proname ~ '^delete_' or p.proname = 'oldest_age_1' then 'postern_remover'
         else p.pronamespace::regnamespace::text || '_owner'
     end"

@@ -148,7 +148,7 @@ async fn with_row_level_security_no_removed_predicate_leaks() {
 }
 
 /// Conditions of the functions that see all organizations. No policy stands behind them.
-const ACROSS: [(&str, &str); 8] = [
+const ACROSS: [(&str, &str); 10] = [
     (
         "postern_finder.organization_of_placeholders_1",
         "p.token_hash = any (p_placeholders)",
@@ -170,6 +170,14 @@ const ACROSS: [(&str, &str); 8] = [
     ),
     (
         "postern_sweep.interactions_unsettled_1",
+        "o.id <> all (p_busy_organizations)",
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
+        "u.organization_id = o.id",
+    ),
+    (
+        "postern_sweep.interactions_unposted_1",
         "o.id <> all (p_busy_organizations)",
     ),
 ];

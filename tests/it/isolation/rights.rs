@@ -22,6 +22,7 @@ const RIGHTS: &str = "
     postern_proxy_owner    connections            own        -      -         -
     postern_proxy_owner    pending_interactions   own        others approvals approvals
     postern_proxy_owner    sealed_secrets         keys+chats -      -         -
+    postern_proxy_owner    chat_turns             own        own    own       -
     postern_webhooks_owner agents                 own        -      -         -
     postern_webhooks_owner revoked_tokens         own        -      -         -
     postern_webhooks_owner deployment_revocations own        -      -         -
@@ -32,10 +33,12 @@ const RIGHTS: &str = "
     postern_webhooks_owner pending_interactions   own        own    own       own
     postern_webhooks_owner deliveries             own        own    own       -
     postern_webhooks_owner sealed_secrets         chats+sign -      -         -
+    postern_webhooks_owner chat_turns             own        own    own       -
     postern_sweep_owner    egress_policies        own        -      -         -
     postern_sweep_owner    sealed_secrets         chats+sign -      -         -
-    postern_sweep_owner    deliveries             own        -      own       -
-    postern_sweep_owner    pending_interactions   own        -      own       -
+    postern_sweep_owner    deliveries             own        others own       -
+    postern_sweep_owner    pending_interactions   own        -      own       unposted
+    postern_sweep_owner    chat_turns             own        own    own       -
     postern_control_owner  organizations          own        own    own       own
     postern_control_owner  agents                 own        own    -         own
     postern_control_owner  auth_profiles          own        own    own       own
@@ -62,10 +65,11 @@ const RIGHTS: &str = "
     postern_remover        pending_interactions   all        -      lock      all
     postern_remover        ended_interactions     all        others others    all
     postern_remover        deliveries             all        others lock      all
+    postern_remover        chat_turns             all        -      lock      all
     postern_courier        organizations          all        -      -         -
     postern_courier        connections            all        -      -         -
     postern_courier        deliveries             due        -      due       -
-    postern_courier        pending_interactions   unsettled  -      unsettled -";
+    postern_courier        pending_interactions   owed       -      owed      -";
 
 /// The rows that a word above stands for, as a condition; `@` is the column of the organization. `None` if the role is
 /// refused: it has no right; `lock` needs the right to update, to lock rows, and may change none; `others` are rows of
@@ -89,7 +93,11 @@ fn condition(word: &str) -> Option<&'static str> {
         ),
         "all" => Some("true"),
         "due" => Some("delivered_at is null and given_up_at is null"),
-        "unsettled" => Some("settle_at is not null"),
+        "owed" => Some("settle_at is not null or post_at is not null"),
+        "unposted" => Some(
+            "@ = current_setting('postern.organization', true) and claimed_at is null
+                and (post_at is not null or id like 'egress.%')",
+        ),
         "lock" | "others" | "-" => None,
         other => panic!("{other}"),
     }
@@ -109,7 +117,7 @@ fn right(role: &str, table: &str) -> [&'static str; 4] {
 }
 
 /// Columns that a role may not read, although it may read others of the table.
-const HIDDEN: [(&str, &str, &[&str]); 8] = [
+const HIDDEN: [(&str, &str, &[&str]); 11] = [
     (
         "postern_proxy_owner",
         "pending_interactions",
@@ -133,6 +141,17 @@ const HIDDEN: [(&str, &str, &[&str]); 8] = [
     ),
     ("postern_remover", "deliveries", &["payload", "url"]),
     (
+        "postern_remover",
+        "chat_turns",
+        &["organization_id", "connection_id", "channel"],
+    ),
+    (
+        "postern_sweep_owner",
+        "pending_interactions",
+        &["entry_payload", "answer", "claimed_click", "options"],
+    ),
+    ("postern_sweep_owner", "deliveries", &["payload", "url"]),
+    (
         "postern_finder",
         "placeholders",
         &["secret_ref", "agent_id", "deployment_name", "allowed_hosts"],
@@ -153,12 +172,18 @@ const HIDDEN: [(&str, &str, &[&str]); 8] = [
 ];
 
 /// Writes that a policy allows because of what they write.
-const ALLOWED: [(&str, &str, &str); 4] = [
+const ALLOWED: [(&str, &str, &str); 5] = [
     (
         "postern_proxy_owner",
         "pending_interactions",
         "insert into postern.pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload)
             values ('a', 'egress.new', 'c-a', 'U1', 'shared', '{}')",
+    ),
+    (
+        "postern_sweep_owner",
+        "deliveries",
+        r#"insert into postern.deliveries (organization_id, id, interaction_id, url, payload)
+            values ('a', 'new', 'q', 'https://a', '{"type": "interaction.expired"}')"#,
     ),
     (
         "postern_remover",

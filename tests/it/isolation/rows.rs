@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 /// A row of each table that names an organization. `@` stands for the organization. What would betray it is marked
 /// `mark-@`.
-pub const ROWS: [(&str, &str); 15] = [
+pub const ROWS: [(&str, &str); 16] = [
     (
         "organizations",
         "(id, system_providers, created_at) values ('@', '{openai,only-@}', '2030-01-01T00:00Z')",
@@ -67,14 +67,18 @@ pub const ROWS: [(&str, &str); 15] = [
     ),
     (
         "deliveries",
-        r#"(organization_id, id, agent_id, interaction_id, url, payload, attempts)
-         values ('@', 'd', 'shared', 'q', 'https://mark-@', '{"type": "interaction.answered"}', 0)"#,
+        r#"(organization_id, id, agent_id, interaction_id, url, payload)
+         values ('@', 'd', 'shared', 'q', 'https://mark-@', '{"type": "interaction.answered"}')"#,
+    ),
+    (
+        "chat_turns",
+        "(organization_id, connection_id, channel, next_at) values ('@', 'c-@', 'C1', now())",
     ),
 ];
 
 /// More rows of each organization: sealed secrets of each kind, and profiles that name one that both have and one that
-/// only `b` has; an answered question that owes chat an update, an approval of a policy's, and an
-/// outcome that was delivered.
+/// only `b` has; an answered question that owes chat an update, one whose card is to be posted, an approval of a
+/// policy's, and an outcome that was delivered.
 const MORE: &str = r#"
 insert into postern.sealed_secrets (organization_id, name, version, key_id, sealed)
     values ('@', 'chat/x', 1, 'mark-@', 'mark-@'), ('@', 'oauth/x', 1, 'mark-@', 'mark-@'),
@@ -87,6 +91,11 @@ insert into postern.pending_interactions
         claimed_click, unsettled, settle_at, card)
     values ('@', 'q-answered', 'c-@', 'U1', 'shared', 'rev', '{"kind": "question", "options": ["mark-@"]}', now(),
         '{"value": "mark-@"}', 'click', '{card}', now() - interval '1 minute', '{"channel": "mark-@"}');
+insert into postern.pending_interactions
+    (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload, created_at, post_at)
+    values ('@', 'q-unposted', 'c-@', 'U1', 'shared', 'rev',
+        '{"kind": "question", "options": ["mark-@"], "callback_url": "https://mark-@"}', '2030-01-01T00:00Z',
+        now() - interval '1 minute');
 insert into postern.pending_interactions
     (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload)
     values ('@', 'egress.x', 'c-@', 'U1', 'shared', 'rev', '{"kind": "approval", "tool": "host:mark-@"}');
@@ -119,6 +128,10 @@ insert into postern.pending_interactions
     ('@', 'e', 'c-@', 'U1', 'shared', 'rev', '{"kind": "question", "options": ["mark-@"]}'),
     ('@', 'egress.only', 'c-@', 'U1', 'shared', 'rev', '{"kind": "approval", "tool": "host:mark-@"}');
 insert into postern.pending_interactions
+    (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload, post_at)
+    values ('@', 'q-only-unposted', 'c-@', 'U1', 'shared', 'rev',
+        '{"kind": "question", "options": ["mark-@"], "callback_url": "https://mark-@"}', now() + interval '1 hour');
+insert into postern.pending_interactions
     (organization_id, id, connection_id, expected_user_id, agent_id, revision, entry_payload, claimed_at, answer,
         claimed_click, unsettled, settle_at, card)
     values ('@', 'q-only-answered', 'c-@', 'U1', 'shared', 'rev', '{"kind": "question", "options": ["mark-@"]}', now(),
@@ -128,6 +141,14 @@ insert into postern.ended_interactions (organization_id, id, connection_id, expe
 insert into postern.deliveries (organization_id, id, agent_id, interaction_id, url, payload)
     values ('@', 'd-only', 'shared', 'q', 'https://mark-@', '{"type": "interaction.answered"}');
 "#;
+
+/// Turns of `b` on the connection of `a`, far off. No function can write them, since a connection belongs to one
+/// organization; so each statement that asks for the organization is seen to ask.
+const ASTRAY: &str = "
+set session_replication_role = replica;
+insert into postern.chat_turns (organization_id, connection_id, channel, next_at)
+    values ('b', 'c-a', '', '2030-01-01T00:00Z'), ('b', 'c-a', 'C1', '2030-01-01T00:00Z');
+reset session_replication_role";
 
 /// A placeholder from before organizations were recorded.
 const LEGACY: &str = "
@@ -144,12 +165,14 @@ pub async fn fill(client: &Client) {
         done(client, &MORE.replace('@', organization)).await;
     }
     done(client, &OWN.replace('@', "b")).await;
+    done(client, ASTRAY).await;
     done(client, LEGACY).await;
 }
 
 /// Deletes everything of an organization.
 pub const WITHOUT_B: &str = "
 delete from postern.organizations where id = 'b';
+delete from postern.chat_turns where organization_id = 'b';
 delete from postern.revoked_tokens where organization_id = 'b';
 delete from postern.deployment_revocations where organization_id = 'b'";
 

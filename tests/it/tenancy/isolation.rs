@@ -4,7 +4,10 @@ use crate::world::World;
 use postern::authority::access::TokenStanding;
 use postern::authority::scope::{PersonScope, VerifiedWorker};
 use postern::question::{CardAddress, Choice, ClickKey, Owed, Payload};
-use postern::store::{Missed, NewClaim, NewInteraction, Read, Schema, Stored, Withdrawal};
+use postern::rate::{Rate, Rates};
+use postern::store::{
+    Attempts, Missed, NewClaim, NewInteraction, Read, Schema, Stored, Withdrawal,
+};
 use postern::{InteractionId, Revision, Store};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -139,6 +142,7 @@ const UNSCOPED: [(&str, &[&str]); 5] = [
             "oldest_age_ms",
             "deliveries_due",
             "interactions_unsettled",
+            "interactions_unposted",
         ],
     ),
     (
@@ -209,12 +213,67 @@ async fn nothing_is_stored_for_a_foreign_connection_or_a_revoked_token() {
     );
 }
 
+/// What is known of the post of the one question's card.
+const POST: &str = "select row(posted_at, card, post_at, post_attempts, post_unlisted, post_begun, post_doubtful)::text
+    from pending_interactions";
+
+/// Notes that the card was posted, and that its post was put off; neither is this person's to note.
+async fn posts_nothing(store: &Store, who: &VerifiedWorker) {
+    let (scope, id, revision) = (scope(who), id("q-1"), revision("?"));
+    let at = CardAddress::new("x", "y");
+    let stands = store.interaction_posted(scope, &id, &revision, at.as_ref());
+    assert!(!stands.await.unwrap(), "{who:?}");
+    let attempts = Attempts {
+        unlisted: true,
+        doubtful: true,
+        ..Attempts::default()
+    };
+    store
+        .interaction_put_off(scope, &id, &revision, TTL, attempts)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_or_a_pause_counts_for_its_own_connection_alone() {
+    let world = World::new().await;
+    world.tenants().await;
+    let rates = Rates {
+        channel: Rate::one_in(TTL),
+        bot: Rate::one_in(TTL),
+    };
+    let names = ["slack-a", "slack-b", "telegram-a"];
+    for (at, pauses) in [(0, false), (1, true)] {
+        world.sql("truncate chat_turns").await;
+        for schema in [Schema::Proxy, Schema::Webhooks, Schema::Sweep] {
+            let db = world.store(schema).await;
+            let ours = world.connection(names[at]).await;
+            if pauses {
+                db.chat_pause(&ours, None, 2 * TTL).await.unwrap();
+            } else {
+                db.chat_turn(&ours, "C1", 4 * TTL, rates).await.unwrap();
+            }
+        }
+        let turns = "select string_agg(distinct organization_id || ' ' || connection_id, ', ') from chat_turns";
+        let expected = ["a slack-a", "b slack-b"][at];
+        assert_eq!(world.value(turns).await, expected);
+        let db = world.store(Schema::Webhooks).await;
+        for (other, name) in names.iter().enumerate() {
+            let theirs = world.connection(name).await;
+            let wait = db.chat_turn(&theirs, "C1", Duration::ZERO, rates);
+            assert_eq!(wait.await.unwrap() > TTL, other == at, "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_claim_or_a_delete_works_only_with_every_field_right() {
     let world = World::new().await;
     let (right, wrong) = neighbours(&world).await;
     let db = world.store(Schema::Webhooks).await;
+    let sweep = world.store(Schema::Sweep).await;
     assert!(matches!(store(&db, &right, "?").await, Stored::New(..)));
+    let before = world.value(POST).await;
     for other in &wrong {
         let missed = choose(&db, other, "q-1", "?", "c", 0).await;
         assert!(matches!(missed, Err(Missed::Nothing)), "{other:?}");
@@ -225,17 +284,23 @@ async fn a_claim_or_a_delete_works_only_with_every_field_right() {
             "{other:?}"
         );
         assert!(matches!(withdraw(&db, other).await, Withdrawal::Unknown));
-        let at = CardAddress::new("x", "y");
-        db.interaction_posted(scope(other), &id("q-1"), &revision("?"), at.as_ref())
-            .await
-            .unwrap();
-        assert_eq!(
-            world
-                .value("select card is null and posted_at is null from pending_interactions")
-                .await,
-            "t"
+        for store in [&db, &sweep] {
+            posts_nothing(store, other).await;
+            assert_eq!(world.value(POST).await, before, "{other:?}");
+        }
+        assert!(
+            !sweep
+                .interaction_delete(scope(other), &id("q-1"), Some(&revision("?")))
+                .await
+                .unwrap(),
+            "{other:?}"
         );
     }
+    assert_eq!(
+        world.value("select count(*) from deliveries").await,
+        "0",
+        "a neighbour's sweep ended it"
+    );
     assert!(!claim(&db, &right, "q-2", "c").await);
     assert!(
         !db.interaction_delete(scope(&right), &id("q-2"), None)

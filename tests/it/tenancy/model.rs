@@ -1,4 +1,4 @@
-//! Random schedules of storing, noting, clicking, withdrawing, deleting, sweeping and passing time, played
+//! Random schedules of storing, noting, putting off, posting late, clicking, withdrawing, deleting, sweeping and passing time, played
 //! against the store and against a small model of what should happen. The two never disagree: a card never
 //! answers for another content, and the person learns what happened.
 
@@ -22,6 +22,10 @@ use std::time::Duration;
 const TTL: Duration = Duration::from_secs(DAY as u64);
 const DAY: u32 = 86_400;
 const HOUR: u32 = 3_600;
+/// For how long a post is put off, and for how long the sweep holds what it took. No schedule's time passes by a moment
+/// before either ends.
+const PUT_OFF: u32 = 45;
+const SWEEPS_LEASE: u32 = 60;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -34,6 +38,13 @@ enum Step {
         card: usize,
         known: bool,
     },
+    /// The platform put a card's post off, for 45 seconds.
+    PutOff {
+        card: usize,
+        doubtful: bool,
+    },
+    /// The sweep takes the question, to post its card.
+    Take,
     Click(Click),
     Withdraw {
         who: usize,
@@ -79,6 +90,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => (who(), 0..3_u8).prop_map(|(who, text)| Step::Store { who, text }),
         3 => (card(), any::<bool>()).prop_map(|(card, known)| Step::Note { card, known }),
+        2 => (card(), any::<bool>()).prop_map(|(card, doubtful)| Step::PutOff { card, doubtful }),
+        2 => Just(Step::Take),
         6 => click,
         1 => who().prop_map(|who| Step::Withdraw { who }),
         1 => who().prop_map(|who| Step::Delete { who }),
@@ -116,10 +129,20 @@ async fn agrees(real: &Real<'_>, schedule: Vec<Step>) -> Result<(), TestCaseErro
                 let Some((card, shown)) = shown(card) else {
                     continue;
                 };
-                model.note(card, known);
-                real.note(card, &shown, known).await;
+                (
+                    model.note(card, known).to_string(),
+                    real.note(card, &shown, known).await.to_string(),
+                )
+            }
+            Step::PutOff { card, doubtful } => {
+                let Some((card, shown)) = shown(card) else {
+                    continue;
+                };
+                model.put_off(card, doubtful);
+                real.put_off(&shown, doubtful).await;
                 continue;
             }
+            Step::Take => (model.take(), real.take().await),
             Step::Click(mut click) => {
                 let Some((card, shown)) = shown(click.card) else {
                     continue;

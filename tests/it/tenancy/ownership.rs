@@ -19,6 +19,8 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
                      values ('{org}', 'q-1', 'slack-{org}', 'U1', 'shared', '{{}}');
                  insert into ended_interactions (organization_id, id, connection_id, expected_user_id)
                      values ('{org}', 'q-0', 'slack-{org}', 'U1');
+                 insert into chat_turns (organization_id, connection_id, channel)
+                     values ('{org}', 'slack-{org}', 'C1');
                  insert into grants (organization_id, agent_id, pattern, denied, granted_by)
                      values ('{org}', 'shared', 'host:example.com', false, 'U1');
                  insert into egress_policies (organization_id, rules) values ('{org}', '[]');
@@ -43,7 +45,7 @@ async fn what_a_tenant_owns_goes_with_its_organization() {
         .await;
     assert_eq!(
         owned,
-        "agents auth_profiles connections deliveries deployment_revocations egress_policies egress_verdicts \
+        "agents auth_profiles chat_turns connections deliveries deployment_revocations egress_policies egress_verdicts \
          ended_interactions grants pending_interactions placeholders providers revoked_tokens sealed_secrets",
         "insert a row of the new table above"
     );
@@ -89,6 +91,8 @@ async fn what_an_agent_or_a_connection_owns_goes_with_it_and_nothing_of_its_neig
         .sql(
             "insert into ended_interactions (organization_id, id, connection_id, expected_user_id)
                  values ('a', 'q-0', 'slack-a', 'U1');
+             insert into chat_turns (organization_id, connection_id, channel)
+                 values ('a', 'slack-a', ''), ('a', 'slack-a', 'C1'), ('a', 'discord-a', 'C1'), ('b', 'slack-b', 'C1');
              delete from agents where organization_id = 'a' and id = 'shared'",
         )
         .await;
@@ -113,4 +117,6 @@ async fn what_an_agent_or_a_connection_owns_goes_with_it_and_nothing_of_its_neig
         let rows = format!("select count(*) from {table}");
         assert_eq!(world.value(&rows).await, "0", "{table}");
     }
+    let turns = "select string_agg(connection_id, ' ' order by connection_id) from chat_turns";
+    assert_eq!(world.value(turns).await, "discord-a slack-b");
 }

@@ -9,6 +9,7 @@ mod attempts;
 mod check;
 mod plan;
 mod play;
+mod posts;
 mod rows;
 mod tally;
 

@@ -1,8 +1,11 @@
 //! Two tenants, and what control makes for them: placeholders, worker tokens, policies.
 
 use super::{DISCORD_SEED, SECRET_TOKEN, SIGNING_SECRET, World, merged};
-use postern::authority::scope::VerifiedWorker;
+use postern::ConnectionId;
+use postern::authority::scope::{ConnectionScope, VerifiedWorker};
+use postern::authority::signature::TelegramRequest;
 use postern::authority::token;
+use postern::store::Schema;
 use postern_stack::discord;
 use serde_json::{Value, json};
 
@@ -113,6 +116,18 @@ impl World {
         extra["connection_id"] = connection.into();
         let token = self.token(org, agent, extra).await;
         token::verify(&PUBLIC_KEYS.into(), &token).unwrap()
+    }
+
+    /// The scope of a connection, as a signed webhook proves it.
+    pub async fn connection(&self, id: &str) -> ConnectionScope {
+        let store = self.store(Schema::Webhooks).await;
+        let id = ConnectionId::parse(id).unwrap();
+        let connection = store.connection_claimed(&id).await.unwrap().unwrap();
+        let signed = TelegramRequest {
+            secret_token: Some(SECRET_TOKEN),
+        };
+        let proof = signed.verify(connection.id(), &[SECRET_TOKEN.into()]);
+        connection.scope(&proof.unwrap()).unwrap()
     }
 
     /// A verified worker without a conversation.

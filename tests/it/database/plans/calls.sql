@@ -40,6 +40,15 @@ select * from postern_proxy.approval_open_1(
 select * from postern_proxy.interaction_posted_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', null);
 
 -- pending_interactions_pkey
+select * from postern_proxy.interaction_put_off_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', 1000, false, false);
+
+-- chat_turns_pkey
+select * from postern_proxy.chat_turn_1('o-1', 'c-1-o-1', 'C10', 1000, '{1000,0}', '{4000,250}', '{5,50}');
+
+-- none
+select * from postern_proxy.chat_pause_1('o-1', 'c-1-o-1', 'C10', 1000);
+
+-- pending_interactions_pkey
 select * from postern_proxy.interaction_delete_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r');
 
 -- egress_verdicts_pkey
@@ -64,6 +73,15 @@ select * from postern_webhooks.interaction_store_1(
 select * from postern_webhooks.interaction_posted_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'r-30', null);
 
 -- pending_interactions_pkey
+select * from postern_webhooks.interaction_put_off_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', 1000, false, false);
+
+-- chat_turns_pkey
+select * from postern_webhooks.chat_turn_1('o-1', 'c-1-o-1', 'C10', 1000, '{1000,0}', '{4000,250}', '{5,50}');
+
+-- none
+select * from postern_webhooks.chat_pause_1('o-1', 'c-1-o-1', 'C10', 1000);
+
+-- pending_interactions_pkey
 select * from postern_webhooks.interaction_delete_1('o-1', 'q-30', 'c-1-o-1', 'u-1', null);
 
 -- agents_pkey deployment_revocations_pkey pending_interactions_pkey revoked_tokens_pkey
@@ -83,10 +101,10 @@ select * from postern_webhooks.interaction_claim_1(
     'o-1', 'approval', 'c-1-o-1', 'u-1', 86400000, 'r-1', 0, 'x', null, 1000);
 
 -- ended_interactions_pkey pending_interactions_pkey
-select * from postern_webhooks.interaction_missed_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'x', 'r-30', 86400000);
+select * from postern_webhooks.interaction_missed_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'x', 'r-30', null, 86400000);
 
 -- pending_interactions_pkey
-select * from postern_webhooks.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}');
+select * from postern_webhooks.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}', 0);
 
 -- deliveries_pkey
 select * from postern_webhooks.delivery_done_1('o-1', 'msg_110');
@@ -114,7 +132,22 @@ select * from postern_webhooks.sealed_secret_1('o-1', 'chat/k-1000');
 select * from postern_sweep.sealed_secret_1('o-1', 'chat/k-1000');
 
 -- pending_interactions_pkey
-select * from postern_sweep.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}');
+select * from postern_sweep.interaction_posted_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', null);
+
+-- pending_interactions_pkey
+select * from postern_sweep.interaction_put_off_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', 1000, false, false);
+
+-- chat_turns_pkey
+select * from postern_sweep.chat_turn_1('o-1', 'c-1-o-1', 'C10', 1000, '{1000,0}', '{4000,250}', '{5,50}');
+
+-- none
+select * from postern_sweep.chat_pause_1('o-1', 'c-1-o-1', 'C10', 1000);
+
+-- pending_interactions_pkey
+select * from postern_sweep.interaction_delete_1('o-1', 'q-420', 'c-1-o-1', 'u-1', 'r-420');
+
+-- pending_interactions_pkey
+select * from postern_sweep.interaction_settled_1('o-1', 'q-10', 'c-1-o-1', 'u-1', '{card}', 0);
 
 -- deliveries_pkey
 select * from postern_sweep.delivery_done_1('o-1', 'msg_110');
@@ -152,6 +185,9 @@ select * from postern_sweep.delete_ended_interactions_1(1000);
 -- egress_verdicts_by_expiry
 select * from postern_sweep.delete_egress_verdicts_1(1000);
 
+-- chat_turns_by_age
+select * from postern_sweep.delete_chat_turns_1(1000);
+
 -- pending_interactions_by_age
 select * from postern_sweep.oldest_age_1();
 
@@ -160,6 +196,9 @@ select * from postern_sweep.deliveries_due_1(50, 4, 4, 60000, '{}', '{}');
 
 -- connections_of_organization pending_interactions_unsettled
 select * from postern_sweep.interactions_unsettled_1(50, 4, '{}');
+
+-- connections_of_organization pending_interactions_unposted
+select * from postern_sweep.interactions_unposted_1(50, 4, '{}', 86400000, 60000);
 
 -- none
 select * from postern_control.organization_put_1('o-1', '{}');

@@ -75,17 +75,20 @@ select pg_temp.org(n), pg_temp.agent(n), 'host:h-' || n, n % 5 = 0,
     case when n % 2 = 0 then now() + (n - 4000) * interval '1 minute' end, 'u-1'
 from generate_series(1, 110000) n;
 
--- Two in three are answered. Of those, one in a hundred still owes chat something.
+-- Two in three are answered. Of those, one in a hundred still owes chat something. Of the others, one in seven has no
+-- card yet, and some of those cards are due.
 insert into postern.pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload,
-    created_at, revision, stored_at, posted_at, card, claimed_at, answer, claimed_click, unsettled, settle_at)
+    created_at, revision, stored_at, posted_at, card, claimed_at, answer, claimed_click, unsettled, settle_at, post_at)
 select pg_temp.org(n), 'q-' || n, 'c-' || 1 + n % 2 || '-' || pg_temp.org(n), 'u-1', pg_temp.agent(n),
     '{"kind": "question", "question": "?", "options": ["Yes", "No"], "callback_url": "https://x.example/"}',
-    t.created, 'r-' || n, t.created, t.created, '{"channel": "C1", "message": "1"}',
+    t.created, 'r-' || n, t.created, case when n % 21 > 0 then t.created end,
+    case when n % 21 > 0 then '{"channel": "C1", "message": "1"}'::jsonb end,
     case when n % 3 > 0 then t.created + interval '10 seconds' end,
     case when n % 3 > 0 then '{"value": "Yes", "index": 0, "user_id": "u-1"}'::jsonb end,
     case when n % 3 > 0 then '\x00'::bytea end,
     case when n % 300 = 1 then '{card}' else '{}' end::text[],
-    case when n % 300 = 1 then now() - n * interval '1 second' end
+    case when n % 300 = 1 then now() - n * interval '1 second' end,
+    case when n % 21 = 0 then now() + (n % 700 - 100) * interval '1 second' end
 from generate_series(1, 160000) n, lateral (select now() - (n - 2) * interval '0.55 seconds' as created) t;
 
 -- Approvals, which a claim makes grants of.
@@ -93,6 +96,14 @@ insert into postern.pending_interactions
     (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, revision)
 select 'o-' || n, 'approval', 'c-1-o-' || n, 'u-1', 'a-3', '{"kind": "approval", "tool": "x/y"}', 'r-1'
 from generate_series(1, 100) n;
+
+-- A turn for each channel of a connection, and one for all of them. Some are long over.
+insert into postern.chat_turns (organization_id, connection_id, channel, next_at)
+select 'o-' || n, 'c-' || m || '-o-' || n, '', now() from generate_series(1, 2000) n, generate_series(1, 2) m
+union all
+select pg_temp.org(n), 'c-' || 1 + n % 2 || '-' || pg_temp.org(n), 'C' || n,
+    now() - interval '1 hour' + (n - 2000) * interval '1 second'
+from generate_series(1, 60000) n;
 
 insert into postern.ended_interactions (organization_id, id, connection_id, expected_user_id, ended_at, expired)
 select pg_temp.org(n), 'e-' || n, 'c-' || 1 + n % 2 || '-' || pg_temp.org(n), 'u-1',

@@ -1,6 +1,6 @@
 //! The model: what should become of the one id.
 
-use super::{Click, DAY, HOUR};
+use super::{Click, DAY, HOUR, PUT_OFF, SWEEPS_LEASE};
 use postern::Revision;
 
 /// A card that was posted, and what it shows.
@@ -27,8 +27,12 @@ struct Row {
     text: u8,
     age: u32,
     card: usize,
-    since_stored: u32,
-    noted: bool,
+    /// In how many seconds the sweep posts the card; `None` once a post was noted.
+    due: Option<i64>,
+    /// How often the post was put off, whether one is under way, and whether one may have succeeded unnoted.
+    attempts: u32,
+    begun: bool,
+    doubtful: bool,
     /// The message that it is known to be on.
     at: Option<(usize, bool)>,
     /// The click that answered, and how many seconds ago.
@@ -39,6 +43,10 @@ impl Row {
     fn expired(&self) -> bool {
         self.age >= DAY
     }
+
+    fn due(&self) -> bool {
+        self.due.is_some_and(|seconds| seconds <= 0)
+    }
 }
 
 impl Model {
@@ -48,7 +56,7 @@ impl Model {
             Some(row) if row.who != who => return "conflict",
             Some(row) if row.expired() => return "expired",
             Some(row) if row.text == text => {
-                let nobody_posted = row.answer.is_none() && !row.noted && row.since_stored >= 30;
+                let nobody_posted = row.answer.is_none() && row.due();
                 if !nobody_posted {
                     return "unchanged";
                 }
@@ -66,21 +74,55 @@ impl Model {
             text,
             age,
             card: self.cards.len() - 1,
-            since_stored: 0,
-            noted: false,
+            due: Some(30),
+            attempts: 0,
+            begun: true,
+            doubtful: false,
             at: None,
             answer: None,
         });
         outcome
     }
 
-    pub fn note(&mut self, card: usize, known: bool) {
+    /// The row, if it shows this card.
+    fn showing(&mut self, card: usize) -> Option<&mut Row> {
         let who = self.cards[card].who;
         let row = self.row.as_mut();
-        if let Some(row) = row.filter(|row| row.card == card && row.who == who) {
-            row.noted = true;
-            row.at = row.at.or(known.then_some((card, false)));
+        row.filter(|row| row.card == card && row.who == who)
+    }
+
+    /// Whether the card is still the question's.
+    pub fn note(&mut self, card: usize, known: bool) -> bool {
+        let Some(row) = self.showing(card) else {
+            return false;
+        };
+        row.due = None;
+        row.begun = false;
+        row.doubtful = !known;
+        row.at = row.at.or(known.then_some((card, false)));
+        true
+    }
+
+    pub fn put_off(&mut self, card: usize, doubtful: bool) {
+        let row = self.showing(card);
+        if let Some(row) = row.filter(|row| row.answer.is_none() && row.due.is_some()) {
+            row.due = Some(PUT_OFF.into());
+            row.attempts += 1;
+            row.begun = false;
+            row.doubtful = doubtful;
         }
+    }
+
+    /// What the sweep is told of the question that it took.
+    pub fn take(&mut self) -> String {
+        let takes = |row: &&mut Row| row.due() && row.answer.is_none() && !row.expired();
+        let Some(row) = self.row.as_mut().filter(takes) else {
+            return "nothing".to_owned();
+        };
+        row.due = Some(SWEEPS_LEASE.into());
+        row.doubtful |= row.begun;
+        row.begun = true;
+        format!("{} {} {}", row.text, row.attempts, row.doubtful)
     }
 
     pub fn click(&mut self, click: &Click) -> &'static str {
@@ -93,6 +135,8 @@ impl Model {
         match row.answer {
             _ if row.who != click.who => "nothing",
             Some((by, _)) if by == click.id => "again",
+            // Another message shows the same card.
+            Some(_) if row.doubtful && row.card == click.card && !in_place => "twin",
             Some(_) => "nothing",
             None if row.expired() => "expired",
             None if row.card != click.card => "replaced",
@@ -142,7 +186,7 @@ impl Model {
     pub fn seconds(&mut self, seconds: u32) {
         if let Some(row) = &mut self.row {
             row.age += seconds;
-            row.since_stored += seconds;
+            row.due = row.due.map(|due| due - i64::from(seconds));
             row.answer = row.answer.map(|(by, since)| (by, since + seconds));
         }
         if let Some((_, age, _)) = &mut self.ended {

@@ -1,13 +1,14 @@
 //! What becomes of the one id in the store, in the model's words.
 
 use super::expected::Card;
-use super::{Click, TTL, address};
+use super::{Click, PUT_OFF, SWEEPS_LEASE, TTL, address};
 use crate::world::World;
 use postern::authority::scope::VerifiedWorker;
 use postern::question::{Choice, ClickKey, Content, Outcome, Payload};
-use postern::store::{Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};
+use postern::store::{Attempts, Missed, NewClaim, NewInteraction, Read, Stored, Swept, Withdrawal};
 use postern::{InteractionId, Revision, Store};
 use serde_json::json;
+use std::time::Duration;
 
 /// The store, called as the functions call it.
 pub struct Real<'a> {
@@ -42,13 +43,48 @@ impl Real<'_> {
         }
     }
 
-    pub async fn note(&self, card: usize, shown: &Card, known: bool) {
+    pub async fn note(&self, card: usize, shown: &Card, known: bool) -> bool {
         let at = known.then(|| address(card, false));
         let scope = self.people[shown.who].conversation().unwrap().scope();
         self.store
             .interaction_posted(scope, &self.id, &shown.revision, at.as_ref())
             .await
+            .unwrap()
+    }
+
+    pub async fn put_off(&self, shown: &Card, doubtful: bool) {
+        let scope = self.people[shown.who].conversation().unwrap().scope();
+        let after = Duration::from_secs(PUT_OFF.into());
+        let attempts = Attempts {
+            doubtful,
+            ..Attempts::default()
+        };
+        self.store
+            .interaction_put_off(scope, &self.id, &shown.revision, after, attempts)
+            .await
             .unwrap();
+    }
+
+    /// The sweep takes what is to be posted.
+    pub async fn take(&self) -> String {
+        let lease = Duration::from_secs(SWEEPS_LEASE.into());
+        let taken = self.sweep.interactions_unposted(10, 10, &[], TTL, lease);
+        let taken = taken.await.unwrap();
+        let told = taken.iter().map(|one| {
+            let payload = one.payload.as_ref().unwrap();
+            let Content::Question { question, .. } = payload.content() else {
+                panic!("{payload:?}");
+            };
+            let Attempts {
+                count, doubtful, ..
+            } = one.attempts;
+            format!("{question} {count} {doubtful}")
+        });
+        let told: Vec<String> = told.collect();
+        if told.is_empty() {
+            return "nothing".to_owned();
+        }
+        told.join(", ")
     }
 
     /// The outcome of a click; one that wins answers what its card showed.

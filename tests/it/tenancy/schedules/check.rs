@@ -3,6 +3,7 @@
 use super::attempts::attempted;
 use super::plan::{Before, Schedule, revision};
 use super::play::{Attempted, Played, Told, click_key};
+use super::posts::taken_in_turn;
 use super::rows::Rows;
 use super::tally::Tally;
 use serde_json::Value;
@@ -44,6 +45,16 @@ impl<'a> Round<'a> {
                 format!("{wrong}\n{one:#?}\n{:#?}", own.collect::<Vec<_>>())
             })?;
         }
+        let taken = || {
+            let told = self.played.iter().flat_map(|played| &played.told);
+            told.flat_map(|told| match told {
+                Told::Took(taken) => taken.as_slice(),
+                _ => &[],
+            })
+        };
+        taken_in_turn(taken())?;
+        tally.count("took", taken().count());
+        tally.count("took in doubt", taken().filter(|one| one.doubtful).count());
         tally.attempts += attempts().count();
         let told = self.played.iter().flat_map(|played| &played.told);
         let swept: u64 = told
@@ -168,7 +179,8 @@ impl One<'_> {
                 | Told::Won { .. }
                 | Told::Withdrew { .. }
                 | Told::Swept(_)
-                | Told::Delivered => {
+                | Told::Delivered
+                | Told::Took(_) => {
                     continue;
                 }
             };

@@ -27,10 +27,12 @@ impl Random {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
     Nothing,
-    /// A question of ten minutes ago.
-    Open,
+    /// A question of ten minutes ago. Of some nobody noted a post, so a retry or the sweep posts.
+    Open {
+        posted: bool,
+    },
     /// A question that expires this many milliseconds after the beginning; of some nobody noted a post, so a retry
-    /// posts again.
+    /// or the sweep posts.
     Expiring {
         after: i64,
         posted: bool,
@@ -69,6 +71,10 @@ pub enum Step {
         lease: Duration,
     },
     Sweep,
+    /// The sweep takes cards that are due, and posts them unless it dies.
+    Post {
+        dies: bool,
+    },
     /// The sweep takes what is due and delivers it.
     Deliver {
         attempt: Attempt,
@@ -88,7 +94,9 @@ impl Schedule {
     pub fn random(random: &mut Random, id: InteractionId, workers: usize) -> Self {
         let before = match random.below(10) {
             0 => Before::Nothing,
-            1..=4 => Before::Open,
+            1..=4 => Before::Open {
+                posted: random.below(3) > 0,
+            },
             5..=8 => Before::Expiring {
                 after: random.below(30) as i64 - 8,
                 posted: random.below(3) > 0,
@@ -114,7 +122,7 @@ impl Step {
     fn random(random: &mut Random, card: usize) -> Self {
         let ends = [Attempt::Arrives, Attempt::Fails, Attempt::Unknown];
         let leases = [Duration::ZERO, Duration::from_millis(4), TTL];
-        match random.below(12) {
+        match random.below(14) {
             0..=2 => Self::Store {
                 text: random.one_of(&[0, 0, 0, 1, 2]),
                 card,
@@ -131,6 +139,9 @@ impl Step {
                 lease: random.one_of(&leases),
             },
             9..=10 => Self::Sweep,
+            11..=12 => Self::Post {
+                dies: random.below(2) > 0,
+            },
             _ => Self::Deliver {
                 attempt: random.one_of(&ends),
             },

@@ -2,6 +2,7 @@
 
 use super::TTL;
 use super::plan::{Attempt, Schedule, Step, revision};
+use super::posts::{LEASE, Taken};
 use super::rows;
 use futures_util::future::join_all;
 use postern::authority::scope::VerifiedWorker;
@@ -60,6 +61,8 @@ pub enum Told {
     WasUnknown,
     Swept(u64),
     Delivered,
+    /// The sweep took cards to post.
+    Took(Vec<Taken>),
 }
 
 /// An attempt of a delivery.
@@ -216,6 +219,7 @@ impl Ground {
                 (Told::Swept(deleted), Vec::new())
             }
             Step::Deliver { attempt } => (Told::Delivered, self.deliver(attempt).await),
+            Step::Post { dies } => (Told::Took(self.post(dies).await), Vec::new()),
         }
     }
 
@@ -252,6 +256,34 @@ impl Ground {
             Err(StoreError::Row(why)) if why.contains("three times") => Told::GaveUp,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Takes cards that are due, whosever they are, and notes that they were posted unless it dies.
+    async fn post(&self, dies: bool) -> Vec<Taken> {
+        let asked = Instant::now();
+        let due = self.sweep.interactions_unposted(5, 2, &[], TTL, LEASE);
+        let due = due.await.unwrap();
+        let given = Instant::now();
+        let each = due.iter().map(async |one| {
+            assert!(one.payload.is_ok());
+            let noted = self
+                .sweep
+                .interaction_posted(&one.scope, &one.id, &one.revision, None);
+            let noted = if dies {
+                None
+            } else {
+                Some(noted.await.unwrap())
+            };
+            Taken {
+                id: one.id.as_str().to_owned(),
+                revision: one.revision.as_str().to_owned(),
+                asked,
+                given,
+                doubtful: one.attempts.doubtful,
+                noted: noted.map(|_| Instant::now()),
+            }
+        });
+        join_all(each).await
     }
 
     /// Takes what is due, whosever it is.

@@ -28,7 +28,7 @@ pub async fn begin(
     for schedule in schedules {
         let (created, posted, claimed) = match schedule.before {
             Before::Nothing => continue,
-            Before::Open => ("'-10 minutes'".to_owned(), true, "null"),
+            Before::Open { posted } => ("'-10 minutes'".to_owned(), posted, "null"),
             Before::Expiring { after, posted } => {
                 (format!("'-24 hours {after} milliseconds'"), posted, "null")
             }
@@ -39,7 +39,11 @@ pub async fn begin(
             .unwrap()
             .scope();
         let (id, revision) = (schedule.id.as_str(), revision(0));
-        let posted = if posted { "now()" } else { "null" };
+        let (posted, due) = if posted {
+            ("now()", "null::timestamptz")
+        } else {
+            ("null::timestamptz", "now()")
+        };
         let content = serde_json::to_string(&payload(0)).unwrap();
         let key: String = click_key(9)
             .as_bytes()
@@ -49,8 +53,8 @@ pub async fn begin(
         write!(
             sql,
             "insert into postern.pending_interactions (organization_id, id, connection_id, expected_user_id, agent_id,
-                 entry_payload, created_at, stored_at, revision, posted_at, claimed_at, answer, claimed_click)
-             select '{}', '{id}', '{}', '{}', 'x', '{content}', t.created, t.created, '{}', {posted}, c.claimed,
+                 entry_payload, created_at, stored_at, revision, posted_at, post_at, claimed_at, answer, claimed_click)
+             select '{}', '{id}', '{}', '{}', 'x', '{content}', t.created, t.created, '{}', {posted}, {due}, c.claimed,
                  case when c.claimed is not null then
                      '{{\"value\": \"Yes\", \"index\": 0, \"user_id\": \"U1\", \"answered_at\": \"2026-01-01T00:00:00.000Z\"}}'::jsonb
                  end,

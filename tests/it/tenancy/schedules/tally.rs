@@ -25,6 +25,8 @@ impl Tally {
             "was unknown",
             "swept expired",
             "swept answered",
+            "took",
+            "took in doubt",
         ] {
             assert!(self.told.contains_key(what), "never {what}: {self:?}");
         }
