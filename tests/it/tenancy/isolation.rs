@@ -104,7 +104,8 @@ pub(super) async fn neighbours(world: &World) -> (VerifiedWorker, Vec<VerifiedWo
 }
 
 /// The store's operations that no tenant's scope bounds, and why.
-const UNSCOPED: [(&str, &[&str]); 5] = [
+const UNSCOPED: [(&str, &[&str]); 6] = [
+    ("it sends no statement of its own", &["open"]),
     (
         "the operator names the organization, and IAM alone lets the operator in",
         &[

@@ -3,8 +3,9 @@
 use crate::questions::platforms::{EVERYWHERE, On};
 use crate::world::{World, question};
 use futures_util::future::join_all;
-use postern_stack::{Failure, Kind};
-use std::time::Duration;
+use postern_stack::{Failure, HttpRequest, Invocation, Kind};
+use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_burst_to_one_channel_becomes_cards_and_no_plain_text() {
@@ -25,6 +26,55 @@ async fn a_burst_to_one_channel_becomes_cards_and_no_plain_text() {
         assert_eq!(on.posted(&world).len(), 7, "{on:?}");
     });
     join_all(bursts).await;
+}
+
+/// As many environments as agents that ask in one second would start, or fewer that take several calls each.
+const ENVIRONMENTS: usize = 4;
+/// How long an invocation may take. What does not fit into it is the sweep's.
+const INVOCATION: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn a_hundred_questions_in_one_second_are_posted_one_by_one_and_none_is_lost() {
+    let world = World::with_env(&[("AWS_LAMBDA_MAX_CONCURRENCY", "32")]).await;
+    world.tenants().await;
+    world.slack.keep_rates();
+    let token = world.conversing("a", "U1").await;
+    let webhooks = world.environments("webhooks", ENVIRONMENTS).await;
+    let begun = Instant::now();
+    let asked = (0..100).map(async |number| {
+        let body = question(&format!("q-{number}"));
+        let request = HttpRequest::post_json("/v1/interactions", &body);
+        let request = request.header("x-postern-worker-token", &token).v2();
+        match webhooks.invoke(request, INVOCATION).await {
+            Ok(Invocation::Ok(answer)) => answer["statusCode"].as_u64().unwrap(),
+            failed => panic!("{failed:?}"),
+        }
+    });
+    let statuses = join_all(asked).await;
+    assert!(begun.elapsed() < INVOCATION + Duration::from_secs(2));
+    let posted = statuses.iter().filter(|status| **status == 201).count();
+    let later = statuses.iter().filter(|status| **status == 202).count();
+    assert_eq!(posted + later, 100, "{statuses:?}");
+    assert!(posted >= 5 && later >= 50, "{posted} {later}");
+    let due = "select count(*) from pending_interactions where posted_at is null";
+    // They are due when their turn comes, one a second, and a sweep posts for some 25 s.
+    let mut sweeps = 0;
+    while world.value(due).await != "0" {
+        assert!(
+            begun.elapsed() < Duration::from_secs(200),
+            "{sweeps} sweeps"
+        );
+        world.sweep(json!({})).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sweeps += 1;
+    }
+    // The platform never had to refuse one, so each was called for once.
+    let calls = world.slack.calls();
+    assert_eq!((calls.len(), world.slack.cards().len()), (100, 100));
+    for pair in calls.windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        assert!(apart > Duration::from_millis(900), "{apart:?}");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,18 @@ pub struct Taken {
 /// before is told.
 pub fn taken_in_turn<'a>(all: impl Iterator<Item = &'a Taken>) -> Result<(), String> {
     let mut all: Vec<&Taken> = all.collect();
-    all.sort_by(|a, b| (&a.id, &a.revision, a.given).cmp(&(&b.id, &b.revision, b.given)));
+    // Who took it first is in no doubt, and may be told after the next.
+    let key = |taken: &&Taken| {
+        let Taken {
+            id,
+            revision,
+            doubtful,
+            given,
+            ..
+        } = (*taken).clone();
+        (id, revision, doubtful, given)
+    };
+    all.sort_by_key(key);
     for pair in all.windows(2) {
         let [first, second] = [pair[0], pair[1]];
         if (&first.id, &first.revision) != (&second.id, &second.revision) {
