@@ -94,6 +94,8 @@ def telegram(body):
             out.append(f'<span class="link">{inner}</span>')
         elif entity["type"] == "pre":
             out.append(f'<div class="code"><div class="language">{esc(entity["language"])}</div><pre>{inner}</pre></div>')
+        elif entity["type"] == "blockquote":
+            out.append(f'<div class="quote"><div>{inner}</div></div>')
         else:
             assert entity["type"] == "expandable_blockquote", entity
             out.append(f'<div class="quote"><div class="folded">{inner}</div><div class="chevron">⌄</div></div>')
@@ -120,6 +122,13 @@ def discord(body):
 
 
 def discord_text(text):
+    """A quotation is lines that begin with `> `."""
+    parts = re.split(r"((?:^> .*\n?)+)", text, flags=re.MULTILINE)
+    quoted = lambda part: '<div class="quote">' + discord_line(re.sub(r"^> ", "", part.rstrip("\n"), flags=re.MULTILINE)) + "</div>"
+    return "".join(quoted(part) if at % 2 else discord_line(part) for at, part in enumerate(parts))
+
+
+def discord_line(text):
     out = []
     for at, part in enumerate(re.split(r"```(?:json\n)?", text)):
         if at % 2:
@@ -165,6 +174,7 @@ pre { font: 12px/1.5 "DejaVu Sans Mono", monospace; white-space: pre-wrap; overf
 .telegram button { flex: 1; border: 0; border-radius: 8px; background: #6f9c78; color: #fff; font: 600 14px Inter, sans-serif; padding: 8px }
 .discord { background: #313338; color: #dbdee1 } .discord .avatar { border-radius: 50%% } .discord .head b { color: #f2f3f5 }
 .discord .app { background: #5865f2; color: #fff } .discord .time { color: #949ba4 } .discord .text, .discord .embed { white-space: pre-wrap }
+.discord .quote { border-left: 4px solid #65686f; border-radius: 2px; padding-left: 12px }
 .discord .mention { background: #3c4270; color: #c9cdfb; border-radius: 3px; padding: 0 2px } .discord .moment { background: #3f4147; border-radius: 3px; padding: 0 2px }
 .discord pre { background: #2b2d31; border: 1px solid #1e1f22; border-radius: 4px; padding: 8px; margin: 6px 0 }
 .discord .embed { background: #2b2d31; border-left: 4px solid #1e1f22; border-radius: 4px; padding: 12px; margin-top: 6px }
@@ -195,7 +205,7 @@ def take(message):
     note = PngImagePlugin.PngInfo()
     note.add_text("message-sha256", hashlib.sha256(written).hexdigest())
     # So few colours that the file is small.
-    picture = picture.quantize(32, dither=Image.Dither.NONE)
+    picture = picture.quantize(96, dither=Image.Dither.NONE)
     picture.save(message.with_suffix(".png"), optimize=True, pnginfo=note)
 
 

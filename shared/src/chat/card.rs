@@ -3,7 +3,7 @@
 
 pub(super) use super::cut::cut;
 use super::cut::{cut_escaped, units};
-use super::shown::shown;
+use super::shown::{shown, shown_line};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, UserId};
 use crate::question::approval::{self, Approval, Subject};
@@ -47,6 +47,9 @@ pub(super) struct Arguments {
     digest: String,
 }
 
+/// What follows a card without buttons.
+pub(super) const NO_BUTTONS: &str = "This message has no buttons, so it cannot be answered here.";
+
 /// How an interaction ended.
 #[derive(Debug)]
 pub enum Ending {
@@ -72,7 +75,7 @@ impl Ending {
     pub fn answered(user: &UserId, answer: &Answer) -> Self {
         Self::Answered {
             user: user.clone(),
-            value: cut(&shown(&answer.value), MAX_ANSWER, units),
+            value: cut(&shown_line(&answer.value), MAX_ANSWER, units),
         }
     }
 
@@ -107,7 +110,7 @@ impl Card {
         let agent = named(agent.as_str());
         let (question, arguments, options) = match payload.content() {
             Content::Question { question, options } => {
-                let options = options.iter().map(|option| shown(option)).collect();
+                let options = options.iter().map(|option| shown_line(option)).collect();
                 (shown(question), None, options)
             }
             Content::Approval(approval) => {
@@ -149,12 +152,14 @@ impl Card {
         self.until.filter(|_| ending.is_none())
     }
 
-    /// The card as text alone, of at most `most` UTF-16 code units. `mention` formats a person in the platform's
-    /// markup, and `escape` any other text.
+    /// The card as text alone, of at most `most` UTF-16 code units. `quote` begins each line of the question, so that
+    /// it cannot look like another line of the card. `mention` formats a person in the platform's markup, and `escape`
+    /// any other text.
     pub(super) fn plain(
         &self,
         most: usize,
         ending: Option<&Ending>,
+        quote: &str,
         mention: impl Fn(&str) -> String,
         escape: impl Fn(&str) -> String,
     ) -> String {
@@ -172,7 +177,7 @@ impl Card {
         let short = [Some(&asks), note.as_ref(), Some(&last)];
         let short: usize = short.into_iter().flatten().map(|it| units(it) + 2).sum();
         let room = most.saturating_sub(short + 2);
-        let question = cut_escaped(&self.question, room, &escape);
+        let question = self.quoted(room, quote, &escape);
         let room = room.saturating_sub(units(&question) + 1);
         let arguments = self.arguments.as_ref();
         let arguments = arguments.map(|it| cut_escaped(&it.json, room, &escape));
@@ -180,6 +185,14 @@ impl Card {
         let arguments = arguments.map(|(json, note)| format!("{json}\n{note}"));
         let parts = [Some(asks), Some(question), arguments, Some(last)];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The question of at most `most` UTF-16 code units, in which `quote` begins each line.
+    fn quoted(&self, most: usize, quote: &str, escape: impl Fn(&str) -> String) -> String {
+        let lines = format!("\n{quote}");
+        let escape = |text: &str| escape(text).replace('\n', &lines);
+        let room = most.saturating_sub(units(quote));
+        format!("{quote}{}", cut_escaped(&self.question, room, escape))
     }
 
     /// The options as a list, of at most `most` UTF-16 code units together.
@@ -225,7 +238,7 @@ impl Arguments {
 
 /// An id as it is shown.
 pub(super) fn named(id: &str) -> String {
-    cut(&shown(id), MAX_NAME, units)
+    cut(&shown_line(id), MAX_NAME, units)
 }
 
 /// A time in UTC, for platforms that do not show times in the reader's zone.

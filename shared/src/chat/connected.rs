@@ -220,7 +220,7 @@ impl Connected<'_> {
                 Reply::Instead(how, reason) => {
                     tracing::warn!(event = "call_amended", cause = why(&reason));
                     let Some(amended) = so_far.amended(self.platform.as_ref(), call, &how) else {
-                        return Posted::Refused(why(&reason));
+                        return so_far.refused(call, why(&reason));
                     };
                     calls.pop_front();
                     for call in amended.into_iter().rev() {

@@ -255,7 +255,7 @@ mod tests {
         assert!(description.contains("\\*\\@everyone\\*"));
         let content = call.body["content"].as_str().unwrap();
         assert!(content.chars().count() <= MAX_CONTENT);
-        assert!(content.contains("\n\n\\*\\@everyone\\*"), "{content}");
+        assert!(content.contains("\n\n> \\*\\@everyone\\*"), "{content}");
         let rows = call.body["components"].as_array().unwrap();
         assert_eq!(rows.len(), 5);
         assert!(

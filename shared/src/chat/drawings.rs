@@ -5,6 +5,7 @@ mod limits;
 mod pictures;
 mod seen;
 
+use super::card::NO_BUTTONS;
 use super::{Card, ChatPlatform, Ending, Form, discord, slack, telegram};
 use crate::id::{ChannelId, ConversationId, Revision, UserId};
 use crate::question::{Answer, CardAddress, Place};
@@ -165,7 +166,13 @@ fn every_card_shows_everything_in_the_same_order_on_every_platform() {
             let (_, body) = on.post(&payload, Form::Text);
             limits::assert_kept(on, &body);
             if on == On::Slack {
-                assert_eq!(body["text"], buttons["text"]);
+                // Whole cards are the same; of a long question less fits.
+                let text = |body: &Value| body["text"].as_str().unwrap().to_owned();
+                let alone = format!("{}\n\n{NO_BUTTONS}", text(&buttons));
+                assert!(text(&body) == alone || text(&body).contains('\u{2026}'));
+            }
+            if on != On::Telegram || payload["kind"] == "question" {
+                assert!(seen::text(on, &body).contains("cannot be answered here"));
             }
             let text = seen::text(on, &body);
             let utc = [

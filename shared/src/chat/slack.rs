@@ -18,7 +18,7 @@ use crate::id::{ConnectionId, Revision};
 use crate::question::{CardAddress, Place};
 use crate::rate::{Rate, Rates};
 use crate::wire::event::Incoming;
-use card::{blocks, escape, mention, outcome, text, texts};
+use card::{blocks, escape, mention, outcome, text, text_alone, texts};
 use click::{click, field};
 use config::same_workspace;
 use http::Method;
@@ -115,9 +115,13 @@ impl ChatPlatform for Slack {
     }
 
     fn post(&self, card: &Card, place: &Place, revision: &Revision, form: Form) -> ApiCall {
+        let (text, purpose) = match form {
+            Form::Buttons => (text(card, None), Purpose::Card),
+            Form::Text => (text_alone(card), Purpose::Text),
+        };
         let mut message = json!({
             "channel": place.channel,
-            "text": text(card, None),
+            "text": text,
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
@@ -128,10 +132,6 @@ impl ChatPlatform for Slack {
         if form == Form::Buttons {
             message["blocks"] = blocks(card, revision);
         }
-        let purpose = match form {
-            Form::Buttons => Purpose::Card,
-            Form::Text => Purpose::Text,
-        };
         self.call(purpose, "chat.postMessage", message)
     }
 

@@ -247,7 +247,9 @@ mod tests {
         let text = call.body["text"].as_str().unwrap();
         assert!(units(text) <= MAX_TEXT);
         assert!(text.starts_with("Agent coder of acme asks 111, until 2026-11-25 18:00 UTC\n\n"));
-        assert!(text.ends_with('\u{2026}'));
+        // A label is cut, so the options are listed as well.
+        let listed = format!("\u{2026}\n\n\u{2022} *a*\n\u{2022} {}", "x".repeat(75));
+        assert!(text.ends_with(&listed));
         assert!(call.body.get("parse_mode").is_none());
         let rows = call.body["reply_markup"]["inline_keyboard"]
             .as_array()

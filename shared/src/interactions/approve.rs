@@ -59,6 +59,8 @@ impl Interactions {
             digest: &digest,
             revision: &revision,
         };
+        // Counted from before the row exists, because its lease is.
+        let until = Instant::now() + POST;
         match self.store.approval_open(&new, self.ttl).await? {
             Opened::Standing => {}
             Opened::UnknownConnection => return Err(Code::UnknownConnection.into()),
@@ -71,7 +73,7 @@ impl Interactions {
                     place: &place,
                     revision: &revision,
                     attempts: Attempts::default(),
-                    until: Instant::now() + POST,
+                    until,
                 };
                 match self.post(&post, &connection).await? {
                     PostedAs::Card | PostedAs::Later | PostedAs::Unknown => {}

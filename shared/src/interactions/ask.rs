@@ -53,6 +53,8 @@ impl Interactions {
         let payload = ask.payload(place.clone(), callback.as_ref());
         let digest = ask.digest();
         let revision = Revision::new();
+        // Counted from before the row exists, because its lease is.
+        let until = deadline.within(POST);
         let new = NewInteraction {
             scope,
             worker,
@@ -85,7 +87,7 @@ impl Interactions {
             place: &place,
             revision: &revision,
             attempts: Attempts::default(),
-            until: deadline.within(POST),
+            until,
         };
         let posted = self.post(&post, &connection).await?;
         if let Some(former) = former {

@@ -63,7 +63,7 @@ impl Interactions {
             return Ok(None);
         };
         let connecting = Box::pin(self.connect(&connection));
-        let connected = tokio::time::timeout_at(budget.answer_end(), connecting).await;
+        let connected = tokio::time::timeout_at(budget.calls_end(), connecting).await;
         let platform = connected
             .map_err(|_| Code::SecretUnavailable.because("ACK_BUDGET_MS is used up"))??;
         if let Ok(permit) = connection.permit(&self.names) {

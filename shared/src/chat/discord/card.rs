@@ -1,7 +1,7 @@
 //! How Discord shows a card: text, an embed for what does not fit into the text, and rows of buttons
 //! (docs.discord.com/developers/resources/message).
 
-use crate::chat::card::named;
+use crate::chat::card::{NO_BUTTONS, named};
 use crate::chat::cut::{cut, cut_escaped, split, units};
 use crate::chat::{Card, Ending, button_id};
 use crate::id::Revision;
@@ -16,6 +16,8 @@ pub(super) const MAX_LABEL: usize = 80;
 
 pub(super) const BUTTONS_IN_A_ROW: usize = 5;
 
+/// What begins a line of a quotation.
+const QUOTE: &str = "> ";
 /// The room that a card keeps for the sentence about its ending, so that the rest stays where it is.
 const ENDING: usize = 480;
 
@@ -26,7 +28,7 @@ pub(super) fn rows(card: &Card, revision: &Revision) -> Vec<Value> {
         .iter()
         .enumerate()
         .map(|(index, option)| {
-            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, units), "custom_id": button_id(&card.id, revision, index)})
+            json!({"type": 2, "style": 2, "label": cut(option, MAX_LABEL, |cluster| cluster.chars().count()), "custom_id": button_id(&card.id, revision, index)})
         })
         .collect();
     buttons
@@ -48,15 +50,15 @@ pub(super) fn message(card: &Card, ending: Option<&Ending>) -> (String, Vec<Valu
         .arguments
         .as_ref()
         .map(|it| format!("```json\n{}\n```\n{}", it.json, it.note()));
-    let mut room = MAX_CONTENT - ENDING - units(&content[0]) - 2;
-    let (first, rest) = split(&card.question, room, |cluster| units(&escape(cluster)));
+    let mut room = MAX_CONTENT - ENDING - units(&content[0]) - 2 - units(QUOTE);
+    let (first, rest) = split(&card.question, room, |cluster| units(&quoted(cluster)));
     let mut embedded = Vec::new();
     if rest.is_empty() {
-        let question = escape(first);
+        let question = quoted(first);
         room -= units(&question);
-        content.push(question);
+        content.push(format!("{QUOTE}{question}"));
     } else {
-        content.push(format!("{}\u{2026}", escape(first.trim_end())));
+        content.push(format!("{QUOTE}{}\u{2026}", quoted(first.trim_end())));
         let taken = code.as_ref().map_or(0, |code| units(code) + 2);
         let rest = cut_escaped(rest, MAX_DESCRIPTION - taken - 1, escape);
         embedded.push(format!("\u{2026}{rest}"));
@@ -78,9 +80,16 @@ pub(super) fn message(card: &Card, ending: Option<&Ending>) -> (String, Vec<Valu
     (content.join("\n\n"), embeds)
 }
 
+/// The question's text after `QUOTE`, as a quotation, so that it cannot look like another line of the card.
+fn quoted(text: &str) -> String {
+    escape(text).replace('\n', "\n> ")
+}
+
 /// The card as text alone.
 pub(super) fn text(card: &Card) -> String {
-    card.plain(MAX_CONTENT, None, mention, escape)
+    let most = MAX_CONTENT - units(NO_BUTTONS) - 2;
+    let card = card.plain(most, None, QUOTE, mention, escape);
+    format!("{card}\n\n{NO_BUTTONS}")
 }
 
 /// The message after the card has ended.

@@ -2,7 +2,7 @@
 //! preformatted text alone, where Slack reads no markup and no mention.
 
 use super::MAX_TEXT;
-use crate::chat::card::{named, utc};
+use crate::chat::card::{NO_BUTTONS, named, utc};
 use crate::chat::cut::{cut, split, units};
 use crate::chat::{Card, Ending, button_id};
 use crate::id::Revision;
@@ -90,8 +90,18 @@ pub(super) fn blocks(card: &Card, revision: &Revision) -> Value {
 
 /// The card as text alone. Screen readers and notifications read it instead of the blocks, so it holds everything.
 pub(super) fn text(card: &Card, ending: Option<&Ending>) -> String {
-    card.plain(MAX_FALLBACK, ending, mention, escape)
+    card.plain(MAX_FALLBACK, ending, QUOTE, mention, escape)
 }
+
+/// The card as text alone.
+pub(super) fn text_alone(card: &Card) -> String {
+    let most = MAX_FALLBACK - units(NO_BUTTONS) - 2;
+    let card = card.plain(most, None, QUOTE, mention, escape);
+    format!("{card}\n\n{NO_BUTTONS}")
+}
+
+/// What begins a line of a quotation, escaped.
+const QUOTE: &str = "&gt; ";
 
 /// A time in the reader's zone (docs.slack.dev/messaging/formatting-message-text#date-formatting).
 fn date(time: OffsetDateTime) -> String {

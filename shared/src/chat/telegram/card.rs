@@ -1,7 +1,7 @@
 //! How Telegram shows a card: text with entities, and an inline keyboard (core.telegram.org/bots/api). It sets no parse
 //! mode, so Telegram reads no markup in the text.
 
-use crate::chat::card::{named, utc};
+use crate::chat::card::{NO_BUTTONS, named, utc};
 use crate::chat::cut::{cut, units};
 use crate::chat::{Card, Ending, button_id};
 use crate::id::Revision;
@@ -89,8 +89,15 @@ pub(super) fn write_card(message: &mut Value, card: &Card, last: Last<'_>) {
         text.push(&format!(", until {}", utc(until)));
     }
     let last = match last {
+        // Labels that are cut could look the same.
+        Last::Buttons if card.options.iter().any(|it| units(it) > MAX_LABEL) => {
+            format!("\n\n{}", card.listed(MAX_TEXT / 2, str::to_owned))
+        }
         Last::Buttons => String::new(),
-        Last::Options => format!("\n\n{}", card.listed(MAX_TEXT / 2, str::to_owned)),
+        Last::Options => format!(
+            "\n\n{}\n\n{NO_BUTTONS}",
+            card.listed(MAX_TEXT / 2, str::to_owned)
+        ),
         Last::Ending(ending) => format!("\n\n{}", sentence(ending)),
     };
     let arguments = card.arguments.as_ref().map(|it| (&it.json, it.note()));
@@ -98,11 +105,14 @@ pub(super) fn write_card(message: &mut Value, card: &Card, last: Last<'_>) {
     let others = text.units + arguments.as_ref().map_or(0, length) + units(&last).max(MAX_ENDING);
     let question = cut(&card.question, MAX_TEXT.saturating_sub(others + 2), units);
     text.push("\n\n");
-    if units(&question) > FOLDED.0 || question.lines().count() > FOLDED.1 {
-        text.push_as(&question, json!({"type": "expandable_blockquote"}));
+    // A quotation, so that the question cannot look like another line of the card.
+    let is_long = units(&question) > FOLDED.0 || question.lines().count() > FOLDED.1;
+    let quotation = if is_long {
+        "expandable_blockquote"
     } else {
-        text.push(&question);
-    }
+        "blockquote"
+    };
+    text.push_as(&question, json!({"type": quotation}));
     if let Some((json, note)) = arguments {
         text.push("\n\n");
         text.push_as(json, json!({"type": "pre", "language": "json"}));
