@@ -1,6 +1,7 @@
-//! Chat platforms. Each platform has one file, which builds API calls and reads webhooks without touching the
-//! network; `connected` makes the calls. A new platform needs its file, and a line each in `Platform`, in
-//! `Chat::on`, in `hosts` and in a migration.
+//! Chat platforms. Each platform has a file and a folder of its name, which build API calls and read answers and
+//! webhooks without touching the network; `connected` makes the calls. A new platform needs those, with its table of
+//! errors and its steps of a check, and a line each in `Platform`, in `Chat::on`, in `errors`, in `hosts` and in a
+//! migration.
 
 mod call;
 mod card;
@@ -16,15 +17,17 @@ mod error_table;
 mod hosts;
 mod shown;
 mod slack;
+mod so_far;
 mod telegram;
 mod turns;
 
-pub use call::{ApiCall, Later, Posted, Purpose, Whom};
+pub use call::{ApiCall, Done, Later, Posted, Purpose, Whom};
 pub use card::{Card, Ending};
 pub use check::{Check, Found, Problem, Step};
-pub use connected::{Chat, Connected, Earlier};
+pub use connected::{Chat, Connected};
 pub use error_table::{Means, Row};
 pub use hosts::ApiHosts;
+pub use so_far::Earlier;
 pub use turns::{Paused, Turns};
 
 pub(crate) use differs::Differs;

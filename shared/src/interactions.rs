@@ -119,7 +119,10 @@ fn refused(token: TokenStanding) -> Error {
 fn log_failure(what: &'static str, posted: Posted) {
     let why = match posted {
         Posted::Done(_) => return,
-        Posted::Refused(why) | Posted::Unknown(why) | Posted::Later(Later { why, .. }) => why,
+        Posted::Refused(why)
+        | Posted::RefusedInDoubt(why)
+        | Posted::Unknown(why)
+        | Posted::Later(Later { why, .. }) => why,
     };
     tracing::warn!(event = "settle_failed", what, cause = why);
 }

@@ -204,6 +204,10 @@ impl Store {
         let (schema, places) = (self.schema.as_str(), places.join(", "));
         let sql = format!("select * from {schema}.{function}({places})");
         let connection = self.connection().await?;
+        // What is sent may be executed, even if nobody waits for it any more.
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return Err(StoreError::Timeout);
+        }
         let answer = connection.client.query_typed(&sql, parameters);
         match tokio::time::timeout_at(self.end(), answer).await {
             Ok(Ok(rows)) => Ok(rows),
@@ -224,15 +228,21 @@ impl Store {
 
     async fn connection(&self) -> Result<Object<Connections>, StoreError> {
         let connection = match self.until {
-            Some(until) => tokio::time::timeout_at(until, self.connections.get()).await,
-            None => Ok(self.connections.get().await),
-        };
-        match connection {
-            Ok(connection) => {
-                connection.map_err(|error| StoreError::Connect(pool::explain(&error)))
+            Some(until) => {
+                // Connecting goes on when its caller gives up, so that the next caller need not begin anew.
+                let connections = self.connections.clone();
+                let getting = tokio::spawn(async move { connections.get().await });
+                match tokio::time::timeout_at(until, getting).await {
+                    Ok(Ok(connection)) => connection,
+                    Ok(Err(error)) => return Err(StoreError::Connect(error.to_string())),
+                    Err(_) => {
+                        return Err(StoreError::Connect("its caller cannot wait longer".into()));
+                    }
+                }
             }
-            Err(_) => Err(StoreError::Connect("its caller cannot wait longer".into())),
-        }
+            None => self.connections.get().await,
+        };
+        connection.map_err(|error| StoreError::Connect(pool::explain(&error)))
     }
 
     /// When a statement that begins now has to be answered.

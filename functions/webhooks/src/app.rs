@@ -15,13 +15,14 @@ use postern::wire::event::Incoming;
 use postern::{Error, Store};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Maximum number of readers that wait at once in one Lambda environment. Each sends a statement a second, and an
 /// environment has few database connections.
 const MAX_WAITING: usize = 32;
 
 /// Timeout of connecting to the database at cold start.
-const OPEN: Duration = Duration::from_secs(2);
+const OPEN: Duration = Duration::from_secs(1);
 
 /// The webhooks function.
 pub struct App {
@@ -55,9 +56,9 @@ impl App {
 
     /// Connects to the database before the first request, which needs it and may be a click whose platform waits for
     /// few seconds. Environments that Lambda starts ahead of requests have then connected already. A failure shows in
-    /// the first request, which tries again.
+    /// the first request, which tries again. What takes longer goes on, and the first request waits for the rest.
     pub async fn open(&self) {
-        let _ = tokio::time::timeout(OPEN, self.store.open()).await;
+        let _ = self.store.until(Instant::now() + OPEN).open().await;
     }
 
     /// The worker that the request's token proves. Whether the token was revoked is not checked here, but by the

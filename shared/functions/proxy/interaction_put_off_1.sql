@@ -9,7 +9,7 @@ begin
     perform set_config('postern.organization', coalesce(p_organization, ''), true);
     update postern.pending_interactions i
     set post_at = now() + p_after_ms * interval '1 millisecond', post_attempts = i.post_attempts + 1,
-        post_unlisted = p_unlisted, post_begun = false, post_doubtful = p_doubtful
+        post_unlisted = p_unlisted, post_begun = false, post_doubtful = i.post_doubtful or p_doubtful
     where i.organization_id = p_organization and i.id = p_id
         -- Not `=`: no index but the key's shall find the row.
         and (i.connection_id, i.expected_user_id) is not distinct from (p_connection, p_user)

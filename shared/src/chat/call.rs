@@ -36,6 +36,17 @@ impl Purpose {
         }
     }
 
+    /// The least time in which a call is begun. A call that is cut off before the connection stands cannot be told from
+    /// one that arrived, so a card is not begun in the last moment. Connecting has 3 s.
+    pub(super) fn least_time(self) -> Duration {
+        match self {
+            Self::Card | Self::Text => Duration::from_secs(4),
+            Self::Receipt | Self::Edit | Self::Note | Self::Delete | Self::Reopen | Self::Read => {
+                Duration::from_millis(50)
+            }
+        }
+    }
+
     /// Whether the call may be made twice to the same effect.
     pub(super) fn repeats(self) -> bool {
         match self {
@@ -106,7 +117,7 @@ pub enum Whom {
     Call,
     /// Every message to the channel.
     Channel,
-    /// Every call of the bot.
+    /// Every message of the bot.
     Bot,
 }
 
@@ -128,15 +139,25 @@ pub(crate) enum Instead {
 /// The result of a call.
 #[derive(Debug)]
 pub enum Posted {
-    /// The call took effect. Holds the address of the message, if the platform gave it and only this message can be
-    /// meant.
-    Done(Option<CardAddress>),
+    /// The call took effect.
+    Done(Done),
     /// The call is to be made again after this time.
     Later(Later),
     /// The call had no effect; the reason.
     Refused(String),
+    /// The call had no effect, but an earlier attempt may have had one; the reason.
+    RefusedInDoubt(String),
     /// The call may have taken effect: it was sent, but no usable response came back. Holds the reason.
     Unknown(String),
+}
+
+/// A message that was posted or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Its address, if the platform gave it.
+    pub at: Option<CardAddress>,
+    /// Whether another message of the same content may stand, because an earlier attempt may have succeeded.
+    pub doubtful: bool,
 }
 
 /// A call that could not be made in the time that was left.

@@ -15,7 +15,7 @@ pub(super) const HELLO: &str =
 /// Maximum length of what a step says, in characters. Platforms choose parts of it.
 const MAX_SENTENCE: usize = 400;
 /// What is shorter than this, in bytes, is no platform's token, and may be a part of many words.
-const SHORTEST_TOKEN: usize = 8;
+pub(super) const SHORTEST_TOKEN: usize = 8;
 
 /// A step of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ literals! {
 pub enum Found {
     /// Nothing is wrong.
     Good,
-    /// It works, and this is worth to know.
+    /// It works, and this is worth knowing.
     Hint(String),
     /// This is wrong, with a sentence that says what to do.
     Wrong(Problem, String),

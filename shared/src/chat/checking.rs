@@ -54,11 +54,11 @@ impl Chat {
 struct NoTurns;
 
 impl Turns for NoTurns {
-    fn take(&self, _: &str, _: Rates, _: Duration) -> BoxFuture<'_, Option<Duration>> {
+    fn take(&self, _: &str, _: Rates, _: Duration, _: Instant) -> BoxFuture<'_, Option<Duration>> {
         ready(Some(Duration::ZERO)).boxed()
     }
 
-    fn pause(&self, _: Paused<'_>, _: Duration) -> BoxFuture<'_, ()> {
+    fn pause(&self, _: Paused<'_>, _: Duration, _: Instant) -> BoxFuture<'_, ()> {
         ready(()).boxed()
     }
 }

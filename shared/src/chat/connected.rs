@@ -1,8 +1,10 @@
 //! A connection's platform together with a client: makes the API calls.
 
-use super::call::{Answered, ApiCall, Instead, Later, Posted, PutOff, Reply, Whom};
-use super::check::Heard;
+use super::call::{Answered, ApiCall, Done, Later, Posted, PutOff, Reply, Whom};
+use super::check::{Heard, SHORTEST_TOKEN};
 use super::cut::cut;
+use super::error_table::MAX_WORDS;
+use super::so_far::{Earlier, FIRST_PAUSE, SoFar, sleep_before};
 use super::turns::{Paused, Turns};
 use super::{
     Acknowledgement, ApiHosts, Call, Card, ChatPlatform, Click, Ending, Form, Verdict, discord,
@@ -28,14 +30,6 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 const MIN_CALL: Duration = Duration::from_millis(50);
 /// Maximum size of a response, in bytes. Platforms' own responses are much smaller.
 const ANSWER_LIMIT: usize = 1 << 20;
-/// Maximum length of a platform's message in the log, in characters.
-const MAX_WORDS: usize = 200;
-/// The first pause after a call was put off by a platform that does not say for how long. Each further pause is twice
-/// as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause that a platform can ask for.
-const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
-
 /// Access to the APIs of all platforms.
 pub struct Chat {
     egress: Arc<GuardedClient<Full<Bytes>>>,
@@ -86,17 +80,6 @@ pub struct Connected<'a> {
     forbidden: Option<&'static str>,
 }
 
-/// What is known about earlier attempts at a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Earlier {
-    /// How many there were.
-    pub attempts: u32,
-    /// Whether one of them may have taken effect.
-    pub doubtful: bool,
-    /// Whether one of them met an error that the platform's table does not have.
-    pub unlisted: bool,
-}
-
 impl Connected<'_> {
     /// Verifies that the platform made this webhook call, before anything in the body is parsed. `now` is in Unix
     /// seconds.
@@ -131,15 +114,34 @@ impl Connected<'_> {
         until: Instant,
     ) -> (Posted, Form) {
         let buttons = self.platform.post(card, place, revision, Form::Buttons);
-        match self.send(buttons, earlier, until).await {
-            Posted::Refused(why) => {
-                tracing::warn!(event = "card_refused", cause = why);
-                let text = self.platform.post(card, place, revision, Form::Text);
-                let posted = self.send(text, Earlier::default(), until).await;
-                (posted, Form::Text)
-            }
+        let (why, in_doubt) = match self.send(buttons, earlier, until).await {
+            Posted::Refused(why) => (why, false),
+            Posted::RefusedInDoubt(why) => (why, true),
             posted @ (Posted::Done(_) | Posted::Later(_) | Posted::Unknown(_)) => {
-                (posted, Form::Buttons)
+                return (posted, Form::Buttons);
+            }
+        };
+        tracing::warn!(event = "card_refused", cause = why);
+        let text = self.platform.post(card, place, revision, Form::Text);
+        let earlier = Earlier {
+            patient: earlier.patient,
+            ..Earlier::default()
+        };
+        match self.send(text, earlier, until).await {
+            // An earlier card may stand, so the question is kept.
+            Posted::Refused(why) | Posted::RefusedInDoubt(why) if in_doubt => {
+                (Posted::Unknown(why), Form::Buttons)
+            }
+            Posted::Done(Done { at, doubtful }) => {
+                let doubtful = doubtful || in_doubt;
+                (Posted::Done(Done { at, doubtful }), Form::Text)
+            }
+            Posted::Later(later) => {
+                let doubtful = later.doubtful || in_doubt;
+                (Posted::Later(Later { doubtful, ..later }), Form::Text)
+            }
+            posted @ (Posted::Refused(_) | Posted::RefusedInDoubt(_) | Posted::Unknown(_)) => {
+                (posted, Form::Text)
             }
         }
     }
@@ -181,7 +183,10 @@ impl Connected<'_> {
         };
         let why = match self.send(call, Earlier::default(), until).await {
             Posted::Done(_) => return,
-            Posted::Refused(why) | Posted::Unknown(why) | Posted::Later(Later { why, .. }) => why,
+            Posted::Refused(why)
+            | Posted::RefusedInDoubt(why)
+            | Posted::Unknown(why)
+            | Posted::Later(Later { why, .. }) => why,
         };
         tracing::info!(event = "note_failed", cause = why);
     }
@@ -195,16 +200,12 @@ impl Connected<'_> {
         let mut so_far = SoFar::new(earlier);
         // The last call is the one that was asked for; those before it prepare it.
         while let Some(call) = calls.front() {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.wait_for_turn(call, left).await {
-                Ok(()) => {}
-                Err(after) => {
-                    return so_far.later(after, format!("{}: the rate is used up", call.name));
-                }
+            if let Err(after) = self.wait_for_turn(call, until).await {
+                return so_far.later(call, after, format!("{}: the rate is used up", call.name));
             }
             let name = call.name;
-            let why = |why: &str| format!("{name}: {}", bounded(why));
-            match self.bounded(call, until).await {
+            let why = |why: &str| format!("{name}: {}", bounded(&self.without_token(why)));
+            match self.bounded(call, earlier, until).await {
                 Reply::Done(at) if calls.len() == 1 => return so_far.done(at, call),
                 Reply::Done(_) => {
                     calls.pop_front();
@@ -212,9 +213,9 @@ impl Connected<'_> {
                 Reply::PutOff(put_off) => {
                     so_far.doubtful |= put_off.doubtful && call.purpose.creates();
                     let pause = so_far.pause(put_off.after);
-                    self.hold(call, &put_off, pause).await;
-                    if !sleep_before(pause, until).await {
-                        return so_far.later(pause, why(&put_off.why));
+                    self.hold(call, &put_off, pause, until).await;
+                    if !sleep_before(call, pause, until).await {
+                        return so_far.later(call, pause, why(&put_off.why));
                     }
                 }
                 Reply::Instead(how, reason) => {
@@ -234,8 +235,8 @@ impl Connected<'_> {
                 Reply::Unlisted(reason) => {
                     so_far.unlisted = true;
                     let pause = so_far.pause(None);
-                    if !sleep_before(pause, until).await {
-                        return so_far.later(pause, why(&reason));
+                    if !sleep_before(call, pause, until).await {
+                        return so_far.later(call, pause, why(&reason));
                     }
                 }
                 Reply::Unknown(reason) => {
@@ -251,15 +252,16 @@ impl Connected<'_> {
         Posted::Refused("there was nothing to call".into())
     }
 
-    /// Waits for the turn of a call that counts towards its channel's rate. `Err` with the time until it, if it does
-    /// not come within `left`.
-    async fn wait_for_turn(&self, call: &ApiCall, left: Duration) -> Result<(), Duration> {
+    /// Waits for the turn of a call that counts towards its channel's rate. `Err` with the time until it, if too little
+    /// time would be left for the call.
+    async fn wait_for_turn(&self, call: &ApiCall, until: Instant) -> Result<(), Duration> {
         let Some(channel) = call.channel.as_deref().filter(|_| call.purpose.creates()) else {
             return Ok(());
         };
-        let most = left.saturating_sub(MIN_CALL);
+        let left = until.saturating_duration_since(Instant::now());
+        let most = left.saturating_sub(call.purpose.least_time());
         let rates = self.platform.rates(channel);
-        match self.turns.take(channel, rates, most).await {
+        match self.turns.take(channel, rates, most, until).await {
             Some(wait) if wait <= most => {
                 tokio::time::sleep(wait).await;
                 Ok(())
@@ -270,37 +272,44 @@ impl Connected<'_> {
     }
 
     /// Tells all environments that the platform asks to wait.
-    async fn hold(&self, call: &ApiCall, put_off: &PutOff, pause: Duration) {
+    async fn hold(&self, call: &ApiCall, put_off: &PutOff, pause: Duration, until: Instant) {
         let whom = match (put_off.whom, &call.channel) {
             (Whom::Bot, _) => Paused::Bot,
             (Whom::Channel, Some(channel)) => Paused::Channel(channel),
             (Whom::Channel, None) | (Whom::Call, _) => return,
         };
-        self.turns.pause(whom, pause).await;
+        self.turns.pause(whom, pause, until).await;
     }
 
-    async fn bounded(&self, call: &ApiCall, until: Instant) -> Reply {
-        if Instant::now() + MIN_CALL > until {
-            return Reply::PutOff(PutOff {
+    async fn bounded(&self, call: &ApiCall, earlier: Earlier, until: Instant) -> Reply {
+        let put_off = |why: String| {
+            Reply::PutOff(PutOff {
                 after: None,
                 whom: Whom::Call,
                 doubtful: false,
-                why: "not begun, there was no time left".into(),
-            });
+                why,
+            })
+        };
+        if Instant::now() + call.purpose.least_time() > until {
+            return put_off("not begun, there was no time left".into());
         }
         let until = until.min(Instant::now() + API_TIMEOUT);
-        match tokio::time::timeout_at(until, self.exchange(call)).await {
-            Ok(reply) => reply,
+        match tokio::time::timeout_at(until, self.fetch(call)).await {
+            Ok(Ok((_, reply))) => reply,
+            Ok(Err(SendError::Refused(error))) if earlier.patient => put_off(why(&error)),
+            Ok(Err(SendError::Refused(error))) => Reply::Refused(why(&error)),
+            Ok(Err(SendError::Broken(error))) => Reply::Unknown(why(&error)),
             Err(_) => Reply::Unknown("no answer in time".into()),
         }
     }
 
-    async fn exchange(&self, call: &ApiCall) -> Reply {
-        match self.fetch(call).await {
-            Ok((_, reply)) => reply,
-            Err(SendError::Refused(error)) => Reply::Refused(why(&error)),
-            Err(SendError::Broken(error)) => Reply::Unknown(why(&error)),
+    /// The text without the bot token, which whatever stands at `api_base_url` may repeat.
+    fn without_token(&self, text: &str) -> String {
+        let token = self.platform.bot_token().expose_secret();
+        if token.len() < SHORTEST_TOKEN {
+            return text.to_owned();
         }
+        text.replace(token, "[the bot token]")
     }
 
     /// Makes the call, and reads the answer.
@@ -309,7 +318,7 @@ impl Connected<'_> {
             .map_err(|why| SendError::Refused(Code::UpstreamForbidden.because(why)))?;
         let (head, body) = self.egress.send(request).await?.into_parts();
         let body = Limited::new(body, ANSWER_LIMIT).collect().await;
-        let bytes = match &body {
+        let broken = match &body {
             Ok(_) => None,
             Err(error) => Some(error.to_string()),
         };
@@ -319,7 +328,7 @@ impl Connected<'_> {
             headers: &head.headers,
             body: &body,
         };
-        let reply = match (self.platform.reply(call, &answer), bytes) {
+        let reply = match (self.platform.reply(call, &answer), broken) {
             // The status came, and says that the call took effect or may have.
             (Reply::Done(_) | Reply::Unknown(_), Some(broken)) => Reply::Unknown(broken),
             (reply, _) => reply,
@@ -367,86 +376,6 @@ pub(super) enum Asked {
     Unsent(Error),
     /// It may have arrived, and no answer came. The reason.
     Lost(String),
-}
-
-/// What one call has met so far.
-struct SoFar {
-    attempts: u32,
-    doubtful: bool,
-    unlisted: bool,
-    /// Whether the call was made once more after an unknown result.
-    repeated: bool,
-    /// Whether the call was made as the platform's answer asked.
-    amended: bool,
-}
-
-impl SoFar {
-    fn new(earlier: Earlier) -> Self {
-        Self {
-            attempts: earlier.attempts,
-            doubtful: earlier.doubtful,
-            unlisted: earlier.unlisted,
-            repeated: false,
-            amended: false,
-        }
-    }
-
-    /// The pause before the next attempt.
-    fn pause(&mut self, asked: Option<Duration>) -> Duration {
-        let own = FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(12));
-        self.attempts += 1;
-        // A platform that asks for no pause at all would be called in a loop.
-        let asked = asked.map(|asked| asked.max(MIN_PAUSE));
-        asked.unwrap_or(own).min(MAX_PAUSE)
-    }
-
-    /// The calls to make instead; `None` if that was done before, or changes nothing.
-    fn amended(
-        &mut self,
-        platform: &dyn ChatPlatform,
-        call: &ApiCall,
-        how: &Instead,
-    ) -> Option<Vec<ApiCall>> {
-        if std::mem::replace(&mut self.amended, true) {
-            return None;
-        }
-        platform.instead(call.clone(), how)
-    }
-
-    fn done(&self, at: Option<CardAddress>, call: &ApiCall) -> Posted {
-        // Another message of the same content may stand, so the address of this one does not identify it.
-        Posted::Done(at.filter(|_| call.once || !self.doubtful))
-    }
-
-    /// A refusal does not mean that earlier attempts failed.
-    fn refused(&self, call: &ApiCall, why: String) -> Posted {
-        if (self.doubtful || self.repeated) && call.purpose.creates() {
-            return Posted::Unknown(why);
-        }
-        Posted::Refused(why)
-    }
-
-    fn later(&self, after: Duration, why: String) -> Posted {
-        Posted::Later(Later {
-            after,
-            doubtful: self.doubtful,
-            unlisted: self.unlisted,
-            why,
-        })
-    }
-}
-
-/// The shortest pause before a call is made again.
-const MIN_PAUSE: Duration = Duration::from_millis(100);
-
-/// Sleeps, if a call can still be made afterwards. Returns whether that is so.
-async fn sleep_before(pause: Duration, until: Instant) -> bool {
-    let then = Instant::now() + pause;
-    if then + MIN_CALL > until {
-        return false;
-    }
-    tokio::time::sleep_until(then).await;
-    true
 }
 
 fn request(call: &ApiCall) -> Result<Request<Full<Bytes>>, &'static str> {

@@ -1,7 +1,11 @@
 //! The form of a platform's table of errors. `docs/chat.md` shows the three tables.
 
 use super::call::{Instead, Purpose, PutOff, Reply, Whom};
+use super::cut::cut;
 use std::time::Duration;
+
+/// Maximum length of a platform's message in the log, in characters, with the advice.
+pub(super) const MAX_WORDS: usize = 200;
 
 /// One error of a platform: what it means for some of the calls.
 #[derive(Debug)]
@@ -114,7 +118,9 @@ impl Row {
         let why = if self.advice.is_empty() {
             words.to_owned()
         } else {
-            format!("{words}: {}", self.advice)
+            // The words are cut, and the advice is not.
+            let room = MAX_WORDS.saturating_sub(self.advice.chars().count() + 2);
+            format!("{}: {}", cut(words, room, |_| 1), self.advice)
         };
         let put_off = |whom, doubtful, why| {
             Reply::PutOff(PutOff {

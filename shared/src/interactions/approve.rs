@@ -74,6 +74,7 @@ impl Interactions {
                     revision: &revision,
                     attempts: Attempts::default(),
                     until,
+                    patient: false,
                 };
                 match self.post(&post, &connection).await? {
                     PostedAs::Card | PostedAs::Later | PostedAs::Unknown => {}

@@ -11,7 +11,6 @@ use crate::policy::Policies;
 use crate::question::ask::Ask;
 use crate::question::{CallbackAddress, CallbackUrl, Place, Status};
 use crate::store::{Attempts, NewInteraction, Stored};
-use tokio::time::Instant;
 
 /// The outcome of asking. Each variant holds the interaction's status.
 #[derive(Debug)]
@@ -88,10 +87,11 @@ impl Interactions {
             revision: &revision,
             attempts: Attempts::default(),
             until,
+            patient: false,
         };
         let posted = self.post(&post, &connection).await?;
         if let Some(former) = former {
-            let until = Instant::now() + NEWS;
+            let until = deadline.within(NEWS);
             let edited = self.edit(&connection, &former, &card, &Ending::AskedAnew, until);
             log_failure("former card", edited.await);
         }

@@ -48,6 +48,7 @@ impl Interactions {
             revision: &due.revision,
             attempts: due.attempts,
             until,
+            patient: true,
         };
         let platform = match Box::pin(self.connect(&due.connection)).await {
             Ok(platform) => platform,
@@ -75,7 +76,7 @@ impl Interactions {
         }
     }
 
-    /// Deletes an interaction whose card cannot be posted. Its agent is told that it expired.
+    /// Deletes an interaction whose card cannot be posted. Its callback, if it has one, is told that it expired.
     async fn give_up(
         &self,
         scope: &PersonScope,

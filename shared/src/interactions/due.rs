@@ -16,8 +16,10 @@ use tokio::time::Instant;
 const LEASE: Duration = Duration::from_secs(60);
 /// Timeout of settling one interaction.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// Nothing more is taken when less time than this is left.
+/// No delivery and no update is taken when less time than this is left.
 const WORTHWHILE: Duration = Duration::from_millis(500);
+/// No card is taken when less time than this is left. A card that cannot be posted in the rest of the time is put off.
+const WORTHWHILE_POST: Duration = Duration::from_millis(4500);
 
 impl Interactions {
     /// Attempts due deliveries, in turns by organization, until the deadline. Returns how many arrived.
@@ -51,6 +53,7 @@ struct Posts<'a>(&'a Interactions);
 impl Work for Posts<'_> {
     type Item = Unposted;
     const BOUND: Duration = catch_up::ATTEMPT;
+    const WORTHWHILE: Duration = WORTHWHILE_POST;
 
     /// All organizations share the chat platforms, so only organizations take turns and not receivers.
     fn turn(unposted: &Unposted) -> (&OrganizationId, &str) {
@@ -76,6 +79,8 @@ trait Work: Sync {
     type Item: Send;
     /// Timeout of one attempt.
     const BOUND: Duration;
+    /// Nothing more is taken when less time than this is left.
+    const WORTHWHILE: Duration;
 
     /// The organization and the receiver that the item counts towards.
     fn turn(item: &Self::Item) -> (&OrganizationId, &str);
@@ -101,6 +106,7 @@ impl Work for Deliveries<'_> {
     type Item = Delivery;
     // The deliverer's own timeout is shorter, so that an attempt that hangs is recorded as failed.
     const BOUND: Duration = LEASE;
+    const WORTHWHILE: Duration = WORTHWHILE;
 
     fn turn(delivery: &Delivery) -> (&OrganizationId, &str) {
         (delivery.organization(), delivery.receiver())
@@ -130,6 +136,7 @@ struct Settlements<'a>(&'a Interactions);
 impl Work for Settlements<'_> {
     type Item = Unsettled;
     const BOUND: Duration = ATTEMPT;
+    const WORTHWHILE: Duration = WORTHWHILE;
 
     /// All organizations share the chat platforms, so only organizations take turns and not receivers.
     fn turn(unsettled: &Unsettled) -> (&OrganizationId, &str) {
@@ -176,7 +183,7 @@ async fn in_turns<W: Work>(work: &W, deadline: Deadline) -> Result<u64, StoreErr
     let mut running = FuturesUnordered::new();
     loop {
         let mut ended = Vec::new();
-        if failed.is_none() && under_way.free() > 0 && deadline.left() > WORTHWHILE {
+        if failed.is_none() && under_way.free() > 0 && deadline.left() > W::WORTHWHILE {
             let taken;
             (taken, ended) = meanwhile(&mut running, work.take(&under_way)).await;
             match taken {

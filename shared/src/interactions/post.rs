@@ -7,11 +7,11 @@
 use super::Interactions;
 use crate::authority::Connection;
 use crate::authority::scope::PersonScope;
-use crate::chat::{Card, Connected, Earlier, Ending, Form, Later, Posted};
+use crate::chat::{Card, Connected, Done, Earlier, Ending, Form, Later, Posted};
 use crate::error::{Code, Error};
 use crate::id::{InteractionId, Revision};
 use crate::question::{CardAddress, Place};
-use crate::store::Attempts;
+use crate::store::{Attempts, StoreError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,6 +33,8 @@ pub(super) struct Post<'a> {
     pub(super) attempts: Attempts,
     /// When the post is left to the sweep.
     pub(super) until: Instant,
+    /// Whether the post is put off if the platform cannot be reached: by the sweep, whose result nobody waits for.
+    pub(super) patient: bool,
 }
 
 /// How an interaction was posted.
@@ -86,13 +88,14 @@ impl Interactions {
             attempts: count,
             doubtful,
             unlisted,
+            patient: post.patient,
         };
         let posting = platform.post(post.card, post.place, post.revision, earlier, post.until);
         match posting.await {
-            (Posted::Done(at), form) => {
-                let stands = self.note(post, at.as_ref()).await;
+            (Posted::Done(Done { at, doubtful }), form) => {
+                let stands = self.note(post, at.as_ref(), doubtful).await;
                 if !stands && let Some(at) = at {
-                    self.take_back(platform, post.card, &at).await;
+                    self.end_late_card(platform, post, &at).await;
                 }
                 Ok(match form {
                     Form::Buttons => PostedAs::Card,
@@ -104,7 +107,7 @@ impl Interactions {
                 Ok(PostedAs::Later)
             }
             (Posted::Unknown(why), _) => {
-                self.note(post, None).await;
+                self.note(post, None, true).await;
                 tracing::warn!(
                     event = "post_unknown",
                     interaction_id = post.card.id().as_str(),
@@ -112,7 +115,9 @@ impl Interactions {
                 );
                 Ok(PostedAs::Unknown)
             }
-            (Posted::Refused(why), _) => Err(Code::PostFailed.because(why)),
+            (Posted::Refused(why) | Posted::RefusedInDoubt(why), _) => {
+                Err(Code::PostFailed.because(why))
+            }
         }
     }
 
@@ -159,44 +164,34 @@ impl Interactions {
             doubtful: later.doubtful,
         };
         let (id, revision) = (post.card.id(), post.revision);
-        let note = self
-            .store
-            .interaction_put_off(post.scope, id, revision, later.after, attempts);
-        noted(id, tokio::time::timeout(NOTE, note).await);
+        let store = self.store.until(Instant::now() + NOTE);
+        let note = store.interaction_put_off(post.scope, id, revision, later.after, attempts);
+        noted(id, note.await);
     }
 
     /// Notes that the card was posted, and its address, which later edits and the check of clicks need. This is
     /// done before answering, because Lambda freezes the environment afterwards. A failure is only logged. Returns
     /// whether the card is still the interaction's, as far as is known.
-    async fn note(&self, post: &Post<'_>, at: Option<&CardAddress>) -> bool {
+    async fn note(&self, post: &Post<'_>, at: Option<&CardAddress>, doubtful: bool) -> bool {
         let (id, revision) = (post.card.id(), post.revision);
-        let note = self.store.interaction_posted(post.scope, id, revision, at);
-        noted(id, tokio::time::timeout(NOTE, note).await).unwrap_or(true)
+        let store = self.store.until(Instant::now() + NOTE);
+        let note = store.interaction_posted(post.scope, id, revision, at, doubtful);
+        noted(id, note.await).unwrap_or(true)
     }
 
-    /// Takes the buttons off a card that was posted after its question was over or changed.
-    async fn take_back(&self, platform: &Connected<'_>, card: &Card, at: &CardAddress) {
+    /// Takes the buttons off a card that was posted after its question was answered, over or changed.
+    async fn end_late_card(&self, platform: &Connected<'_>, post: &Post<'_>, at: &CardAddress) {
         let until = Instant::now() + EDIT;
         let ending = Ending::Over;
-        let edited = platform.edit(at, card, &ending, Earlier::default(), until);
+        let edited = platform.edit(at, post.card, &ending, Earlier::default(), until);
         super::log_failure("late card", edited.await);
     }
 }
 
 /// The result of noting something; `None`, with a warning in the log, if it failed.
-fn noted<T>(
-    id: &InteractionId,
-    result: Result<Result<T, crate::store::StoreError>, tokio::time::error::Elapsed>,
-) -> Option<T> {
-    let failed = match result {
-        Ok(Ok(noted)) => return Some(noted),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the database took too long".into(),
+fn noted<T>(id: &InteractionId, result: Result<T, StoreError>) -> Option<T> {
+    let failed = |error: &StoreError| {
+        tracing::warn!(event = "note_failed", interaction_id = id.as_str(), cause = %error);
     };
-    tracing::warn!(
-        event = "note_failed",
-        interaction_id = id.as_str(),
-        cause = failed
-    );
-    None
+    result.inspect_err(failed).ok()
 }

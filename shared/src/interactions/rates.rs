@@ -6,6 +6,7 @@ use crate::rate::Rates;
 use crate::store::Store;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// The turns of one connection.
 pub(super) struct StoredTurns {
@@ -19,22 +20,27 @@ impl Turns for StoredTurns {
         channel: &'a str,
         rates: Rates,
         most: Duration,
+        until: Instant,
     ) -> BoxFuture<'a, Option<Duration>> {
-        let taken = self.store.chat_turn(&self.scope, channel, most, rates);
+        let taken = async move {
+            let store = self.store.until(until);
+            store.chat_turn(&self.scope, channel, most, rates).await
+        };
         let logged = |result: Result<Duration, _>| {
             result.inspect_err(|error| tracing::warn!(event = "turn_failed", cause = %error))
         };
         taken.map(logged).map(Result::ok).boxed()
     }
 
-    fn pause<'a>(&'a self, whom: Paused<'a>, time: Duration) -> BoxFuture<'a, ()> {
+    fn pause<'a>(&'a self, whom: Paused<'a>, time: Duration, until: Instant) -> BoxFuture<'a, ()> {
         let channel = match whom {
             Paused::Channel(channel) => Some(channel),
             Paused::Bot => None,
         };
         async move {
             // Without it others only learn from the platform that they have to wait.
-            let paused = self.store.chat_pause(&self.scope, channel, time);
+            let store = self.store.until(until);
+            let paused = store.chat_pause(&self.scope, channel, time);
             if let Err(error) = paused.await {
                 tracing::warn!(event = "turn_failed", cause = %error);
             }

@@ -60,6 +60,7 @@ impl Interactions {
         let at = settlement.card;
         let earlier = Earlier {
             unlisted: settlement.last,
+            patient: true,
             ..Earlier::default()
         };
         let receipt = async {
@@ -95,13 +96,17 @@ impl Interactions {
     }
 }
 
-/// What the result of a call means for an update. A receipt that may have been posted is not posted again, and an edit
-/// of which nothing is known is made again. `last` says whether a refusal is final.
+/// What the result of a call means for an update. A receipt without an answer may have been posted and is not posted
+/// again; an edit is. `last` says whether a refusal is final.
 fn update(owed: Owed, posted: Posted, last: bool) -> Update {
     let update = match (&posted, owed) {
-        (Posted::Done(_), _) | (Posted::Unknown(_), Owed::Receipt) => Update::Done(owed),
+        (Posted::Done(_), _) | (Posted::Unknown(_) | Posted::RefusedInDoubt(_), Owed::Receipt) => {
+            Update::Done(owed)
+        }
         (Posted::Refused(_), _) if last => Update::Done(owed),
-        (Posted::Refused(_), _) | (Posted::Unknown(_), Owed::Card) => Update::Later(Duration::ZERO),
+        (Posted::Refused(_), _) | (Posted::Unknown(_) | Posted::RefusedInDoubt(_), Owed::Card) => {
+            Update::Later(Duration::ZERO)
+        }
         (Posted::Later(later), _) => Update::Later(later.after),
     };
     log_failure(owed.as_str(), posted);

@@ -46,24 +46,27 @@ pub struct Unposted {
 }
 
 impl Store {
-    /// Notes that the card of this revision was posted, and its address if that is known. Returns whether the card is
-    /// still the interaction's; if not, the question is over or was changed.
+    /// Notes that the card of this revision was posted, and its address if that is known and not `doubtful`: then
+    /// another card of the same content may stand, and either may be answered. Returns whether the card can still be
+    /// answered, or was; if not, the question is over, was changed, or was answered on another card.
     pub async fn interaction_posted(
         &self,
         scope: &PersonScope,
         id: &InteractionId,
         revision: &Revision,
         at: Option<&CardAddress>,
+        doubtful: bool,
     ) -> Result<bool, StoreError> {
         let columns = columns(scope, id);
         let [organization, interaction, connection, user] = whole(&columns);
-        let parameters: [Parameter<'_>; 6] = [
+        let parameters: [Parameter<'_>; 7] = [
             organization,
             interaction,
             connection,
             user,
             (&revision.as_str(), Type::TEXT),
             (&at.map(Json), Type::JSONB),
+            (&doubtful, Type::BOOL),
         ];
         let rows = self.call("interaction_posted_1", &parameters).await?;
         one(&rows)?.column("stands")

@@ -46,15 +46,15 @@ fn calls(row: &Row, table: &[Row]) -> String {
 fn does(means: Means) -> &'static str {
     match means {
         Means::Wait(Whom::Call) => "tries again later",
-        Means::Wait(Whom::Channel) => "tries again later; the channel waits",
-        Means::Wait(Whom::Bot) => "tries again later; the bot waits",
+        Means::Wait(Whom::Channel) => "tries again later; all messages to the channel wait",
+        Means::Wait(Whom::Bot) => "tries again later; all messages of the bot wait",
         Means::Doubtful => "tries again later; it may show twice",
         Means::NoThread => "sends it outside the thread",
         Means::NoReference => "sends it without naming the card",
         Means::NoEntities => "sends it without styles",
         Means::Reopen => "opens the thread and tries again",
         Means::Moved => "sends it to the new chat",
-        Means::Done => "is done",
+        Means::Done => "counts as done",
         Means::Never => "gives up",
     }
 }

@@ -54,9 +54,9 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_proxy.interaction_posted_1",
         &[
-            r#"@, 'egress.x', 'c-a', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'egress.x', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'egress.only', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
+            r#"@, 'egress.x', 'c-a', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'egress.x', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'egress.only', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
         ],
     ),
     (
@@ -129,9 +129,9 @@ const TENANTS: [(&str, &[&str]); 46] = [
     (
         "postern_webhooks.interaction_posted_1",
         &[
-            r#"@, 'q', 'c-a', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'q', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'q-only', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
+            r#"@, 'q', 'c-a', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'q', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'q-only', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
         ],
     ),
     (

@@ -78,6 +78,34 @@ async fn in_a_new_environment_the_first_click_is_acknowledged_in_time() {
 }
 
 #[tokio::test]
+async fn where_each_statement_is_slow_an_idle_environment_answers_and_a_new_one_fails_honestly_once()
+ {
+    let (world, relay, token) = asked(&[("SECRETS_CACHE_TTL_MS", "1500")]).await;
+    assert_eq!(
+        world.click("slack-a", &press("U2", "q-1:0")).await.status,
+        200
+    );
+    world.secrets.set_slow("postern/org/a/chat/slack", SLOW);
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    relay.set(Fault::SlowRequests(SLOW));
+    // The row and the secret at the same time, and then the claim.
+    let (answered, took) = clicked(&world).await;
+    assert_eq!(answered, 200, "{took:?}");
+    assert!(took < BUDGET, "{took:?}");
+    relay.set(Fault::None);
+    assert_eq!(status(&world, &token).await, "answered");
+    // A new environment does not know the secret's name: the row, the secret and the claim are too much.
+    let world = world.restarted_with(&[("SECRETS_CACHE_TTL_MS", "300000")]);
+    assert_eq!(world.ask(&token, &question("q-2")).await.status, 201);
+    relay.set(Fault::SlowRequests(SLOW));
+    let press = press("U1", "q-2:0");
+    let started = Instant::now();
+    assert_eq!(world.click("slack-a", &press).await.status, 503);
+    assert!(started.elapsed() < BUDGET, "{:?}", started.elapsed());
+    assert_eq!(world.click("slack-a", &press).await.status, 200);
+}
+
+#[tokio::test]
 async fn what_takes_longer_than_the_budget_is_an_honest_failure_and_the_next_click_counts() {
     let (world, relay, token) = asked(&[]).await;
     let world = world.restarted_with(&[]);

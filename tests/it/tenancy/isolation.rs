@@ -222,7 +222,7 @@ const POST: &str = "select row(posted_at, card, post_at, post_attempts, post_unl
 async fn posts_nothing(store: &Store, who: &VerifiedWorker) {
     let (scope, id, revision) = (scope(who), id("q-1"), revision("?"));
     let at = CardAddress::new("x", "y");
-    let stands = store.interaction_posted(scope, &id, &revision, at.as_ref());
+    let stands = store.interaction_posted(scope, &id, &revision, at.as_ref(), false);
     assert!(!stands.await.unwrap(), "{who:?}");
     let attempts = Attempts {
         unlisted: true,

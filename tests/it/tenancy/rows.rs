@@ -162,7 +162,7 @@ async fn a_late_note_of_a_replaced_card_does_not_make_it_answer() {
     let note = async |question: &str, message: &str| {
         let at = CardAddress::new("C1", message);
         let (scope, revision) = (scope(&right), revision(question));
-        db.interaction_posted(scope, &id("q-1"), &revision, at.as_ref())
+        db.interaction_posted(scope, &id("q-1"), &revision, at.as_ref(), false)
             .await
             .unwrap();
     };

@@ -24,6 +24,8 @@ const ALL: &[Purpose] = &[
     Purpose::Delete,
     Purpose::Read,
 ];
+/// The calls of methods other than `chat.postMessage`, which have rates of their own.
+const OTHERS: &[Purpose] = &[Purpose::Edit, Purpose::Note, Purpose::Delete, Purpose::Read];
 const NOTES: &[Purpose] = &[Purpose::Note];
 /// The calls of `chat.postMessage` and `chat.postEphemeral`.
 const POSTS_AND_NOTES: &[Purpose] = &[
@@ -56,13 +58,14 @@ const IN_CHANNELS: &[Purpose] = &[
 
 /// Slack's errors, by their exact names.
 pub(in crate::chat) const TABLE: &[Row] = rows! {
-    "ratelimited", ALL, Wait(Whom::Bot), "", RATES;
+    "ratelimited", POSTS, Wait(Whom::Bot), "", RATES;
+    "ratelimited", OTHERS, Wait(Whom::Call), "", RATES;
     "rate_limited", POSTS, Wait(Whom::Channel), "", POST;
     "message_limit_exceeded", TEXTS, Wait(Whom::Call), "the workspace has used up the messages of its plan", POST;
     "internal_error", ALL, Doubtful, "", POST;
     "fatal_error", ALL, Doubtful, "", POST;
     "service_unavailable", ALL, Doubtful, "", POST;
-    "request_timeout", ALL, Wait(Whom::Call), "", POST;
+    "request_timeout", ALL, Doubtful, "", POST;
     "team_added_to_org", ALL, Wait(Whom::Bot), "", ENTERPRISE;
     "org_login_required", ALL, Wait(Whom::Bot), "the workspace moves to an Enterprise organization", POST;
     "external_channel_migrating", EDITS, Wait(Whom::Call), "", UPDATE;

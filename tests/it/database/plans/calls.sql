@@ -37,7 +37,7 @@ select * from postern_proxy.approval_open_1(
     'o-1', 'egress.1', 'c-1-o-1', 'u-1', 'a-3', '{"kind": "approval", "tool": "host:x"}', 86400000, 'x', 'r', 1000);
 
 -- pending_interactions_pkey
-select * from postern_proxy.interaction_posted_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', null);
+select * from postern_proxy.interaction_posted_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', null, true);
 
 -- pending_interactions_pkey
 select * from postern_proxy.interaction_put_off_1('o-1', 'egress.2', 'c-1-o-1', 'u-1', 'r', 1000, false, false);
@@ -70,7 +70,7 @@ select * from postern_webhooks.interaction_store_1(
     'j-1', extract(epoch from now()), 'd-9');
 
 -- pending_interactions_pkey
-select * from postern_webhooks.interaction_posted_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'r-30', null);
+select * from postern_webhooks.interaction_posted_1('o-1', 'q-30', 'c-1-o-1', 'u-1', 'r-30', null, true);
 
 -- pending_interactions_pkey
 select * from postern_webhooks.interaction_put_off_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', 1000, false, false);
@@ -132,7 +132,7 @@ select * from postern_webhooks.sealed_secret_1('o-1', 'chat/k-1000');
 select * from postern_sweep.sealed_secret_1('o-1', 'chat/k-1000');
 
 -- pending_interactions_pkey
-select * from postern_sweep.interaction_posted_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', null);
+select * from postern_sweep.interaction_posted_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', null, true);
 
 -- pending_interactions_pkey
 select * from postern_sweep.interaction_put_off_1('o-1', 'q-210', 'c-1-o-1', 'u-1', 'r-210', 1000, false, false);

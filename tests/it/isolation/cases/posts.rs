@@ -49,9 +49,9 @@ pub(super) const POSTS: [(&str, &[&str]); 11] = [
     (
         "postern_sweep.interaction_posted_1",
         &[
-            r#"@, 'q-unposted', 'c-a', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'q-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
-            r#"@, 'q-only-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}'"#,
+            r#"@, 'q-unposted', 'c-a', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'q-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
+            r#"@, 'q-only-unposted', 'c-b', 'U1', 'rev', '{"channel": "C"}', false"#,
         ],
     ),
     (

@@ -71,9 +71,10 @@ async fn a_hundred_questions_in_one_second_are_posted_one_by_one_and_none_is_los
     // The platform never had to refuse one, so each was called for once.
     let calls = world.slack.calls();
     assert_eq!((calls.len(), world.slack.cards().len()), (100, 100));
-    for pair in calls.windows(2) {
-        let apart = pair[1].at - pair[0].at;
-        assert!(apart > Duration::from_millis(900), "{apart:?}");
+    // Of any eleven, the last comes ten seconds after the first, however late a busy machine lets one arrive.
+    for some in calls.windows(11) {
+        let took = some[10].at - some[0].at;
+        assert!(took > Duration::from_millis(9500), "{took:?}");
     }
 }
 

@@ -91,7 +91,7 @@ impl Model {
         row.filter(|row| row.card == card && row.who == who)
     }
 
-    /// Whether the card is still the question's.
+    /// Whether the card can still be answered, or was.
     pub fn note(&mut self, card: usize, known: bool) -> bool {
         let Some(row) = self.showing(card) else {
             return false;
@@ -100,7 +100,8 @@ impl Model {
         row.begun = false;
         row.doubtful = !known;
         row.at = row.at.or(known.then_some((card, false)));
-        true
+        let elsewhere = known && row.at != Some((card, false));
+        row.answer.is_none() || !elsewhere
     }
 
     pub fn put_off(&mut self, card: usize, doubtful: bool) {
@@ -109,7 +110,7 @@ impl Model {
             row.due = Some(PUT_OFF.into());
             row.attempts += 1;
             row.begun = false;
-            row.doubtful = doubtful;
+            row.doubtful |= doubtful;
         }
     }
 

@@ -47,7 +47,7 @@ impl Real<'_> {
         let at = known.then(|| address(card, false));
         let scope = self.people[shown.who].conversation().unwrap().scope();
         self.store
-            .interaction_posted(scope, &self.id, &shown.revision, at.as_ref())
+            .interaction_posted(scope, &self.id, &shown.revision, at.as_ref(), !known)
             .await
             .unwrap()
     }

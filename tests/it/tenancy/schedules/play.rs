@@ -266,9 +266,9 @@ impl Ground {
         let given = Instant::now();
         let each = due.iter().map(async |one| {
             assert!(one.payload.is_ok());
-            let noted = self
-                .sweep
-                .interaction_posted(&one.scope, &one.id, &one.revision, None);
+            let noted =
+                self.sweep
+                    .interaction_posted(&one.scope, &one.id, &one.revision, None, true);
             let noted = if dies {
                 None
             } else {
