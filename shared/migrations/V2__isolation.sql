@@ -163,7 +163,7 @@ grant select (token_hash, organization_id, agent_id, user_id, secret_ref, deploy
 grant select, insert, update on postern.egress_verdicts to postern_proxy_owner;
 -- It never reads a question or an answer.
 grant select (organization_id, id, connection_id, expected_user_id, agent_id, revision, created_at, stored_at,
-        posted_at, card, claimed_at, post_at, post_attempts),
+        posted_at, card, claimed_at, post_at, post_attempts, post_doubtful),
     insert (organization_id, id, connection_id, expected_user_id, agent_id, entry_payload, digest, revision, post_at,
         post_begun),
     update (entry_payload, digest, revision, created_at, stored_at, posted_at, card, claimed_at, answer,
@@ -185,7 +185,7 @@ grant select (organization_id, id, delivered_at),
     update (next_attempt_at, delivered_at, given_up_at) on postern.deliveries to postern_sweep_owner;
 -- It never reads a question or an answer: the courier hands it those that it posts and settles.
 grant select (organization_id, id, connection_id, expected_user_id, agent_id, callback_url, revision, posted_at, card,
-        claimed_at, unsettled, settle_at, post_attempts),
+        claimed_at, unsettled, settle_at, post_attempts, post_doubtful),
     update (unsettled, settle_at, posted_at, card, post_at, post_attempts, post_unlisted, post_begun, post_doubtful),
     delete on postern.pending_interactions to postern_sweep_owner;
 

@@ -247,17 +247,17 @@ class Cards(unittest.TestCase):
         self.assertIs(slack["mrkdwn"], False)
         posted = card("telegram")
         self.assertNotIn("parse_mode", posted)
-        self.assertTrue(posted["text"].endswith(f" UTC\n\n{MARKUP}"))
-        self.assertEqual([entity["type"] for entity in posted["entities"]], ["text_link"])
+        self.assertIn(f" UTC\n\n{MARKUP}", posted["text"])
+        self.assertEqual([entity["type"] for entity in posted["entities"]], ["text_link", "blockquote"])
         posted = card("discord")
         self.assertEqual(posted["allowed_mentions"]["parse"], [])
         self.assertTrue(posted["enforce_nonce"] and len(posted["nonce"]) <= 25)
         self.is_plain_on_discord(posted["content"], MARKUP)
 
     def is_plain_on_discord(self, text, holds):
-        """Without what is escaped, who was asked and until when, nothing of Discord's markup is left."""
+        """Without what is escaped, the quotation, who was asked and until when, nothing of Discord's markup is left."""
         self.assertIn(holds, re.sub(r"\\(.)", r"\1", text))
-        left = re.sub(r"\\.|<@222>|<t:\d+:f>", "", text)
+        left = re.sub(r"\\.|<@222>|<t:\d+:f>|^> ", "", text, flags=re.MULTILINE)
         self.assertFalse(set(left) & set("*_~`|<>[]()@#"), text)
 
     def after_a_click_on_markup(self, platform):
@@ -291,8 +291,8 @@ class Cards(unittest.TestCase):
         self.assertEqual((methods, answer["method"]), (["editMessageText", "sendMessage"], "answerCallbackQuery"))
         for _, body in posted:
             self.assertNotIn("parse_mode", body)
-            # The person who was asked.
-            self.assertEqual({entity["type"] for entity in body.get("entities", [])} - {"text_link"}, set())
+            # The person who was asked, and the question.
+            self.assertEqual({entity["type"] for entity in body.get("entities", [])} - {"text_link", "blockquote"}, set())
             self.assertTrue(body["text"].endswith(f"111 answered: {OPTION}"), body)
             self.assertTrue(body["link_preview_options"]["is_disabled"])
 

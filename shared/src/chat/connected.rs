@@ -116,6 +116,11 @@ impl Connected<'_> {
         let buttons = self.platform.post(card, place, revision, Form::Buttons);
         let (why, in_doubt) = match self.send(buttons, earlier, until).await {
             Posted::Refused(why) => (why, false),
+            // Whoever began this post has just sent the card, and may have succeeded. Who takes a post over knows less:
+            // mostly nothing was sent, so the text is tried.
+            Posted::RefusedInDoubt(why) if !earlier.doubtful => {
+                return (Posted::Unknown(why), Form::Buttons);
+            }
             Posted::RefusedInDoubt(why) => (why, true),
             posted @ (Posted::Done(_) | Posted::Later(_) | Posted::Unknown(_)) => {
                 return (posted, Form::Buttons);

@@ -107,7 +107,7 @@ async fn on_discord_the_answer_to_the_click_takes_the_buttons_away() {
         "{shown}"
     );
     assert!(
-        shown.contains(":f>\n\n\\*b\\* \\_i\\_ \\<!channel\\> \\@everyone"),
+        shown.contains(":f>\n\n> \\*b\\* \\_i\\_ \\<!channel\\> \\@everyone"),
         "{shown}"
     );
     let buttons = &world.discord.cards()[0].buttons;

@@ -84,8 +84,10 @@ pub fn check(schedule: &Schedule, played: &Played, tally: &mut Tally) -> Result<
         // A kill may hide that it was withdrawn or refused, but the platform knows its refusals.
         let withdrawn = told(&Told::Withdrawn);
         tally.withdrawn += u64::from(withdrawn);
-        let never = met(|meets| *meets == Meets::Refusal) > 0
-            || met(|meets| *meets == Meets::UnheardOf) > 1;
+        // The card and its text are refused; an unheard-of error counts as a refusal the second time.
+        let never = met(|meets| *meets == Meets::Refusal)
+            + met(|meets| *meets == Meets::UnheardOf) / 2
+            >= 2;
         tally.refused += u64::from(told(&Told::Failed(Code::PostFailed)));
         let unborn = played
             .told
