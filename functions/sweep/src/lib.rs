@@ -272,7 +272,7 @@ mod tests {
         let broken = StoreError::Connect("refused".into());
         report.fail(Swept::PendingInteractions, "settling", &broken);
         let failed = serde_json::to_value(&report).unwrap()["failed"].take();
-        let timeout = "deleting: the statement took longer than DATABASE_TIMEOUT_MS";
+        let timeout = format!("deleting: {}", StoreError::Timeout);
         assert_eq!(
             failed,
             json!({

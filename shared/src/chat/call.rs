@@ -36,8 +36,9 @@ impl Purpose {
         }
     }
 
-    /// The least time in which a call is begun. A call that is cut off before the connection stands cannot be told from
-    /// one that arrived, so a card is not begun in the last moment. Connecting has 3 s.
+    /// The least time that must be left after a wait for the call to be made then. A call that is cut off before the
+    /// connection stands cannot be told from one that arrived, so no card waits until the last moment. Connecting has
+    /// 3 s.
     pub(super) fn least_time(self) -> Duration {
         match self {
             Self::Card | Self::Text => Duration::from_secs(4),
