@@ -129,9 +129,13 @@ pub async fn approved(tour: &mut Tour, bundle: &Bundle) -> Result<()> {
         click.status,
         click.json()["method"]
     );
+    let edited = bundle.presser.telegram.calls().iter().any(|call| {
+        call.method == "editMessageText"
+            && call.body["reply_markup"]["inline_keyboard"] == serde_json::json!([])
+    });
     tour.proves(
-        click.json()["method"] == "editMessageText",
-        "the answer to the click takes the card's buttons away, without another call",
+        click.json()["method"] == "answerCallbackQuery" && edited,
+        "the click is acknowledged, and the card loses its buttons",
     );
     let url = format!("{}/v1/grants?pattern=/mcp/git/tools/push", bundle.base);
     tour.sent(&format!("GET {url}"));
