@@ -2,7 +2,7 @@
 -- that is more than `p_most_ms`, no turn was taken. Of each array the first entry is for the channel, the second for all
 -- messages of the connection: messages are at least `p_apart_ms` apart, and after `p_burst` of them `p_each_ms`.
 -- The clock is read under the locks, since others may have held them for a while. `where false` locks a row and leaves it
--- as it is; one that the sweep deletes at this moment is made anew.
+-- as it is; one that the sweep deletes at this moment is created again.
 create function postern.chat_turn_1(
     p_organization text, p_connection text, p_channel text, p_most_ms float8, p_apart_ms float8[], p_each_ms float8[],
     p_burst integer[])

@@ -1,5 +1,5 @@
 -- Deletes an unanswered interaction whose card could not be posted, and returns the number of rows. Nobody waits for the
--- result of a post by the sweep, so the agent is told as of a question that has expired.
+-- result of a post by the sweep, so the callback receives what it would for an expired question.
 create function postern_sweep.interaction_delete_1(
     p_organization text, p_id text, p_connection text, p_user text, p_revision text)
 returns table (deleted bigint)

@@ -1,8 +1,7 @@
 //! An interaction as it is shown, without any platform's markup. All platforms show the same, in this order: who asks
 //! whom until when, the question, the arguments, and the options or how it ended.
 
-pub(super) use super::cut::cut;
-use super::cut::{cut_escaped, units};
+use super::cut::{cut, cut_escaped, units};
 use super::shown::{shown, shown_line};
 use crate::authority::scope::PersonScope;
 use crate::id::{AgentId, InteractionId, UserId};

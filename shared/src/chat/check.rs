@@ -1,7 +1,7 @@
 //! The check of a connection: its steps, what each can find, and what it needs of a platform. `checking` makes it.
 
 use super::call::ApiCall;
-use super::card::cut;
+use super::cut::cut;
 use crate::authority::{Connection, Platform};
 use crate::literal::literals;
 use crate::question::{CardAddress, Place};
@@ -151,7 +151,7 @@ impl Step {
         Self { check, found }
     }
 
-    /// The step as it is told: bounded, and without the bot token. What is at `config.api_base_url` may repeat what it
+    /// The step as it is reported: bounded, and without the bot token. What is at `config.api_base_url` may repeat what it
     /// was sent.
     pub(super) fn told(self, token: &SecretString) -> Self {
         let token = token.expose_secret();

@@ -209,7 +209,7 @@ impl Connected<'_> {
                 return so_far.later(call, after, format!("{}: the rate is used up", call.name));
             }
             let name = call.name;
-            let why = |why: &str| format!("{name}: {}", bounded(&self.without_token(why)));
+            let why = |why: &str| format!("{name}: {}", bounded(why));
             match self.bounded(call, earlier, until).await {
                 Reply::Done(at) if calls.len() == 1 => return so_far.done(at, call),
                 Reply::Done(_) => {
@@ -308,15 +308,6 @@ impl Connected<'_> {
         }
     }
 
-    /// The text without the bot token, which whatever stands at `api_base_url` may repeat.
-    fn without_token(&self, text: &str) -> String {
-        let token = self.platform.bot_token().expose_secret();
-        if token.len() < SHORTEST_TOKEN {
-            return text.to_owned();
-        }
-        text.replace(token, "[the bot token]")
-    }
-
     /// Makes the call, and reads the answer.
     async fn fetch(&self, call: &ApiCall) -> Result<(Response<Bytes>, Reply), SendError> {
         let request = request(call)
@@ -328,6 +319,8 @@ impl Connected<'_> {
             Err(error) => Some(error.to_string()),
         };
         let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        // Before anything is cut from it: part of a token is a secret too.
+        let body = without_token(self.platform.bot_token().expose_secret(), body);
         let answer = Answered {
             status: head.status,
             headers: &head.headers,
@@ -418,4 +411,31 @@ fn why(error: &Error) -> String {
 /// A message from outside, shortened for the log.
 fn bounded(words: &str) -> String {
     cut(words, MAX_WORDS, |_| 1)
+}
+
+/// An answer without the bot token, which whatever stands at `api_base_url` may repeat and which is never logged.
+fn without_token(token: &str, answer: Bytes) -> Bytes {
+    let repeats = |at: &[u8]| at == token.as_bytes();
+    if token.len() < SHORTEST_TOKEN || !answer.windows(token.len()).any(repeats) {
+        return answer;
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    Bytes::from(answer.replace(token, "[the bot token]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_repeats_the_token_is_read_without_it() {
+        let token = "123456:ABC-def_1234";
+        let told = format!(r#"{{"ok":false,"description":"no /bot{token}/x, {token}"}}"#);
+        let read = without_token(token, Bytes::from(told));
+        let expected = r#"{"ok":false,"description":"no /bot[the bot token]/x, [the bot token]"}"#;
+        assert_eq!(read, expected.as_bytes());
+        for other in [&b"{\"ok\":true}"[..], b"", b"\xff\xfe"] {
+            assert_eq!(without_token(token, Bytes::from_static(other)), other);
+        }
+    }
 }

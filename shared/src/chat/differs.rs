@@ -30,7 +30,7 @@ impl Differs {
         }
     }
 
-    /// Logs that the call is refused, and returns the error for it. Whoever made it is told no id.
+    /// Logs that the call is refused, and returns the error for it. The caller learns neither id.
     pub(crate) fn logged(self, connection: &ConnectionId) -> Error {
         tracing::warn!(
             event = "workspace_differs",

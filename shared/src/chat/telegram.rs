@@ -156,9 +156,6 @@ impl ChatPlatform for Telegram {
             Instead::Chat(_) if matches!(call.purpose, Purpose::Edit | Purpose::Delete) => None,
             Instead::Chat(id) => {
                 call.body["chat_id"] = chat(id);
-                if let Some(body) = call.body.as_object_mut() {
-                    body.remove("reply_parameters");
-                }
                 call.channel = call.channel.map(|_| id.clone());
                 // The card stayed in the former chat, whose messages have numbers of their own.
                 if let Some(body) = call.body.as_object_mut() {

@@ -76,7 +76,7 @@ impl Interactions {
         }
     }
 
-    /// Deletes an interaction whose card cannot be posted. Its callback, if it has one, is told that it expired.
+    /// Deletes an interaction whose card cannot be posted. Its callback, if it has one, receives `interaction.expired`.
     async fn give_up(
         &self,
         scope: &PersonScope,

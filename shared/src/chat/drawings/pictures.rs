@@ -57,7 +57,7 @@ fn the_pictures_show_what_is_sent() {
         let message: Value = serde_json::from_slice(&stored).unwrap_or_default();
         assert!(
             message == written(&call),
-            "{name} is drawn in another way now: make the pictures anew, as CONTRIBUTING.md says"
+            "{name} is drawn differently now: regenerate the pictures, as CONTRIBUTING.md says"
         );
         // A picture names the file that it was made from.
         let hash = crate::digest::to_hex(hash(&SHA256, &stored).as_ref());
@@ -67,12 +67,12 @@ fn the_pictures_show_what_is_sent() {
             picture
                 .windows(note.len())
                 .any(|part| part == note.as_bytes()),
-            "{name}.png shows a former message: make it anew, as CONTRIBUTING.md says"
+            "{name}.png shows an old message: regenerate it, as CONTRIBUTING.md says"
         );
     }
 }
 
-/// Writes the files anew.
+/// Writes the files again.
 #[test]
 #[ignore = "it writes files"]
 fn write_the_messages_of_the_pictures() {
